@@ -1,0 +1,64 @@
+# A thin front to CMake: what people type. The build itself is in CMakeLists.txt and cmake/.
+JOBS ?= $(shell nproc)
+ROOM ?=
+SEED ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test check format lint tidy bench sim sanitizers clean
+
+help: ## list the targets
+	@echo "Aether: make TARGET"
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install the Debian packages that building and testing need (root or sudo)
+	@tools/setup build test
+
+# The first configuration leaves the tests out, so that a build needs fewer packages; a later one keeps
+# what `make test` chose.
+build: ## install what is missing and build programs and libraries in build/release
+	@tools/setup build
+	@cmake --preset release $(if $(wildcard build/release/build.ninja),,-DAETHER_BUILD_TESTS=OFF) >/dev/null
+	cmake --build build/release --parallel $(JOBS) --target aether_programs
+
+demo: build ## build, then load, kill, recover and compare real data (tools/demo)
+	@AETHER_BIN="$(CURDIR)/build/release/bin" tools/demo
+
+test: ## install what is missing, build and run all tests (ROOM=wal: one room)
+	@tools/setup build test
+	cmake --preset release -DAETHER_BUILD_TESTS=ON >/dev/null
+	cmake --build build/release --parallel $(JOBS)
+	ctest --test-dir build/release --output-on-failure --parallel $(JOBS) $(if $(ROOM),-L '^$(ROOM)$$')
+
+check: ## all of CI: tests, layout, lint, second compiler, sanitizers
+	@.ci/run
+
+format: ## lay out all sources with clang-format
+	@tools/lint format --fix
+
+lint: ## check the layout, and run clang-tidy over changed and core files
+	@tools/lint format
+	@tools/lint clang-tidy
+
+tidy: ## check include directions, headers alone, names that only src/os may use
+	@tools/tidy
+
+bench: ## build for this processor and measure against the peers (bench/run.sh)
+	@tools/setup build bench
+	cmake --preset bench >/dev/null
+	cmake --build build/bench --parallel $(JOBS)
+	@if [ -f bench/run.sh ]; then AETHER_BIN="$(CURDIR)/build/bench/bin" bash bench/run.sh; \
+	 else echo "built build/bench/bin; see aether-peers --help"; fi
+
+sim: ## crash tests on the simulated disk (SEED=42: one run again)
+	@tools/setup build test
+	cmake --preset release -DAETHER_BUILD_TESTS=ON >/dev/null
+	cmake --build build/release --parallel $(JOBS)
+	$(if $(SEED),AETHER_SEED=$(SEED)) ctest --test-dir build/release --output-on-failure -L 'crash|sim'
+
+sanitizers: ## address, undefined behaviour and thread sanitizers over their tests
+	@tools/setup build test
+	@tools/sanitize asan
+	@tools/sanitize tsan
+
+clean: ## remove everything that was built
+	rm -rf build

@@ -1,0 +1,80 @@
+# Programs: the aether command, the simulator, the benches. All go to <build>/bin.
+
+add_custom_target(aether_programs)  # What `make build` builds: programs and libraries, no tests.
+add_dependencies(aether_programs aether aether_static)
+
+if(AETHER_BUILD_APPS)
+  file(GLOB_RECURSE cli_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/apps/aether/*.cpp")
+  if(cli_sources)
+    find_path(AETHER_CLI11_INCLUDE CLI/CLI.hpp)
+    if(NOT AETHER_CLI11_INCLUDE)
+      message(FATAL_ERROR "CLI/CLI.hpp not found: install the Debian package libcli11-dev (or run "
+                          "`make setup`), or configure with -DAETHER_BUILD_APPS=OFF.")
+    endif()
+    add_executable(aether_cli ${cli_sources})
+    set_target_properties(aether_cli PROPERTIES OUTPUT_NAME aether)
+    # Includes are written "apps/aether/...": apps/ itself would hide the public "aether/..." headers.
+    target_include_directories(aether_cli PRIVATE "${PROJECT_SOURCE_DIR}")
+    target_include_directories(aether_cli SYSTEM PRIVATE "${AETHER_CLI11_INCLUDE}")
+    target_link_libraries(aether_cli PRIVATE aether_flags aether_static)
+    add_dependencies(aether_programs aether_cli)
+  endif()
+
+  # The demo of `make demo`; it shares the command's progress line and number formats.
+  file(GLOB demo_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/apps/demo/*.cpp")
+  if(demo_sources)
+    add_executable(aether-demo ${demo_sources} "${PROJECT_SOURCE_DIR}/apps/aether/progress.cpp"
+                                               "${PROJECT_SOURCE_DIR}/apps/aether/text.cpp")
+    target_include_directories(aether-demo PRIVATE "${PROJECT_SOURCE_DIR}")
+    target_link_libraries(aether-demo PRIVATE aether_flags aether_static)
+    add_dependencies(aether_programs aether-demo)
+  endif()
+endif()
+
+if(EXISTS "${PROJECT_SOURCE_DIR}/sim/main.cpp")
+  add_executable(aether-sim "${PROJECT_SOURCE_DIR}/sim/main.cpp")
+  target_include_directories(aether-sim PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(aether-sim PRIVATE aether_flags aether_simos aether_static)
+  add_dependencies(aether_programs aether-sim)
+endif()
+
+if(AETHER_BUILD_BENCH)
+  file(GLOB_RECURSE peers_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/peers/*.cpp")
+  if(peers_sources)
+    add_executable(aether-peers ${peers_sources})
+    target_include_directories(aether-peers PRIVATE "${PROJECT_SOURCE_DIR}/bench/peers"
+                                                    "${PROJECT_SOURCE_DIR}/bench")
+    find_path(AETHER_CLI11_INCLUDE CLI/CLI.hpp REQUIRED)
+    target_include_directories(aether-peers SYSTEM PRIVATE "${AETHER_CLI11_INCLUDE}")
+    file(GLOB db_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/db/*.cpp")
+    if(db_sources)  # Without the database room there is nothing behind the public API to link.
+      target_compile_definitions(aether-peers PRIVATE AETHER_PEERS_HAVE_AETHER=1)
+    endif()
+    target_link_libraries(aether-peers PRIVATE aether_flags aether_static)
+    add_dependencies(aether_programs aether-peers)
+    # An adapter's source is always compiled; what it wraps is compiled in where the peer is installed.
+    foreach(peer lmdb:lmdb.h:lmdb rocksdb:rocksdb/db.h:rocksdb)
+      string(REPLACE ":" ";" parts "${peer}")
+      list(GET parts 0 name)
+      list(GET parts 1 header)
+      list(GET parts 2 library)
+      string(TOUPPER "${name}" upper)
+      find_library(AETHER_PEERS_${upper}_LIBRARY ${library})
+      find_path(AETHER_PEERS_${upper}_INCLUDE ${header})
+      if(AETHER_PEERS_${upper}_LIBRARY AND AETHER_PEERS_${upper}_INCLUDE)
+        target_compile_definitions(aether-peers PRIVATE AETHER_PEERS_HAVE_${upper}=1)
+        target_include_directories(aether-peers SYSTEM PRIVATE "${AETHER_PEERS_${upper}_INCLUDE}")
+        target_link_libraries(aether-peers PRIVATE "${AETHER_PEERS_${upper}_LIBRARY}")
+      else()
+        message(STATUS "aether-peers: ${name} not found, its adapter will say so")
+      endif()
+    endforeach()
+  endif()
+
+  file(GLOB micro_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/micro/*.cpp")
+  find_package(benchmark QUIET CONFIG)
+  if(micro_sources AND benchmark_FOUND)
+    add_executable(aether-micro ${micro_sources})
+    target_link_libraries(aether-micro PRIVATE aether_flags aether_static benchmark::benchmark_main)
+  endif()
+endif()
