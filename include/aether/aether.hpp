@@ -1,0 +1,10 @@
+/// Everything a C++ program needs to use Aether.
+#pragma once
+
+#include "aether/env.h"
+#include "aether/error.h"
+#include "aether/options.h"
+#include "aether/stats.h"
+#include "aether/store.h"
+#include "aether/transaction.h"
+#include "aether/version.h"

@@ -1,0 +1,84 @@
+/// Options: what a user may decide, each with its unit, default, and who would set it.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace aether {
+
+/// Keys and values: any bytes, any length within the limits below. Borrowed for the call, never kept.
+using Bytes = std::string_view;
+
+inline constexpr uint64_t KiB = uint64_t{1} << 10;
+inline constexpr uint64_t MiB = uint64_t{1} << 20;
+inline constexpr uint64_t GiB = uint64_t{1} << 30;
+
+/// The largest value in bytes. The longest key is a quarter of the environment's page.
+inline constexpr uint64_t kMaxValueBytes = 1 * GiB;
+
+/// What a commit waits for.
+enum class Durability : uint8_t {
+  /// Default. The commit returns when its log record is on disk; one fdatasync may serve many commits.
+  group,
+  /// As `group`, and the commit demands its flush at once instead of joining the one being gathered.
+  sync,
+  /// The commit returns at once. A crash may lose the last `EnvOptions::flush_interval_ms` of such
+  /// commits, never an earlier one, and never leaves half of one.
+  none,
+};
+
+/// How files are read and written.
+enum class IoMode : uint8_t {
+  automatic,  ///< io_uring where the kernel grants a ring, else `threads`.
+  uring,      ///< io_uring; opening fails with `unsupported` where the kernel refuses.
+  threads,    ///< pread and pwrite, batches spread over a few threads.
+};
+
+/// How an environment is opened. Fields marked "creation" are fixed when it is made; later opens take
+/// them from the directory and ignore what is given here.
+struct EnvOptions {
+  /// Makes the environment if the directory holds none. Off: `not_found` instead.
+  bool create = true;
+  /// Opens without changing a byte. Fails with `unsupported` if the environment needs recovery.
+  bool read_only = false;
+  /// Memory for pages, headers included. At least 64 pages. The one number most users should set.
+  uint64_t pool_bytes = 256 * MiB;
+  /// Creation. A power of two, 4-64 KiB. Larger pages suit values of several KiB.
+  uint32_t page_bytes = 4 * KiB;
+  /// Creation. Log streams, 1-8; 0 = one a core. More streams let more threads append side by side.
+  uint32_t log_streams = 0;
+  /// Creation. Size of one log segment: a power of two, 64 KiB - 1 GiB. Segments are preallocated and
+  /// recycled.
+  uint64_t log_segment_bytes = 64 * MiB;
+  /// The log on disk is held near this bound by checkpoints; reopening after a crash replays at most
+  /// this much. At least four segments.
+  uint64_t log_bytes_max = 1 * GiB;
+  /// What `commit` waits for unless the transaction says otherwise.
+  Durability durability = Durability::group;
+  /// With Durability::none: the longest time between a commit and its flush, in milliseconds.
+  uint32_t flush_interval_ms = 20;
+  /// A transaction that would need more memory than this to roll back fails with `too_large`.
+  uint64_t transaction_bytes_max = 64 * MiB;
+  IoMode io_mode = IoMode::automatic;
+  /// Checkpoints, eviction ahead of demand and log flushing run in background threads. Off: all of it
+  /// happens inside the calls that need it; meant for simulation and for embedders without threads.
+  bool background_threads = true;
+};
+
+/// How a transaction runs.
+struct TxnOptions {
+  /// Overrides EnvOptions::durability for this transaction.
+  Durability durability = Durability::group;
+  /// True: use EnvOptions::durability and ignore the field above.
+  bool env_durability = true;
+  /// Promises not to write; a write fails with `invalid_argument`.
+  bool read_only = false;
+};
+
+/// How a store is opened.
+struct StoreOptions {
+  /// Makes the store if it is not there. Off: `not_found` instead.
+  bool create = true;
+};
+
+}  // namespace aether

@@ -1,0 +1,123 @@
+/// A store: an ordered map from keys to values, inside one environment.
+///
+/// Order       Keys compare as unsigned bytes; a prefix sorts before what it begins.
+/// Threads     Any method from any thread. A Cursor: one thread at a time.
+/// Lifetime    KvStore is a small handle, copied freely, valid until its environment closes.
+/// Errors      Every call may also return: closed; failed (writes, after a log failure); io_error or
+///             corruption (names file and page); no_space.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "aether/error.h"
+#include "aether/function_ref.h"
+#include "aether/options.h"
+#include "aether/transaction.h"
+
+namespace aether {
+
+namespace db {
+class CursorImpl;
+class StoreImpl;
+}  // namespace db
+
+/// Which keys a scan visits: `begin` <= key < `end`. An empty `end` means no upper bound.
+struct Range {
+  Bytes begin;
+  Bytes end;
+  bool reverse = false;  ///< From the greatest key down.
+  /// All keys that start with `prefix`. The bytes of `storage` hold the end and must outlive the range.
+  static Range prefix(Bytes prefix, std::string& storage);
+};
+
+/// Walks a store in key order, both ways. Sees every change that is made while it walks, also its own
+/// transaction's. Positioned after a successful seek, first or last; unpositioned at the end.
+class Cursor {
+ public:
+  Cursor(Cursor&&) noexcept;
+  Cursor& operator=(Cursor&&) noexcept;
+  ~Cursor();
+
+  /// To the first key >= `key`. False: there is none.
+  Result<bool> seek(Bytes key);
+  /// To the last key <= `key`. False: there is none.
+  Result<bool> seek_for_prev(Bytes key);
+  Result<bool> first();
+  Result<bool> last();
+  /// One key on or back. False: the end; the cursor is then unpositioned. On an unpositioned cursor,
+  /// next() means first() and prev() means last().
+  Result<bool> next();
+  Result<bool> prev();
+
+  bool positioned() const noexcept;
+  /// Valid until the cursor moves. Call only when positioned.
+  Bytes key() const noexcept;
+  /// Valid until the cursor moves. A value kept outside its page is read here.
+  Result<Bytes> value();
+
+ private:
+  friend class KvStore;
+  explicit Cursor(std::unique_ptr<db::CursorImpl> impl) noexcept;
+  std::unique_ptr<db::CursorImpl> impl_;
+};
+
+class KvStore {
+ public:
+  // Each call alone is one transaction with the environment's durability; with a Transaction it is a
+  // part of that one.
+
+  /// The value of `key`. Errors: not_found.
+  Result<std::string> get(Bytes key) const;
+  Result<std::string> get(Transaction& txn, Bytes key) const;
+  /// As `get`, into a buffer that is reused. Errors: not_found; `value` is then unchanged.
+  Result<void> get(Bytes key, std::string& value) const;
+  Result<void> get(Transaction& txn, Bytes key, std::string& value) const;
+  /// Calls `visitor` with the value where it lies, without a copy. The page is latched meanwhile:
+  /// `visitor` must be short, must not throw, and must not call into the environment.
+  Result<void> visit(Bytes key, FunctionRef<void(Bytes value)> visitor) const;
+  Result<void> visit(Transaction& txn, Bytes key, FunctionRef<void(Bytes value)> visitor) const;
+
+  /// Sets `key` to `value`, whether it is there or not. Errors: conflict, too_large, invalid_argument.
+  Result<void> put(Bytes key, Bytes value);
+  Result<void> put(Transaction& txn, Bytes key, Bytes value);
+  /// Adds a new key. Errors: exists, and those of put.
+  Result<void> insert(Bytes key, Bytes value);
+  Result<void> insert(Transaction& txn, Bytes key, Bytes value);
+  /// Replaces the value of a key that is there. Errors: not_found, and those of put.
+  Result<void> update(Bytes key, Bytes value);
+  Result<void> update(Transaction& txn, Bytes key, Bytes value);
+  /// Errors: not_found, conflict.
+  Result<void> remove(Bytes key);
+  Result<void> remove(Transaction& txn, Bytes key);
+
+  /// Calls `visitor` for each key of `range` in order until it returns false. The arguments are valid
+  /// during the call only. Returns how many keys were visited.
+  Result<uint64_t> scan(const Range& range,
+                        FunctionRef<bool(Bytes key, Bytes value)> visitor) const;
+  Result<uint64_t> scan(Transaction& txn, const Range& range,
+                        FunctionRef<bool(Bytes key, Bytes value)> visitor) const;
+  /// A cursor outside any transaction; it must not outlive the environment.
+  Cursor cursor() const;
+  /// A cursor inside `txn`; it must not outlive it.
+  Cursor cursor(Transaction& txn) const;
+
+  /// Fills an empty store from keys that `next` yields in strictly ascending order, with packed pages
+  /// and little log. `next` sets key and value and returns false at the end. All or nothing: after an
+  /// error or a crash the store is empty. Errors: invalid_argument (names the key that is out of
+  /// order), exists (the store is not empty), those of put.
+  Result<uint64_t> bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next);
+
+  const std::string& name() const noexcept;
+  uint32_t id() const noexcept;
+  db::StoreImpl& impl() const noexcept { return *impl_; }
+
+ private:
+  friend class db::EnvImpl;
+  friend class DbEnv;
+  explicit KvStore(db::StoreImpl* impl) noexcept : impl_(impl) {}
+  db::StoreImpl* impl_;
+};
+
+}  // namespace aether

@@ -1,0 +1,70 @@
+/// A transaction over any stores of one environment.
+///
+/// Threads     One thread at a time; any thread. Different transactions run in parallel.
+/// Lifetime    Must end before the environment is closed. Dropped without commit, it aborts.
+/// Isolation   Atomic commit and abort; a row written by an unfinished transaction cannot be written by
+///             another (first updater wins: `conflict`). Reads see the newest row, also of transactions
+///             that are still open; snapshots are the subject of a later release (docs/ISOLATION.md).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "aether/error.h"
+#include "aether/options.h"
+
+namespace aether {
+
+namespace db {
+class EnvImpl;
+class TransactionImpl;
+}  // namespace db
+
+/// What `commit_async` hands back: tells when the commit is durable. Copyable; outlives the transaction.
+class CommitTicket {
+ public:
+  CommitTicket() = default;
+  /// True once the commit is durable. No I/O, no wait.
+  bool durable() const noexcept;
+  /// Waits until the commit is durable. Errors: failed (the log could not be written; the outcome is
+  /// unknown until the environment is opened again), closed.
+  Result<void> wait() const;
+
+ private:
+  friend class db::TransactionImpl;
+  friend class Transaction;
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+class Transaction {
+ public:
+  Transaction(Transaction&&) noexcept;
+  Transaction& operator=(Transaction&&) noexcept;
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  /// Aborts if neither commit nor abort was called.
+  ~Transaction();
+
+  /// Makes all writes permanent and waits as the durability asks. The transaction has ended afterwards,
+  /// whatever the answer. Errors: failed (log I/O failed: the outcome is unknown until reopened), closed.
+  Result<void> commit();
+  /// Makes the writes visible and returns without waiting for the disk.
+  Result<CommitTicket> commit_async();
+  /// Takes every write back. Errors: closed; io_error or corruption if a page could not be read: the
+  /// environment has then failed, and the next open finishes the rollback.
+  Result<void> abort();
+
+  /// Grows with every transaction of the environment.
+  uint64_t id() const noexcept;
+  bool active() const noexcept;
+
+  db::TransactionImpl& impl() noexcept { return *impl_; }
+
+ private:
+  friend class db::EnvImpl;
+  explicit Transaction(std::unique_ptr<db::TransactionImpl> impl) noexcept;
+  std::unique_ptr<db::TransactionImpl> impl_;
+};
+
+}  // namespace aether

@@ -1,0 +1,294 @@
+#include "sim/sim_os.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/assert.h"
+#include "os/errors.h"
+#include "sim/sim_file.h"
+
+namespace aether::sim {
+
+namespace {
+
+using os::os_error;
+
+constexpr uint64_t kTickNs = 1000;
+constexpr uint64_t kWallStartNs = uint64_t{1'767'225'600} * 1'000'000'000;  // 2026-01-01.
+
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+const char* to_string(StepKind kind) noexcept {
+  switch (kind) {
+    case StepKind::any: return "any";
+    case StepKind::open: return "open";
+    case StepKind::close: return "close";
+    case StepKind::read: return "read";
+    case StepKind::write: return "write";
+    case StepKind::sync: return "sync";
+    case StepKind::truncate: return "truncate";
+    case StepKind::allocate: return "allocate";
+    case StepKind::lock: return "lock";
+    case StepKind::stat: return "stat";
+    case StepKind::list: return "list";
+    case StepKind::create_directory: return "create_directory";
+    case StepKind::remove: return "remove";
+    case StepKind::rename: return "rename";
+    case StepKind::sync_directory: return "sync_directory";
+  }
+  return "unknown";
+}
+
+SimOs::SimOs(const SimOptions& options) : SimOs(options, SimDisk(), 0) {
+  disk_.set_capacity(options.capacity_bytes);
+}
+
+SimOs::SimOs(const SimOptions& options, SimDisk disk, uint64_t now_ns)
+    : options_(options), now_ns_(now_ns), disk_(std::move(disk)), random_(options.seed) {}
+
+SimOs::~SimOs() { AETHER_ASSERT(open_files_ == 0); }
+
+// --- Steps and faults
+
+int SimOs::begin(Step step) {
+  step.number = steps_.fetch_add(1, std::memory_order_relaxed) + 1;
+  std::shared_ptr<const std::function<void(const Step&)>> hook;
+  {
+    os::LockGuard lock(mutex_);
+    hook = hook_;
+  }
+  if (hook != nullptr) (*hook)(step);
+  os::LockGuard lock(mutex_);
+  return strike(step);
+}
+
+/// The errno that the fault plan has for this step. Every fault that matches counts it.
+int SimOs::strike(const Step& step) {
+  int errnum = 0;
+  for (PlannedFault& planned : faults_) {
+    const Fault& fault = planned.fault;
+    if (fault.kind != StepKind::any && fault.kind != step.kind) continue;
+    if (step.path.find(fault.path_contains) == std::string_view::npos &&
+        step.to.find(fault.path_contains) == std::string_view::npos) {
+      continue;
+    }
+    if (planned.left > 0) --planned.left;
+    if (planned.left == 0 && errnum == 0) errnum = fault.errnum;
+  }
+  std::erase_if(faults_,
+                [](const PlannedFault& each) { return each.left == 0 && !each.fault.sticky; });
+  if (errnum != 0) fired_.fetch_add(1, std::memory_order_relaxed);
+  return errnum;
+}
+
+void SimOs::on_step(std::function<void(const Step&)> hook) {
+  os::LockGuard lock(mutex_);
+  hook_ = hook ? std::make_shared<const std::function<void(const Step&)>>(std::move(hook))
+               : nullptr;
+}
+
+void SimOs::add_fault(const Fault& fault) {
+  AETHER_ASSERT(fault.nth > 0 && fault.errnum > 0);
+  os::LockGuard lock(mutex_);
+  faults_.push_back({fault, fault.nth});
+}
+
+void SimOs::clear_faults() {
+  os::LockGuard lock(mutex_);
+  faults_.clear();
+}
+
+// --- The Os interface
+
+template <typename Body>
+Result<void> SimOs::run(const char* operation, const Step& step, Body body) {
+  int errnum = begin(step);
+  if (errnum == 0) {
+    os::LockGuard lock(mutex_);
+    errnum = body(disk_);
+  }
+  if (errnum == 0) return {};
+  std::string place(step.path);
+  if (!step.to.empty()) place += " to " + std::string(step.to);
+  return os_error(errnum, operation, place);
+}
+
+Result<std::unique_ptr<os::File>> SimOs::open(const std::string& path, os::OpenFlags flags) {
+  const char* operation = flags.create ? "create" : "open";
+  Inode inode{};
+  AETHER_TRY(run(operation, {.kind = StepKind::open, .path = path, .changes_disk = flags.create},
+                 [&](SimDisk& disk) {
+                   int errnum = disk.find(path, inode);
+                   if (errnum == ENOENT && flags.create) {
+                     errnum = disk.create_file(path, inode);
+                   } else if (errnum == 0 && flags.create && flags.exclusive) {
+                     errnum = EEXIST;
+                   } else if (errnum == 0 && disk.is_directory(inode)) {
+                     errnum = EISDIR;
+                   }
+                   if (errnum == 0) disk.opened(inode);
+                   return errnum;
+                 }));
+  os::LockGuard lock(mutex_);
+  ++open_files_;
+  return std::unique_ptr<os::File>(std::make_unique<SimFile>(*this, inode, path, flags));
+}
+
+Result<void> SimOs::create_directory(const std::string& path) {
+  return run("create directory",
+             {.kind = StepKind::create_directory, .path = path, .changes_disk = true},
+             [&](SimDisk& disk) { return disk.create_directory(path); });
+}
+
+Result<void> SimOs::remove(const std::string& path) {
+  return run("remove", {.kind = StepKind::remove, .path = path, .changes_disk = true},
+             [&](SimDisk& disk) { return disk.remove(path); });
+}
+
+Result<void> SimOs::rename(const std::string& from, const std::string& to) {
+  return run("rename", {.kind = StepKind::rename, .path = from, .to = to, .changes_disk = true},
+             [&](SimDisk& disk) { return disk.rename(from, to); });
+}
+
+Result<std::vector<std::string>> SimOs::list(const std::string& path) {
+  std::vector<std::string> names;
+  AETHER_TRY(run("list", {.kind = StepKind::list, .path = path},
+                 [&](SimDisk& disk) { return disk.list(path, names); }));
+  return names;
+}
+
+Result<bool> SimOs::exists(const std::string& path) {
+  bool there = false;
+  AETHER_TRY(run("stat", {.kind = StepKind::stat, .path = path}, [&](SimDisk& disk) {
+    Inode inode{};
+    const int errnum = disk.find(path, inode);
+    there = errnum == 0;
+    return errnum == ENOENT || errnum == ENOTDIR ? 0 : errnum;
+  }));
+  return there;
+}
+
+Result<void> SimOs::sync_directory(const std::string& path) {
+  const Step step{.kind = StepKind::sync_directory, .path = path, .changes_disk = true};
+  if (const int errnum = begin(step)) {
+    os::LockGuard lock(mutex_);
+    if (options_.fsyncgate) static_cast<void>(disk_.abandon_directory(path));
+    return os_error(errnum, "sync directory", path);
+  }
+  os::LockGuard lock(mutex_);
+  if (const int errnum = disk_.sync_directory(path)) {
+    return os_error(errnum, "sync directory", path);
+  }
+  return {};
+}
+
+Result<std::unique_ptr<os::IoQueue>> SimOs::make_io_queue(uint32_t, IoMode) {
+  return std::unique_ptr<os::IoQueue>(std::make_unique<SimQueue>(random()));
+}
+
+uint64_t SimOs::tick() { return now_ns_.fetch_add(kTickNs, std::memory_order_relaxed) + kTickNs; }
+
+uint64_t SimOs::monotonic_ns() {
+  return options_.real_clock ? os::production().monotonic_ns() : tick();
+}
+
+uint64_t SimOs::wall_ns() {
+  return options_.real_clock ? os::production().wall_ns() : kWallStartNs + tick();
+}
+
+uint64_t SimOs::random() {
+  os::LockGuard lock(mutex_);
+  return random_.next();
+}
+
+Result<std::unique_ptr<os::Thread>> SimOs::spawn(const std::string& name,
+                                                 std::function<void()> body) {
+  if (!options_.spawn_allowed) {
+    return Error(Code::unsupported, "start thread " + name + ": this simulation has one thread");
+  }
+  return os::production().spawn(name, std::move(body));
+}
+
+// --- Crashes
+
+std::unique_ptr<SimOs> SimOs::crash(const Crash& how) {
+  SimOptions options = options_;
+  options.seed = Random(options_.seed ^ how.seed).next();
+  ++options.process_id;
+  os::LockGuard lock(mutex_);
+  return std::unique_ptr<SimOs>(new SimOs(options, disk_.crash(how), now_ns_.load()));
+}
+
+std::unique_ptr<SimOs> SimOs::copy() {
+  os::LockGuard lock(mutex_);
+  return std::unique_ptr<SimOs>(new SimOs(options_, disk_.copy(), now_ns_.load()));
+}
+
+// --- For tests
+
+Result<std::string> SimOs::read_file(const std::string& path) {
+  os::LockGuard lock(mutex_);
+  Inode inode{};
+  if (const int errnum = disk_.find(path, inode)) return os_error(errnum, "read", path);
+  std::string bytes(disk_.size(inode), '\0');
+  disk_.read(inode, 0, bytes.data(), bytes.size());
+  return bytes;
+}
+
+Result<void> SimOs::write_file(const std::string& path, std::string_view bytes) {
+  os::LockGuard lock(mutex_);
+  Inode inode{};
+  int errnum = disk_.find(path, inode);
+  if (errnum == ENOENT) errnum = disk_.create_file(path, inode);
+  if (errnum == 0 && disk_.is_directory(inode)) errnum = EISDIR;
+  if (errnum == 0) errnum = disk_.truncate(inode, 0);
+  if (errnum == 0) errnum = disk_.write(inode, 0, bytes.data(), bytes.size());
+  if (errnum != 0) return os_error(errnum, "write", path);
+  disk_.sync(inode);
+  if ((errnum = disk_.sync_directory(parent_of(path))) != 0) {
+    return os_error(errnum, "sync directory", parent_of(path));
+  }
+  return {};
+}
+
+Result<void> SimOs::flip_bit(const std::string& path, uint64_t bit) {
+  os::LockGuard lock(mutex_);
+  Inode inode{};
+  int errnum = disk_.find(path, inode);
+  if (errnum == 0 && bit / 8 >= disk_.size(inode)) errnum = EINVAL;
+  if (errnum != 0) return os::os_error_at(errnum, "flip a bit of", path, bit / 8, 1);
+  disk_.flip_bit(inode, bit);
+  return {};
+}
+
+std::vector<std::string> SimOs::files() {
+  os::LockGuard lock(mutex_);
+  return disk_.files();
+}
+
+uint64_t SimOs::total_bytes() {
+  os::LockGuard lock(mutex_);
+  return disk_.used_bytes();
+}
+
+uint64_t SimOs::unsynced_operations() {
+  os::LockGuard lock(mutex_);
+  return disk_.unsynced_operations();
+}
+
+void SimOs::sync_everything() {
+  os::LockGuard lock(mutex_);
+  disk_.sync_everything();
+}
+
+void SimOs::set_capacity(uint64_t bytes) {
+  os::LockGuard lock(mutex_);
+  disk_.set_capacity(bytes);
+}
+
+}  // namespace aether::sim

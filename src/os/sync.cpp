@@ -1,0 +1,79 @@
+#include "os/sync.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <chrono>
+
+namespace aether::os {
+
+void CondVar::wait(Mutex& mutex) {
+  std::unique_lock lock(mutex.mutex_, std::adopt_lock);
+  condition_.wait(lock);
+  lock.release();
+}
+
+bool CondVar::wait_for(Mutex& mutex, uint64_t nanoseconds) {
+  std::unique_lock lock(mutex.mutex_, std::adopt_lock);
+  const std::cv_status status = condition_.wait_for(lock, std::chrono::nanoseconds(nanoseconds));
+  lock.release();
+  return status == std::cv_status::no_timeout;
+}
+
+void futex_wait(const std::atomic<uint32_t>& word, uint32_t expected) noexcept {
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
+}
+
+void futex_wake_all(const std::atomic<uint32_t>& word) noexcept {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
+}
+
+void yield() noexcept { sched_yield(); }
+
+void Backoff::wait() noexcept {
+  constexpr uint32_t kSpinRounds = 8;
+  constexpr uint32_t kYieldRounds = 32;
+  const uint32_t round = rounds_++;
+  if (round < kSpinRounds) {
+    for (uint32_t i = 0; i < (1u << round); ++i) spin_pause();
+  } else if (round < kYieldRounds) {
+    yield();
+  } else {
+    const long microseconds = round < 64 ? 20 : 200;
+    const timespec pause{0, microseconds * 1000};
+    nanosleep(&pause, nullptr);
+  }
+}
+
+uint32_t worker_id() noexcept {
+  static std::atomic<uint32_t> next{0};
+  thread_local const uint32_t id = next.fetch_add(1, std::memory_order_relaxed);
+  return id;
+}
+
+void* reserve_memory(uint64_t bytes) noexcept {
+  constexpr uint64_t kHugePage = uint64_t{2} << 20;
+  // Over-reserve so that the block can start on a huge page; the kernel backs only what is touched.
+  void* memory = mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  const uint64_t start = reinterpret_cast<uint64_t>(memory);
+  const uint64_t aligned = (start + kHugePage - 1) & ~(kHugePage - 1);
+  if (aligned > start) munmap(memory, aligned - start);
+  const uint64_t end = start + bytes + kHugePage;
+  const uint64_t used_end = (aligned + bytes + 4095) & ~uint64_t{4095};
+  if (end > used_end) munmap(reinterpret_cast<void*>(used_end), end - used_end);
+  void* block = reinterpret_cast<void*>(aligned);
+  madvise(block, bytes, MADV_HUGEPAGE);
+  return block;
+}
+
+void release_memory(void* memory, uint64_t bytes) noexcept {
+  if (memory != nullptr) munmap(memory, (bytes + 4095) & ~uint64_t{4095});
+}
+
+}  // namespace aether::os

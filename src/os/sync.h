@@ -1,0 +1,96 @@
+/// Waiting and excluding: mutex, condition, futex, spin pause, worker-local ids.
+///
+/// These are concrete classes, not virtual ones: they stand on hot paths. A simulation build replaces this
+/// header's bodies (src/os/sync.cpp) by those of its scheduler.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+#if defined(__clang__)
+#define AETHER_TSA(x) __attribute__((x))
+#else
+#define AETHER_TSA(x)
+#endif
+#define AETHER_GUARDED_BY(x) AETHER_TSA(guarded_by(x))
+#define AETHER_REQUIRES(...) AETHER_TSA(requires_capability(__VA_ARGS__))
+#define AETHER_EXCLUDES(...) AETHER_TSA(locks_excluded(__VA_ARGS__))
+#define AETHER_NO_THREAD_SAFETY AETHER_TSA(no_thread_safety_analysis)
+
+namespace aether::os {
+
+/// A mutual exclusion lock. Not recursive.
+class AETHER_TSA(capability("mutex")) Mutex {
+ public:
+  void lock() AETHER_TSA(acquire_capability()) { mutex_.lock(); }
+  void unlock() AETHER_TSA(release_capability()) { mutex_.unlock(); }
+  bool try_lock() AETHER_TSA(try_acquire_capability(true)) { return mutex_.try_lock(); }
+
+ private:
+  friend class CondVar;
+  std::mutex mutex_;
+};
+
+class AETHER_TSA(scoped_lockable) LockGuard {
+ public:
+  explicit LockGuard(Mutex& mutex) AETHER_TSA(acquire_capability(mutex)) : mutex_(mutex) {
+    mutex_.lock();
+  }
+  ~LockGuard() AETHER_TSA(release_capability()) { mutex_.unlock(); }
+  LockGuard(const LockGuard&) = delete;
+  LockGuard& operator=(const LockGuard&) = delete;
+
+ private:
+  Mutex& mutex_;
+};
+
+/// A condition to wait for under a Mutex. Wakes without cause: always wait in a loop.
+class CondVar {
+ public:
+  void wait(Mutex& mutex) AETHER_REQUIRES(mutex);
+  /// False: the time has passed.
+  bool wait_for(Mutex& mutex, uint64_t nanoseconds) AETHER_REQUIRES(mutex);
+  void notify_one() noexcept { condition_.notify_one(); }
+  void notify_all() noexcept { condition_.notify_all(); }
+
+ private:
+  std::condition_variable condition_;
+};
+
+/// Sleeps while `word` equals `expected`. May return without cause.
+void futex_wait(const std::atomic<uint32_t>& word, uint32_t expected) noexcept;
+void futex_wake_all(const std::atomic<uint32_t>& word) noexcept;
+
+/// A breath between two looks at a contended word.
+inline void spin_pause() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+#endif
+}
+
+/// Lets another thread run.
+void yield() noexcept;
+
+/// Spins, then yields, then sleeps ever longer: for conditions that another thread is about to make true
+/// and that no futex announces.
+class Backoff {
+ public:
+  void wait() noexcept;
+  uint32_t rounds() const noexcept { return rounds_; }
+
+ private:
+  uint32_t rounds_ = 0;
+};
+
+/// A small number of the calling thread, counted from 0 in the order of first use.
+uint32_t worker_id() noexcept;
+
+/// Memory for frames: zeroed, page-aligned, huge pages where the kernel grants them. Null if refused.
+void* reserve_memory(uint64_t bytes) noexcept;
+void release_memory(void* memory, uint64_t bytes) noexcept;
+
+}  // namespace aether::os
