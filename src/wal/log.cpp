@@ -1,0 +1,236 @@
+// Opening, appending and waiting. The flush step and the background thread are in log_flush.cpp.
+#include "wal/log.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/assert.h"
+#include "wal/block.h"
+
+namespace aether::wal {
+namespace {
+
+constexpr uint64_t kRingBytesMin = 64 * KiB;
+constexpr uint64_t kSegmentBytesMin = 64 * KiB;
+
+Error bad_option(const std::string& name, const std::string& rule) {
+  return Error(Code::invalid_argument, "log option " + name + " must be " + rule);
+}
+
+Result<void> check_options(const LogOptions& options, const LogStart& start) {
+  if (options.streams < 1 || options.streams > kMaxStreams) {
+    return bad_option("streams", "1 to " + std::to_string(kMaxStreams));
+  }
+  if (!std::has_single_bit(options.segment_bytes) || options.segment_bytes < kSegmentBytesMin) {
+    return bad_option("segment_bytes", "a power of two of at least 64 KiB");
+  }
+  if (!std::has_single_bit(options.ring_bytes) || options.ring_bytes < kRingBytesMin) {
+    return bad_option("ring_bytes", "a power of two of at least 64 KiB");
+  }
+  if (options.block_bytes_max % kBlockAlignment != 0 || options.block_bytes_max < 2 * kBlockAlignment) {
+    return bad_option("block_bytes_max", "a multiple of 4096 of at least 8192");
+  }
+  for (uint32_t s = 0; s < options.streams; ++s) {
+    if (start.lsn.at[s] < kFirstLsn || start.lsn.at[s] % kRecordAlignment != 0) {
+      return bad_option("start.lsn", "a multiple of 8 of at least 64 for every stream");
+    }
+  }
+  if (start.segment == 0 || start.epoch == 0) return bad_option("start", "at least segment 1, epoch 1");
+  return {};
+}
+
+}  // namespace
+
+Log::Log(const LogOptions& options, const LogStart& start, os::Os& os)
+    : options_(options), start_(start), os_(os) {
+  options_.block_bytes_max = std::min(options.block_bytes_max, options.segment_bytes / 4);
+  record_bytes_max_ =
+      std::min(options_.ring_bytes / 4, options_.block_bytes_max - block_overhead(options_.streams));
+}
+
+Result<std::unique_ptr<Log>> Log::create(const LogOptions& options, const LogStart& start, os::Os& os) {
+  AETHER_TRY(check_options(options, start));
+  std::unique_ptr<Log> log(new Log(options, start, os));
+  AETHER_TRY(log->open());
+  return log;
+}
+
+Result<void> Log::open() {
+  for (uint32_t s = 0; s < kMaxStreams; ++s) {
+    if (s < options_.streams) AETHER_TRY(rings_[s].open(options_.ring_bytes, start_.lsn.at[s]));
+    streams_durable_[s].store(start_.lsn.at[s], std::memory_order_relaxed);
+  }
+  AETHER_TRY_ASSIGN(block_, AlignedBuffer::make(options_.block_bytes_max));
+  AETHER_TRY_ASSIGN(segments_, SegmentFiles::open({.directory = options_.directory,
+                                                   .environment_id = options_.environment_id,
+                                                   .segment_bytes = options_.segment_bytes,
+                                                   .epoch = start_.epoch},
+                                                  start_.segment, os_));
+  AETHER_TRY_ASSIGN(file_, segments_->take(start_.segment));
+  segment_.store(start_.segment, std::memory_order_relaxed);
+  next_position_ = start_.segment * options_.segment_bytes + kSegmentHeaderBytes;
+  append_position_.store(next_position_, std::memory_order_release);
+
+  if (options_.background_thread) {
+    AETHER_TRY_ASSIGN(thread_, os_.spawn("aether-log", [this] { run_background(); }));
+  }
+  return {};
+}
+
+std::unique_ptr<Log> Log::detached(uint32_t streams, os::Os& os) {
+  std::unique_ptr<Log> log(new Log({.streams = streams}, {}, os));
+  log->record_bytes_max_ = 0;  // No record is small enough.
+  return log;
+}
+
+Log::~Log() {
+  if (thread_ != nullptr) {
+    {
+      os::LockGuard lock(mutex_);
+      stop_ = true;
+      wake_.notify_one();
+    }
+    thread_->join();
+  }
+  if (current_segment() == 0) return;  // Detached, or creation failed.
+  static_cast<void>(flush());          // Who needs to know calls flush before.
+}
+
+// --- Appending ---------------------------------------------------------------------------------------
+
+Result<Reservation> Log::reserve(uint32_t stream, uint64_t size) {
+  AETHER_ASSERT(stream < options_.streams);
+  AETHER_ASSERT(size % kRecordAlignment == 0 && size >= sizeof(RecordHeader));
+  if (size > record_bytes_max_) {
+    if (current_segment() == 0) return Error(Code::unsupported, "the log is open for reading only");
+    return Error(Code::too_large, "a log record of " + std::to_string(size) +
+                                      " bytes exceeds the limit of " +
+                                      std::to_string(record_bytes_max_) + "; make the change smaller");
+  }
+  Ring& ring = rings_[stream];
+  const Lsn begin = ring.reserve(size);
+  const Lsn end = begin + size;
+  if (!ring.has_room(end)) [[unlikely]] {
+    AETHER_TRY(wait_for_room(stream, end));
+  } else if (failed()) [[unlikely]] {
+    return failure();
+  }
+  return Reservation{.data = ring.at(begin), .size = size, .stream = stream, .begin = begin};
+}
+
+void Log::publish(const Reservation& reservation) noexcept {
+  rings_[reservation.stream].publish(reservation.begin, static_cast<uint32_t>(reservation.size));
+
+  // The background thread announces its sleep, then looks at the streams' tails once more; we moved our
+  // tail in reserve() and look at its state now. All sequentially consistent, so one sees the other.
+  WriterState state = writer_state_.load(std::memory_order_seq_cst);
+  if (state == WriterState::awake) return;
+  const bool much =
+      reservation.end() - streams_durable_[reservation.stream].load(std::memory_order_relaxed) >
+      kFlushBytes;
+  if (state == WriterState::timed && !much) return;
+  if (writer_state_.compare_exchange_strong(state, WriterState::awake)) wake_writer();
+}
+
+Result<Reservation> Log::append(uint32_t stream, const RecordSpec& spec) {
+  AETHER_ASSERT(spec.home_stream == stream);
+  AETHER_TRY_ASSIGN(const Reservation space, reserve(stream, record_size(spec)));
+  write_record(spec, space.data);
+  publish(space);
+  return space;
+}
+
+Result<void> Log::wait_for_room(uint32_t stream, Lsn end) {
+  os::Backoff backoff;
+  while (!rings_[stream].has_room(end)) {
+    if (failed()) return failure();
+    if (!turn_.try_take()) {
+      turn_.wait_while_taken();
+      continue;
+    }
+    const Step step = rings_[stream].has_room(end) ? Step::wrote : flush_step();
+    turn_.give_back();
+    if (step == Step::empty) backoff.wait();  // A hole: its owner is about to publish.
+  }
+  return {};
+}
+
+// --- Durability --------------------------------------------------------------------------------------
+
+LsnVector Log::durable() const noexcept {
+  LsnVector vector;
+  for (uint32_t s = 0; s < kMaxStreams; ++s) vector.at[s] = durable(s);
+  return vector;
+}
+
+LsnVector Log::reserved() const noexcept {
+  LsnVector vector = start_.lsn;
+  for (uint32_t s = 0; s < options_.streams; ++s) vector.at[s] = rings_[s].tail();
+  return vector;
+}
+
+bool Log::is_durable(const LsnVector& vector) const noexcept {
+  bool covered = true;
+  for (uint32_t s = 0; s < kMaxStreams; ++s) covered &= vector.at[s] <= durable(s);
+  return covered;
+}
+
+Result<void> Log::wait_durable(const LsnVector& vector, bool linger) {
+  if (is_durable(vector)) return {};
+  AETHER_ASSERT(vector.covered_by(reserved()));  // Else it would wait for records that nobody wrote.
+
+  os::Backoff backoff;
+  while (!is_durable(vector)) {
+    if (failed()) return failure();
+    if (!turn_.try_take()) {
+      turn_.wait_while_taken();
+      continue;
+    }
+    // The step that just ended may have taken our records along.
+    Step step = Step::wrote;
+    if (!is_durable(vector)) {
+      // Others waited a moment ago: let them bring their next commits, they will share our sync.
+      if (linger && joined_.load(std::memory_order_relaxed) != 0) os::yield();
+      linger = false;
+      step = flush_step();
+    }
+    turn_.give_back();
+    if (step == Step::empty) backoff.wait();  // A hole in one of our streams: about to be published.
+  }
+  return {};
+}
+
+Result<void> Log::flush() { return wait_durable(reserved()); }
+
+void Log::request_flush() noexcept {
+  flush_requested_.store(true, std::memory_order_seq_cst);
+  if (writer_state_.exchange(WriterState::awake) != WriterState::awake) wake_writer();
+}
+
+Result<void> Log::release_before(LogPosition position) {
+  if (segments_ == nullptr) return {};  // Detached.
+  const uint64_t ended = position / options_.segment_bytes;  // Segments below this number end there.
+  return segments_->release_before(std::min(ended, current_segment()));
+}
+
+uint64_t Log::current_segment() const noexcept { return segment_.load(std::memory_order_acquire); }
+
+LogStats Log::stats() const noexcept {
+  LogStats stats;
+  for (uint32_t s = 0; s < options_.streams; ++s) {
+    stats.bytes_appended += rings_[s].tail() - start_.lsn.at[s];
+  }
+  stats.bytes_written = bytes_written_.load(std::memory_order_relaxed);
+  stats.flushes = flushes_.load(std::memory_order_relaxed);
+  if (segments_ == nullptr) return stats;  // Detached.
+  stats.segments_created = segments_->created();
+  stats.segments_recycled = segments_->recycled();
+  return stats;
+}
+
+Error Log::failure() const {
+  os::LockGuard lock(mutex_);
+  return Error(Code::failed, failure_);
+}
+
+}  // namespace aether::wal
