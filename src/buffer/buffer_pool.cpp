@@ -1,0 +1,320 @@
+#include "buffer/buffer_pool.h"
+
+#include <algorithm>
+#include <bit>
+#include <new>
+
+#include "base/assert.h"
+
+namespace aether::buffer {
+namespace {
+
+constexpr uint64_t kFramesMin = 64;
+constexpr uint64_t kFramesPerPartition = 1024;
+constexpr uint64_t kPartitionsMax = 16;
+
+/// The node is well formed, and its child words are page ids.
+Result<void> check_words(page::SlottedPage node) {
+  AETHER_TRY(node.check_node());
+  for (uint32_t i = 0; !node.is_leaf() && i <= node.count(); ++i) {
+    const SwipWord word = SwipWord::load(node.child_word(i));
+    if (!word.is_evicted() || word.page_id() == kNoPage) {
+      return Error(Code::corruption, "page " + std::to_string(raw(node.header().page.page_id)) +
+                                         ": child " + std::to_string(i) + " is not a page id");
+    }
+  }
+  return {};
+}
+
+/// A page with the right checksum may still be an older life of itself (a lost write) or another tree's: what is
+/// followed from here on must be a node of this tree, one level down, with nothing but page ids in it.
+Result<void> check_child(page::SlottedPage parent, page::SlottedPage child) {
+  const page::NodeHeader& header = child.header();
+  const std::string where = "page " + std::to_string(raw(header.page.page_id));
+  const bool is_node = header.page.kind == page::PageKind::btree_leaf ||
+                       header.page.kind == page::PageKind::btree_inner;
+  if (!is_node || header.page.store != parent.header().page.store ||
+      header.level + 1u != parent.header().level) {
+    return Error(Code::corruption, where + " is not the child that page " +
+                                       std::to_string(raw(parent.header().page.page_id)) +
+                                       " refers to (a lost write?): restore it from a backup");
+  }
+  return check_words(child);
+}
+
+}  // namespace
+
+BufferPool::BufferPool(const PoolOptions& options, DataFile& data, PageWriter& writer, os::Os& os)
+    : page_bytes_(options.page_bytes),
+      page_shift_(static_cast<uint32_t>(std::countr_zero(options.page_bytes))),
+      data_(data),
+      writer_(writer),
+      os_(os) {}
+
+Result<std::unique_ptr<BufferPool>> BufferPool::open(const PoolOptions& options, DataFile& data,
+                                                     PageWriter& writer, os::Os& os) {
+  const uint64_t frames = options.pool_bytes / (options.page_bytes + sizeof(Frame));
+  if (frames < kFramesMin) {
+    return Error(Code::invalid_argument, "pool_bytes of " + std::to_string(options.pool_bytes) +
+                                             " holds " + std::to_string(frames) +
+                                             " pages; it must hold at least 64");
+  }
+  auto pool = std::unique_ptr<BufferPool>(new BufferPool(options, data, writer, os));
+  pool->frame_count_ = frames;
+  pool->memory_bytes_ = frames * options.page_bytes + frames * sizeof(Frame);
+  pool->memory_ = os::reserve_memory(pool->memory_bytes_);
+  if (pool->memory_ == nullptr) {
+    return Error(Code::no_memory, "no memory for a pool of " + std::to_string(options.pool_bytes) +
+                                      " bytes: set pool_bytes lower");
+  }
+  pool->pages_ = static_cast<std::byte*>(pool->memory_);
+  pool->frames_ = reinterpret_cast<Frame*>(pool->pages_ + frames * options.page_bytes);
+
+  const uint64_t count = std::clamp<uint64_t>(frames / kFramesPerPartition, 1, kPartitionsMax);
+  pool->low_water_ = std::max<uint64_t>(4, frames / count / 64);
+  for (uint64_t i = 0; i < count; ++i) {
+    auto partition = std::make_unique<Partition>();
+    partition->begin = frames * i / count;
+    partition->end = frames * (i + 1) / count;
+    partition->hand = partition->begin;
+    pool->partitions_.push_back(std::move(partition));
+  }
+  for (uint64_t i = frames; i-- > 0;) {
+    auto* frame = new (&pool->frames_[i]) Frame();
+    frame->partition = static_cast<uint32_t>(((i + 1) * count - 1) / frames);
+    pool->push_free(*frame);
+  }
+  if (options.background_thread) {
+    AETHER_TRY_ASSIGN(pool->provider_,
+                      os.spawn("aether-pages", [raw_pool = pool.get()] { raw_pool->provide(); }));
+  }
+  return pool;
+}
+
+BufferPool::~BufferPool() {
+  if (provider_) {
+    {
+      os::LockGuard lock(provider_mutex_);
+      stop_ = true;
+      provider_wake_.notify_all();
+    }
+    provider_->join();
+  }
+  os::release_memory(memory_, memory_bytes_);
+}
+
+Frame* BufferPool::pop_free(Partition& partition) noexcept {
+  if (partition.free_count.load(std::memory_order_relaxed) == 0) return nullptr;
+  os::LockGuard lock(partition.mutex);
+  Frame* frame = partition.free;
+  if (frame == nullptr) return nullptr;
+  partition.free = frame->next_free;
+  partition.free_count.fetch_sub(1, std::memory_order_relaxed);
+  return frame;
+}
+
+void BufferPool::push_free(Frame& frame) noexcept {
+  Partition& partition = *partitions_[frame.partition];
+  frame.state.store(FrameState::free, std::memory_order_relaxed);
+  os::LockGuard lock(partition.mutex);
+  frame.next_free = partition.free;
+  partition.free = &frame;
+  partition.free_count.fetch_add(1, std::memory_order_relaxed);
+}
+
+Result<Frame*> BufferPool::take_frame(ScanRing* ring) {
+  const uint64_t count = partitions_.size();
+  const uint64_t home = os::worker_id() % count;
+  constexpr uint32_t kRoundsMax = 200;
+  os::Backoff backoff;
+  for (uint32_t round = 0; round < kRoundsMax; ++round) {
+    for (uint64_t i = 0; i < count; ++i) {
+      Partition& partition = *partitions_[(home + i) % count];
+      Frame* frame = pop_free(partition);
+      if (frame == nullptr) continue;
+      frame->state.store(FrameState::loading, std::memory_order_relaxed);
+      if (partition.free_count.load(std::memory_order_relaxed) < low_water_) wake_provider();
+      return frame;
+    }
+    AETHER_MAYBE(ring != nullptr);
+    uint64_t evicted = 0;
+    for (uint64_t i = 0; i < count && evicted == 0; ++i) {
+      AETHER_TRY_ASSIGN(evicted, evict_some(*partitions_[(home + round + i) % count], 8));
+    }
+    if (evicted == 0) backoff.wait();
+  }
+  return Error(Code::busy, "every one of the pool's " + std::to_string(frame_count_) +
+                               " frames is in use: set pool_bytes higher");
+}
+
+Result<void> BufferPool::resolve(OptimisticGuard& parent, uint64_t* place, ScanRing* ring) {
+  const SwipWord word = SwipWord::load(place);
+  if (!parent.validate() || word.is_hot()) {
+    parent.leave();
+    return {};
+  }
+  if (word.is_cool()) {
+    heat(parent, place, word);
+    return {};
+  }
+  Frame& frame = parent.frame();
+  const uint64_t version = parent.leave();  // No latch is held across the disk.
+  return load(frame, version, place, word.page_id(), ring);
+}
+
+void BufferPool::heat(OptimisticGuard& parent, uint64_t* place, SwipWord word) noexcept {
+  const std::optional<ExclusiveGuard> latched = parent.try_upgrade();
+  if (!latched) return;
+  AETHER_ASSERT(SwipWord::load(place).word() ==
+                word.word());  // Who changes a swip holds this latch.
+  SwipWord::hot(word.frame()).store(place);
+  word.frame()->state.store(FrameState::hot, std::memory_order_relaxed);
+}
+
+Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, PageId id,
+                              ScanRing* ring) {
+  AETHER_TRY_ASSIGN(Frame * frame, take_frame(ring));
+  // The frame is nobody's until its swip is stored; optimistic readers of its old life fail to validate.
+  Result<void> read = data_.read(id, page(*frame));
+  page_reads_.fetch_add(1, std::memory_order_relaxed);
+  if (!read) {
+    push_free(*frame);
+    return read;
+  }
+  std::optional<ExclusiveGuard> latched = ExclusiveGuard::try_lock_at(parent, version);
+  if (!latched) {
+    push_free(
+        *frame);  // Something changed: perhaps somebody else has loaded the page. The caller restarts.
+    return {};
+  }
+  Result<void> fits = check_child(node(parent), node(*frame));
+  if (!fits) {
+    push_free(*frame);
+    return fits;
+  }
+  AETHER_ASSERT(SwipWord::load(place).is_evicted());
+  AETHER_ASSERT(SwipWord::load(place).page_id() == id);
+  frame->latch.lock();
+  adopt(*frame, id, &parent);
+  frame->dirty_position.store(0, std::memory_order_relaxed);
+  if (ring == nullptr) {
+    SwipWord::hot(frame).store(place);
+  } else {
+    frame->state.store(FrameState::cool, std::memory_order_relaxed);
+    SwipWord::cool(frame).store(place);
+  }
+  frame->latch.unlock();
+  latched->release();
+  if (ring != nullptr) {
+    const ScanRing::Entry oldest = ring->push({frame, id});
+    if (oldest.frame != nullptr &&
+        oldest.frame->state.load(std::memory_order_relaxed) == FrameState::cool) {
+      evict(*oldest.frame, oldest.id);
+    }
+  }
+  return {};
+}
+
+Result<Frame*> BufferPool::allocate_frame() {
+  AETHER_TRY_ASSIGN(Frame * frame, take_frame(nullptr));
+  frame->lsn_vector = {};
+  frame->dirty_position.store(0, std::memory_order_relaxed);
+  return frame;
+}
+
+void BufferPool::cancel_frame(Frame& frame) noexcept {
+  frame.dirty_position.store(0, std::memory_order_relaxed);
+  push_free(frame);
+}
+
+void BufferPool::adopt(Frame& frame, PageId id, Frame* parent) noexcept {
+  AETHER_ASSERT(frame.latch.is_locked());
+  frame.page_id.store(id, std::memory_order_relaxed);
+  frame.parent.store(parent, std::memory_order_release);
+  frame.swizzled_children.store(0, std::memory_order_relaxed);
+  frame.pinned = parent == nullptr;
+  if (parent != nullptr) {
+    AETHER_ASSERT(parent->latch.is_locked());
+    parent->swizzled_children.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (frame.state.load(std::memory_order_relaxed) == FrameState::loading &&
+      frame.dirty_position.load(std::memory_order_relaxed) == 0) {
+    frame.lsn_vector = {};  // Read from disk: all that it depends on is durable.
+  }
+  frame.state.store(FrameState::hot, std::memory_order_release);
+}
+
+void BufferPool::adopt_children(Frame& frame) noexcept {
+  page::SlottedPage parent = node(frame);
+  uint32_t swizzled = 0;
+  if (!parent.is_leaf()) {
+    for (uint32_t i = 0; i <= parent.count(); ++i) {
+      const SwipWord word = SwipWord::load(parent.child_word(i));
+      if (word.is_evicted()) continue;
+      word.frame()->parent.store(&frame, std::memory_order_release);
+      ++swizzled;
+    }
+  }
+  frame.swizzled_children.store(swizzled, std::memory_order_relaxed);
+}
+
+void BufferPool::discard(ExclusiveGuard guard) noexcept {
+  Frame& frame = guard.frame();
+  frame.dirty_position.store(0, std::memory_order_relaxed);
+  frame.page_id.store(kNoPage, std::memory_order_relaxed);
+  frame.parent.store(nullptr, std::memory_order_relaxed);
+  frame.state.store(FrameState::loading,
+                    std::memory_order_relaxed);  // Not for eviction to look at.
+  guard.release();
+  push_free(frame);
+}
+
+Result<Frame*> BufferPool::load_pinned(PageId id) {
+  AETHER_TRY_ASSIGN(Frame * frame, take_frame(nullptr));
+  Result<void> read = data_.read(id, page(*frame));
+  page_reads_.fetch_add(1, std::memory_order_relaxed);
+  if (read) read = check_words(node(*frame));
+  if (!read) {
+    push_free(*frame);
+    return std::move(read).error();
+  }
+  frame->latch.lock();
+  frame->dirty_position.store(0, std::memory_order_relaxed);
+  adopt(*frame, id, nullptr);
+  frame->latch.unlock();
+  return frame;
+}
+
+LogPosition BufferPool::collect_dirty(LogPosition position,
+                                      std::vector<PageWriter::Target>& targets) const {
+  LogPosition lowest = position;
+  for (uint64_t i = 0; i < frame_count_; ++i) {
+    Frame& frame = frames_[i];
+    const LogPosition dirty = frame.dirty_position.load(std::memory_order_seq_cst);
+    if (dirty == 0) continue;
+    const FrameState state = frame.state.load(std::memory_order_acquire);
+    AETHER_MAYBE(state == FrameState::loading);  // A new page whose record is being written.
+    if (dirty < position && (state == FrameState::hot || state == FrameState::cool)) {
+      targets.push_back({&frame, page(frame)});
+    }
+    lowest = std::min(lowest, dirty);
+  }
+  return lowest;
+}
+
+uint64_t BufferPool::free_count() const noexcept {
+  uint64_t count = 0;
+  for (const auto& partition : partitions_)
+    count += partition->free_count.load(std::memory_order_relaxed);
+  return count;
+}
+
+uint64_t BufferPool::dirty_count() const noexcept {
+  uint64_t count = 0;
+  for (uint64_t i = 0; i < frame_count_; ++i) {
+    count += frames_[i].dirty_position.load(std::memory_order_relaxed) != 0 ? 1 : 0;
+  }
+  return count;
+}
+
+}  // namespace aether::buffer

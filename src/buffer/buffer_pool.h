@@ -1,0 +1,172 @@
+/// Buffer pool: keeps the hot part of the data file in memory and turns swips into frames.
+///
+/// A hot access costs one tag test and one version check; there is no table of pages. When free frames run low, the
+/// page provider looks at frames in clock order: the first look cools a hot page (its swip says so; whoever
+/// touches it heats it again), the second evicts it, written out first if dirty. Without the provider, or when it
+/// cannot keep up, whoever needs a frame does the same on the spot.
+///
+/// Threads      Any method from any thread. Latch order: parent before child; eviction only tries.
+/// Invariants   DESIGN.md 4.2 (log before page), 4.6 (one frame, one state), 4.7 (validate before use),
+///              4.11 (memory within the pool).
+/// Source       Leis, Haubenschild, Kemper, Neumann: "LeanStore: In-Memory Data Management Beyond Main
+///              Memory", ICDE 2018. We differ: a clock in place of its cooling queue, the parent's frame is
+///              remembered in the child's, reads are checked, writes obey the log.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "aether/error.h"
+#include "base/ids.h"
+#include "buffer/data_file.h"
+#include "buffer/frame.h"
+#include "buffer/guard.h"
+#include "buffer/page_writer.h"
+#include "buffer/swip.h"
+#include "os/os.h"
+#include "os/sync.h"
+#include "page/slotted_page.h"
+
+namespace aether::buffer {
+
+struct PoolOptions {
+  uint64_t pool_bytes = 256 * MiB;  ///< Frames with their headers.
+  uint32_t page_bytes = 4 * KiB;
+  bool background_thread = true;
+};
+
+/// How a page is going to be used: scans must not throw the working set out.
+enum class Access : uint8_t {
+  normal,
+  scan,  ///< Comes in cool and is not heated by touching it.
+};
+
+/// The few frames that a scan has brought in, oldest first; they make room for its next ones.
+class ScanRing {
+ public:
+  static constexpr size_t kFrames = 32;
+  struct Entry {
+    Frame* frame = nullptr;
+    PageId id = kNoPage;
+  };
+  /// Remembers a frame; returns the one it pushes out, if the ring was full.
+  Entry push(Entry entry) noexcept {
+    const Entry oldest = entries_[next_];
+    entries_[next_] = entry;
+    next_ = (next_ + 1) % kFrames;
+    return oldest;
+  }
+
+ private:
+  Entry entries_[kFrames] = {};
+  size_t next_ = 0;
+};
+
+class BufferPool {
+ public:
+  /// Reserves the pool's address space. `data`, `writer` and `os` must outlive the pool.
+  /// Errors: no_memory, invalid_argument (fewer than 64 pages).
+  static Result<std::unique_ptr<BufferPool>> open(const PoolOptions& options, DataFile& data,
+                                                  PageWriter& writer, os::Os& os);
+  /// Stops the provider. Dirty pages are not written: checkpoint first.
+  ~BufferPool();
+
+  // --- hot ------------------------------------------------------------------------------------------
+
+  std::byte* page(const Frame& frame) const noexcept {
+    const auto delta = static_cast<uint64_t>(reinterpret_cast<const std::byte*>(&frame) -
+                                             reinterpret_cast<const std::byte*>(frames_));
+    return pages_ + (delta / sizeof(Frame) << page_shift_);
+  }
+  page::SlottedPage node(const Frame& frame) const noexcept {
+    return page::SlottedPage(page(frame), page_bytes_);
+  }
+  PageRef ref(Frame& frame) const noexcept { return {&frame, page(frame)}; }
+
+  // --- cold -----------------------------------------------------------------------------------------
+
+  /// Makes the page that `place`, a swip in the page of `parent`, names hot: heats it if it is cool, reads it if it
+  /// is evicted. Ends `parent`. Ok also if nothing came of it because something changed: the caller restarts.
+  /// `ring`: of a scan, else null. Cost: at most one read of a page; if no frame is free, one eviction.
+  /// Errors: io_error; corruption (names file and page); busy (every frame is in use).
+  Result<void> resolve(OptimisticGuard& parent, uint64_t* place, ScanRing* ring = nullptr);
+  /// A frame for a new page, state loading, not latched (who waits for a frame may be waited for by the page writer):
+  /// the caller latches it when it formats and links the page, and calls `adopt` for it. Errors: busy, io_error.
+  Result<Frame*> allocate_frame();
+  /// Gives back an unlatched frame from allocate_frame that was not used.
+  void cancel_frame(Frame& frame) noexcept;
+  /// The latched frame holds page `id` from now on, hot, with its swip in the page of `parent` (null: pinned).
+  void adopt(Frame& frame, PageId id, Frame* parent) noexcept;
+  /// After the children of `frame`'s page changed (split, merge): their parent is this frame, and their number is
+  /// counted again. `frame` is latched exclusively, and so are the frames they came from.
+  void adopt_children(Frame& frame) noexcept;
+  /// The page of the exclusively latched `frame` is no more. Unlatches it and frees it.
+  void discard(ExclusiveGuard guard) noexcept;
+  /// Reads a page that no swip names (a root) into a frame that stays.
+  Result<Frame*> load_pinned(PageId id);
+
+  /// All frames that hold pages, for checkpoints: dirty ones whose position is below `position` are appended.
+  /// Returns the lowest dirty position of all, or `position` if that is lower.
+  LogPosition collect_dirty(LogPosition position, std::vector<PageWriter::Target>& targets) const;
+
+  uint64_t frame_count() const noexcept { return frame_count_; }
+  uint64_t free_count() const noexcept;
+  uint64_t dirty_count() const noexcept;
+  uint64_t page_reads() const noexcept { return page_reads_.load(std::memory_order_relaxed); }
+  uint64_t evictions() const noexcept { return evictions_.load(std::memory_order_relaxed); }
+  uint32_t page_bytes() const noexcept { return page_bytes_; }
+  DataFile& data() noexcept { return data_; }
+
+ private:
+  /// A share of the frames with its own free list and clock hand.
+  struct alignas(64) Partition {
+    os::Mutex mutex;
+    Frame* free = nullptr;
+    std::atomic<uint64_t> free_count{0};
+    std::atomic<uint64_t> hand{0};
+    uint64_t begin = 0;
+    uint64_t end = 0;
+  };
+
+  BufferPool(const PoolOptions& options, DataFile& data, PageWriter& writer, os::Os& os);
+  Result<void> load(Frame& parent, uint64_t version, uint64_t* place, PageId id, ScanRing* ring);
+  void heat(OptimisticGuard& parent, uint64_t* place, SwipWord word) noexcept;
+  Result<Frame*> take_frame(ScanRing* ring);
+  Frame* pop_free(Partition& partition) noexcept;
+  void push_free(Frame& frame) noexcept;
+
+  // Eviction (eviction.cpp).
+  std::optional<ExclusiveGuard> lock_parent(Frame& frame, uint64_t*& place) noexcept;
+  bool cool(Frame& frame) noexcept;
+  bool evict(Frame& frame, PageId expected) noexcept;
+  Result<uint64_t> evict_some(Partition& partition, uint64_t wanted);
+  void look_at(Frame& frame, uint64_t& evicted, std::vector<PageWriter::Target>& dirty) noexcept;
+  void provide();
+  void wake_provider() noexcept;
+
+  const uint32_t page_bytes_;
+  uint32_t page_shift_ = 0;
+  Frame* frames_ = nullptr;
+  std::byte* pages_ = nullptr;
+  uint64_t frame_count_ = 0;
+  void* memory_ = nullptr;
+  uint64_t memory_bytes_ = 0;
+  uint64_t
+      low_water_ = 0;  ///< Of each partition: below it the provider starts; it stops at twice this.
+  std::vector<std::unique_ptr<Partition>> partitions_;
+  DataFile& data_;
+  PageWriter& writer_;
+  os::Os& os_;
+  std::atomic<uint64_t> page_reads_{0};
+  std::atomic<uint64_t> evictions_{0};
+
+  os::Mutex provider_mutex_;
+  os::CondVar provider_wake_;
+  std::atomic<bool> provider_asleep_{false};
+  bool stop_ = false;
+  std::unique_ptr<os::Thread> provider_;
+};
+
+}  // namespace aether::buffer

@@ -1,0 +1,160 @@
+#include "buffer/data_file.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "aether/version.h"
+#include "base/assert.h"
+#include "page/page_header.h"
+
+namespace aether::buffer {
+namespace {
+
+constexpr uint64_t kMagic = 0x3150'4752'4854'4541;  // "AETHRGP1"
+
+/// Page 0: says whose file this is, so that a foreign `data` is refused before anything is read from it.
+struct FileHeader {
+  page::PageHeader page;
+  uint64_t magic = kMagic;
+  uint32_t format_version = kFormatVersion;
+  uint32_t page_bytes = 0;
+};
+static_assert(sizeof(FileHeader) == 56);
+
+constexpr uint64_t kGrowthMin = 256;    // Pages: small environments stay small.
+constexpr uint64_t kGrowthMax = 65536;  // Pages: a step must not take long.
+
+}  // namespace
+
+DataFile::DataFile(std::unique_ptr<os::File> file, uint32_t page_bytes, uint64_t environment_id,
+                   uint64_t capacity_pages) noexcept
+    : file_(std::move(file)),
+      page_bytes_(page_bytes),
+      environment_id_(environment_id),
+      capacity_pages_(capacity_pages) {}
+
+Result<std::unique_ptr<DataFile>> DataFile::create(const std::string& path, uint32_t page_bytes,
+                                                   uint64_t environment_id, os::Os& os) {
+  AETHER_TRY_ASSIGN(
+      auto file,
+      os.open(path, {.write = true, .create = true, .exclusive = false, .direct = true}));
+  AETHER_TRY(file->truncate(0));
+  AETHER_TRY(file->allocate(0, uint64_t{kGrowthMin} * page_bytes));
+  AlignedBuffer page(page_bytes);
+  auto& header = *new (page.data()) FileHeader();
+  header.page.kind = page::PageKind::file_header;
+  header.page_bytes = page_bytes;
+  page::seal(page.data(), page_bytes, environment_id);
+  AETHER_TRY(file->write_at(0, page.data(), page_bytes));
+  AETHER_TRY(file->sync());
+  return std::unique_ptr<DataFile>(
+      new DataFile(std::move(file), page_bytes, environment_id, kGrowthMin));
+}
+
+Result<std::unique_ptr<DataFile>> DataFile::open(const std::string& path, uint32_t page_bytes,
+                                                 uint64_t environment_id, bool write, os::Os& os) {
+  AETHER_TRY_ASSIGN(
+      auto file,
+      os.open(path, {.write = write, .create = false, .exclusive = false, .direct = true}));
+  AETHER_TRY_ASSIGN(const uint64_t bytes, file->size());
+  if (bytes < page_bytes) {
+    return Error(Code::corruption,
+                 path + ": " + std::to_string(bytes) +
+                     " bytes are too few for the file's header page: the file was "
+                     "truncated; restore it from a backup");
+  }
+  auto data = std::unique_ptr<DataFile>(
+      new DataFile(std::move(file), page_bytes, environment_id, bytes / page_bytes));
+  AlignedBuffer page(page_bytes);
+  AETHER_TRY(data->read(kNoPage, page.data()));
+  FileHeader header;
+  std::memcpy(static_cast<void*>(&header), page.data(), sizeof header);
+  if (header.magic != kMagic || header.page.kind != page::PageKind::file_header) {
+    return Error(Code::corruption, path + ": not an Aether data file");
+  }
+  if (header.format_version > kFormatVersion) {
+    return Error(Code::unsupported, path + ": format version " +
+                                        std::to_string(header.format_version) +
+                                        " is newer than this program's " +
+                                        std::to_string(kFormatVersion) + ": use a newer release");
+  }
+  if (header.page_bytes != page_bytes) {
+    return Error(Code::corruption, path + ": the file has pages of " +
+                                       std::to_string(header.page_bytes) + " bytes, CONTROL says " +
+                                       std::to_string(page_bytes));
+  }
+  return data;
+}
+
+Result<void> DataFile::read_raw(PageId id, void* page) {
+  AETHER_TRY_ASSIGN(const uint64_t got, file_->read_at(raw(id) * page_bytes_, page, page_bytes_));
+  if (got < page_bytes_) std::memset(static_cast<std::byte*>(page) + got, 0, page_bytes_ - got);
+  return {};
+}
+
+Result<void> DataFile::read(PageId id, void* page) {
+  AETHER_TRY(read_raw(id, page));
+  Result<void> checked = page::check(page, page_bytes_, environment_id_, id);
+  if (!checked) return std::move(checked).error().with_context(file_->path());
+  return {};
+}
+
+Result<void> DataFile::write(PageId first, const void* pages, uint64_t count) {
+  AETHER_ASSERT(raw(first) != 0);
+  return file_->write_at(raw(first) * page_bytes_, pages, count * page_bytes_);
+}
+
+Result<void> DataFile::sync() { return file_->sync(); }
+
+Result<void> DataFile::ensure_capacity(uint64_t pages) {
+  if (pages <= capacity_pages()) return {};
+  os::LockGuard lock(growth_mutex_);
+  const uint64_t now = capacity_pages();
+  if (pages <= now) return {};
+  uint64_t step = now / 8;
+  if (step < kGrowthMin) step = kGrowthMin;
+  if (step > kGrowthMax) step = kGrowthMax;
+  const uint64_t target = pages > now + step ? pages : now + step;
+  Result<void> grown = file_->allocate(now * page_bytes_, (target - now) * page_bytes_);
+  if (!grown && target > pages && grown.error().code() == Code::no_space) {
+    // The step was a convenience: on a nearly full file system take just what is needed.
+    grown = file_->allocate(now * page_bytes_, (pages - now) * page_bytes_);
+    if (!grown) return grown;
+    capacity_pages_.store(pages, std::memory_order_relaxed);
+    return {};
+  }
+  if (!grown) return grown;
+  capacity_pages_.store(target, std::memory_order_relaxed);
+  return {};
+}
+
+Result<void> DataFile::refresh_capacity() {
+  AETHER_TRY_ASSIGN(const uint64_t bytes, file_->size());
+  capacity_pages_.store(bytes / page_bytes_, std::memory_order_relaxed);
+  return {};
+}
+
+AlignedBuffer::AlignedBuffer(uint64_t bytes) : size_(bytes) {
+  const uint64_t rounded = (bytes + os::kDirectAlignment - 1) & ~uint64_t{os::kDirectAlignment - 1};
+  data_ = static_cast<std::byte*>(std::aligned_alloc(os::kDirectAlignment, rounded));
+  if (data_ == nullptr) throw std::bad_alloc();
+  std::memset(data_, 0, rounded);
+}
+
+AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {
+  if (this != &other) {
+    std::free(data_);
+    data_ = std::exchange(other.data_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+  }
+  return *this;
+}
+
+AlignedBuffer::~AlignedBuffer() { std::free(data_); }
+
+}  // namespace aether::buffer

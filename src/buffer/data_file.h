@@ -1,0 +1,75 @@
+/// The data file: pages at their places, every one checked when it comes and sealed when it goes.
+///
+/// Threads   Any method from any thread.
+/// Errors    corruption (names page and reason), io_error, no_space.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "aether/error.h"
+#include "base/ids.h"
+#include "os/os.h"
+#include "os/sync.h"
+
+namespace aether::buffer {
+
+class DataFile {
+ public:
+  /// Makes the file with its header page (page 0), synced. The caller syncs the directory.
+  static Result<std::unique_ptr<DataFile>> create(const std::string& path, uint32_t page_bytes,
+                                                  uint64_t environment_id, os::Os& os);
+  /// Opens the file and checks its header page. Errors: also not_found, unsupported (newer format).
+  static Result<std::unique_ptr<DataFile>> open(const std::string& path, uint32_t page_bytes,
+                                                uint64_t environment_id, bool write, os::Os& os);
+
+  /// Reads page `id` into `page` (aligned, page_bytes) and checks it.
+  Result<void> read(PageId id, void* page);
+  /// Reads without checking; what lies behind the end of the file reads as zeros.
+  Result<void> read_raw(PageId id, void* page);
+  /// Writes `count` contiguous sealed pages from `first` on.
+  Result<void> write(PageId first, const void* pages, uint64_t count);
+  Result<void> sync();
+  /// Makes room for at least `pages` pages, in steps that grow with the file.
+  Result<void> ensure_capacity(uint64_t pages);
+  /// The file may have grown by writes behind its end: redo does that.
+  Result<void> refresh_capacity();
+
+  uint64_t capacity_pages() const noexcept {
+    return capacity_pages_.load(std::memory_order_relaxed);
+  }
+  uint32_t page_bytes() const noexcept { return page_bytes_; }
+  uint64_t environment_id() const noexcept { return environment_id_; }
+  os::File& file() noexcept { return *file_; }
+
+ private:
+  DataFile(std::unique_ptr<os::File> file, uint32_t page_bytes, uint64_t environment_id,
+           uint64_t capacity_pages) noexcept;
+
+  std::unique_ptr<os::File> file_;
+  const uint32_t page_bytes_;
+  const uint64_t environment_id_;
+  std::atomic<uint64_t> capacity_pages_;
+  os::Mutex growth_mutex_;
+};
+
+/// A page-aligned block of memory that frees itself.
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(uint64_t bytes);
+  AlignedBuffer(AlignedBuffer&& other) noexcept;
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept;
+  ~AlignedBuffer();
+  std::byte* data() noexcept { return data_; }
+  const std::byte* data() const noexcept { return data_; }
+  uint64_t size() const noexcept { return size_; }
+
+ private:
+  std::byte* data_ = nullptr;
+  uint64_t size_ = 0;
+};
+
+}  // namespace aether::buffer

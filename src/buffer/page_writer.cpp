@@ -1,0 +1,284 @@
+#include "buffer/page_writer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/checksum.h"
+#include "buffer/guard.h"
+#include "buffer/swip.h"
+#include "buffer/unswizzle.h"
+#include "page/page_header.h"
+#include "page/slotted_page.h"
+
+namespace aether::buffer {
+namespace {
+
+constexpr uint64_t kMagic = 0x3142'5744'4854'4541;  // "AETHDWB1"
+constexpr uint64_t kHeaderBytes = 4096;
+constexpr uint64_t kBatchBytes = 512 * KiB;
+constexpr uint32_t kQueueDepth = 32;
+
+/// The first block of the double-write file. `checksum` covers the rest of the header and, through
+/// `pages_checksum`, the checksums of all pages of the batch.
+struct AreaHeader {
+  uint64_t checksum = 0;
+  uint64_t magic = kMagic;
+  uint64_t environment_id = 0;
+  uint64_t sequence = 0;
+  uint32_t page_bytes = 0;
+  uint32_t count = 0;
+  uint64_t pages_checksum = 0;
+};
+static_assert(sizeof(AreaHeader) == 48);
+
+uint64_t header_checksum(const AreaHeader& header) noexcept {
+  return base::checksum(reinterpret_cast<const std::byte*>(&header) + sizeof header.checksum,
+                        sizeof header - sizeof header.checksum, header.environment_id);
+}
+
+uint64_t pages_checksum(const std::byte* pages, uint32_t count, uint32_t page_bytes) noexcept {
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint64_t one = base::load<uint64_t>(pages + uint64_t{i} * page_bytes);
+    sum = base::checksum(&one, sizeof one, sum);
+  }
+  return sum;
+}
+
+}  // namespace
+
+Result<uint64_t> restore_torn_pages(const std::string& path, DataFile& data, os::Os& os) {
+  Result<std::unique_ptr<os::File>> file = os.open(
+      path, {.write = false, .create = false, .exclusive = false, .direct = true});
+  if (!file) {
+    if (file.error().code() == Code::not_found) return uint64_t{0};
+    return std::move(file).error();
+  }
+  AlignedBuffer block(kHeaderBytes);
+  AETHER_TRY_ASSIGN(const uint64_t got, (*file)->read_at(0, block.data(), kHeaderBytes));
+  const AreaHeader header = base::load<AreaHeader>(block.data());
+  const uint32_t page_bytes = data.page_bytes();
+  // A torn header means that the batch never reached the data file: nothing to restore.
+  if (got < kHeaderBytes || header.magic != kMagic ||
+      header.environment_id != data.environment_id() ||
+      header.checksum != header_checksum(header) || header.page_bytes != page_bytes ||
+      header.count > (64 * MiB) / page_bytes) {
+    return uint64_t{0};
+  }
+  AlignedBuffer pages(uint64_t{header.count} * page_bytes);
+  AETHER_TRY_ASSIGN(const uint64_t bytes,
+                    (*file)->read_at(kHeaderBytes, pages.data(), pages.size()));
+  if (bytes < pages.size() ||
+      pages_checksum(pages.data(), header.count, page_bytes) != header.pages_checksum) {
+    return uint64_t{0};
+  }
+  uint64_t restored = 0;
+  AlignedBuffer current(page_bytes);
+  for (uint32_t i = 0; i < header.count; ++i) {
+    const std::byte* copy = pages.data() + uint64_t{i} * page_bytes;
+    const PageId id = reinterpret_cast<const page::PageHeader*>(copy)->page_id;
+    // A torn area: the batch never reached the data file.
+    if (id == kNoPage || !page::check(copy, page_bytes, data.environment_id(), id)) return restored;
+    AETHER_TRY(data.read_raw(id, current.data()));
+    if (page::check(current.data(), page_bytes, data.environment_id(), id)) continue;
+    AETHER_TRY(data.write(id, copy, 1));
+    ++restored;
+  }
+  if (restored > 0) AETHER_TRY(data.sync());
+  return restored;
+}
+
+PageWriter::PageWriter(std::unique_ptr<os::File> file, std::unique_ptr<os::IoQueue> queue,
+                       DataFile& data, wal::Log& log, uint32_t batch_pages)
+    : file_(std::move(file)),
+      queue_(std::move(queue)),
+      data_(data),
+      log_(log),
+      batch_pages_(batch_pages),
+      area_(kHeaderBytes + uint64_t{batch_pages} * data.page_bytes()) {}
+
+Result<std::unique_ptr<PageWriter>> PageWriter::open(const std::string& double_write_path,
+                                                     DataFile& data, wal::Log& log, IoMode io_mode,
+                                                     os::Os& os) {
+  AETHER_TRY_ASSIGN(auto file,
+                    os.open(double_write_path,
+                            {.write = true, .create = true, .exclusive = false, .direct = true}));
+  const uint32_t batch_pages = std::max<uint32_t>(
+      8, static_cast<uint32_t>(kBatchBytes / data.page_bytes()));
+  AETHER_TRY_ASSIGN(const uint64_t size, file->size());
+  const uint64_t bytes = kHeaderBytes + uint64_t{batch_pages} * data.page_bytes();
+  if (size < bytes) AETHER_TRY(file->allocate(0, bytes));
+  AETHER_TRY_ASSIGN(auto queue, os.make_io_queue(kQueueDepth, io_mode));
+  return std::unique_ptr<PageWriter>(
+      new PageWriter(std::move(file), std::move(queue), data, log, batch_pages));
+}
+
+std::unique_ptr<PageWriter> PageWriter::detached(DataFile& data, wal::Log& log) {
+  auto writer = std::unique_ptr<PageWriter>(new PageWriter(nullptr, nullptr, data, log, 1));
+  writer->failed_ = true;
+  return writer;
+}
+
+Result<void> PageWriter::write(std::span<const Target> targets) {
+  os::LockGuard lock(mutex_);
+  while (!targets.empty()) {
+    const size_t count = std::min<size_t>(targets.size(), batch_pages_);
+    AETHER_TRY(write_batch(targets.first(count)));
+    targets = targets.subspan(count);
+  }
+  return {};
+}
+
+Result<void> PageWriter::write_sealed(std::span<const SealedPage> pages) {
+  os::LockGuard lock(mutex_);
+  while (!pages.empty()) {
+    const size_t count = std::min<size_t>(pages.size(), batch_pages_);
+    std::vector<Copy> copies;
+    std::byte* to = area_.data() + kHeaderBytes;
+    for (const SealedPage& page : pages.first(count)) {
+      std::memcpy(to, page.bytes, data_.page_bytes());
+      Copy& copy = copies.emplace_back();
+      copy.id = page.id;
+      copy.bytes = to;
+      to += data_.page_bytes();
+    }
+    AETHER_TRY(write_copies(copies));
+    pages = pages.subspan(count);
+  }
+  return {};
+}
+
+Result<void> PageWriter::write_batch(std::span<const Target> targets) {
+  std::vector<Copy> copies;
+  copies.reserve(targets.size());
+  wal::LsnVector vector;
+  std::byte* to = area_.data() + kHeaderBytes;
+  for (const Target& target : targets) {
+    Copy copy;
+    if (!copy_page(target, to, copy, vector)) continue;
+    copies.push_back(copy);
+    to += data_.page_bytes();
+  }
+  if (copies.empty()) return {};
+  // The write-ahead rule: no page before the log that explains it, in every stream.
+  AETHER_TRY(log_.wait_durable(vector));
+  AETHER_TRY(write_copies(copies));
+  for (const Copy& copy : copies) mark_clean(copy);
+  return {};
+}
+
+Result<void> PageWriter::write_copies(std::vector<Copy>& copies) {
+  if (failed()) {
+    return Error(Code::failed,
+                 "an earlier write to the data file failed: open the environment again");
+  }
+  AETHER_TRY(fail(write_area(copies)));
+  AETHER_TRY(fail(write_places(copies)));
+  pages_written_.fetch_add(copies.size(), std::memory_order_relaxed);
+  return {};
+}
+
+bool PageWriter::copy_page(const Target& target, std::byte* to, Copy& copy,
+                           wal::LsnVector& vector) {
+  const SharedGuard guard = SharedGuard::lock(*target.frame);
+  const FrameState state = target.frame->state.load(std::memory_order_relaxed);
+  if (state != FrameState::hot && state != FrameState::cool) return false;
+  if (target.frame->dirty_position.load(std::memory_order_relaxed) == 0) return false;
+  copy.target = target;
+  copy.id = target.frame->page_id.load(std::memory_order_relaxed);
+  copy.position = log_.append_position();
+  copy.bytes = to;
+  std::memcpy(to, target.page, data_.page_bytes());
+  unswizzle(page::SlottedPage(to, data_.page_bytes()));
+  const auto* header = reinterpret_cast<const page::PageHeader*>(to);
+  AETHER_ASSERT(header->page_id == copy.id);
+  copy.gsn = header->gsn;
+  vector.raise(target.frame->lsn_vector);
+  page::seal(to, data_.page_bytes(), data_.environment_id());
+  return true;
+}
+
+Result<void> PageWriter::write_area(std::vector<Copy>& copies) {
+  auto* header = new (area_.data()) AreaHeader();
+  header->environment_id = data_.environment_id();
+  header->sequence = ++sequence_;
+  header->page_bytes = data_.page_bytes();
+  header->count = static_cast<uint32_t>(copies.size());
+  header->pages_checksum = pages_checksum(area_.data() + kHeaderBytes, header->count,
+                                          data_.page_bytes());
+  header->checksum = header_checksum(*header);
+  AETHER_TRY(file_->write_at(0, area_.data(), kHeaderBytes + copies.size() * data_.page_bytes()));
+  return file_->sync();
+}
+
+Result<void> PageWriter::write_places(std::vector<Copy>& copies) {
+  const uint32_t page_bytes = data_.page_bytes();
+  std::sort(copies.begin(), copies.end(), [](const Copy& a, const Copy& b) { return a.id < b.id; });
+  std::vector<os::IoRequest> requests;
+  requests.reserve(copies.size());  // Addresses must not move.
+  std::vector<os::IoRequest*> pointers;
+  for (const Copy& copy : copies) {
+    const uint64_t offset = raw(copy.id) * page_bytes;
+    if (!requests.empty()) {
+      os::IoRequest& last = requests.back();
+      const bool contiguous = last.offset + last.size == offset &&
+                              static_cast<std::byte*>(last.data) + last.size == copy.bytes;
+      if (contiguous) {
+        last.size += page_bytes;
+        continue;
+      }
+    }
+    os::IoRequest& request = requests.emplace_back();
+    request.kind = os::IoRequest::Kind::write;
+    request.file = &data_.file();
+    request.offset = offset;
+    request.data = copy.bytes;
+    request.size = page_bytes;
+  }
+  for (os::IoRequest& request : requests) pointers.push_back(&request);
+  Result<void> written = queue_->submit(pointers);
+  // Also after a failure: the requests' memory must stay until none is under way.
+  for (std::vector<os::IoRequest*> done; queue_->in_flight() > 0;) {
+    Result<void> completed = queue_->complete(queue_->in_flight(), done);
+    AETHER_ASSERT(completed.has_value());
+  }
+  AETHER_TRY(std::move(written));
+  for (os::IoRequest& request : requests) AETHER_TRY(std::move(request.result));
+  return data_.sync();
+}
+
+void PageWriter::mark_clean(const Copy& copy) noexcept {
+  Frame& frame = *copy.target.frame;
+  const SharedGuard guard = SharedGuard::lock(frame);
+  if (frame.page_id.load(std::memory_order_relaxed) != copy.id) return;  // Freed meanwhile.
+  if (frame.dirty_position.load(std::memory_order_relaxed) == 0) return;
+  const auto* header = reinterpret_cast<const page::PageHeader*>(copy.target.page);
+  frame.dirty_position.store(header->gsn == copy.gsn ? 0 : copy.position,
+                             std::memory_order_relaxed);
+}
+
+Result<void> PageWriter::write_unreferenced(PageId first, const std::byte* pages, uint64_t count) {
+  // The mutex: a batch that is under way may hold a copy of the pages' former life.
+  os::LockGuard lock(mutex_);
+  if (failed())
+    return Error(Code::failed,
+                 "an earlier write to the data file failed: open the environment again");
+  return fail(data_.write(first, pages, count));
+}
+
+Result<void> PageWriter::sync() {
+  if (failed())
+    return Error(Code::failed,
+                 "an earlier write to the data file failed: open the environment again");
+  return fail(data_.sync());
+}
+
+Result<void> PageWriter::fail(Result<void> result) {
+  if (!result) failed_.store(true, std::memory_order_release);
+  return result;
+}
+
+}  // namespace aether::buffer

@@ -1,0 +1,102 @@
+/// Writes dirty pages in batches, each first to the double-write area and then to its place.
+///
+/// A crash may tear a page that is being overwritten. So a batch goes to the file `doublewrite` first, in one
+/// sequential write, and is synced; then to the data file, and is synced; only then may the area be used again.
+/// Recovery restores each page that it finds torn from the area (docs/formats/doublewrite.md).
+///
+/// A page is copied under its latch, with its swips turned back to page ids, and written from the copy: it may
+/// change meanwhile. It is written only when the log that explains it is durable (DESIGN.md 4.2).
+///
+/// Threads   Any; one batch at a time, so that an older copy never overwrites a newer one.
+/// Failure   The first failed write or sync is final: `failed` from then on.
+/// Source    InnoDB's doublewrite buffer, in idea.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "aether/error.h"
+#include "base/ids.h"
+#include "buffer/change.h"
+#include "buffer/data_file.h"
+#include "os/os.h"
+#include "wal/log.h"
+
+namespace aether::buffer {
+
+/// Restores torn pages from the double-write area at `path`. Returns how many. Call before anything else reads
+/// the data file. A missing file restores nothing.
+Result<uint64_t> restore_torn_pages(const std::string& path, DataFile& data, os::Os& os);
+
+class PageWriter {
+ public:
+  struct Target {
+    Frame* frame = nullptr;
+    std::byte* page = nullptr;
+  };
+
+  /// Makes the double-write file if it is not there. The caller syncs the directory.
+  static Result<std::unique_ptr<PageWriter>> open(const std::string& double_write_path,
+                                                  DataFile& data, wal::Log& log, IoMode io_mode,
+                                                  os::Os& os);
+
+  /// For read-only environments: nothing is ever dirty there.
+  static std::unique_ptr<PageWriter> detached(DataFile& data, wal::Log& log);
+
+  /// Writes those of `targets` that are still dirty. They are clean afterwards, unless changed meanwhile.
+  /// Waits for the log where it must. Errors: failed, io_error.
+  Result<void> write(std::span<const Target> targets);
+  /// A page that is not in the pool, ready to be written.
+  struct SealedPage {
+    PageId id = kNoPage;
+    const std::byte* bytes = nullptr;
+  };
+  /// Writes sealed pages over older versions of themselves, through the double-write area: redo.
+  Result<void> write_sealed(std::span<const SealedPage> pages);
+  /// Writes `count` contiguous sealed pages that nothing refers to yet (overflow extents, bulk loads), without
+  /// double write. Not synced.
+  Result<void> write_unreferenced(PageId first, const std::byte* pages, uint64_t count);
+  /// Syncs the data file.
+  Result<void> sync();
+
+  uint32_t batch_pages() const noexcept { return batch_pages_; }
+  uint64_t pages_written() const noexcept { return pages_written_.load(std::memory_order_relaxed); }
+  bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
+
+ private:
+  /// A copy of a page on its way to the disk.
+  struct Copy {
+    Target target;
+    PageId id = kNoPage;
+    Gsn gsn = 0;
+    LogPosition position = 0;  ///< Changes after the copy lie at or above it in the log.
+    std::byte* bytes = nullptr;
+  };
+
+  PageWriter(std::unique_ptr<os::File> file, std::unique_ptr<os::IoQueue> queue, DataFile& data,
+             wal::Log& log, uint32_t batch_pages);
+  Result<void> write_batch(std::span<const Target> targets);
+  Result<void> write_copies(std::vector<Copy>& copies);
+  bool copy_page(const Target& target, std::byte* to, Copy& copy, wal::LsnVector& vector);
+  Result<void> write_area(std::vector<Copy>& copies);
+  Result<void> write_places(std::vector<Copy>& copies);
+  void mark_clean(const Copy& copy) noexcept;
+  Result<void> fail(Result<void> result);
+
+  std::unique_ptr<os::File> file_;
+  std::unique_ptr<os::IoQueue> queue_;
+  DataFile& data_;
+  wal::Log& log_;
+  const uint32_t batch_pages_;
+  AlignedBuffer area_;  ///< Header block, then the pages of the batch.
+  os::Mutex mutex_;
+  uint64_t sequence_ = 0;
+  std::atomic<uint64_t> pages_written_{0};
+  std::atomic<bool> failed_{false};
+};
+
+}  // namespace aether::buffer

@@ -1,0 +1,117 @@
+/// Which pages of the data file are in use: allocation, logged like every change, and reuse of what was freed.
+///
+/// The map pages (page/space_map_page.h) stay in memory, 4 KiB for 126 MiB of data. Allocation has two steps:
+/// `reserve` takes pages in memory, so that nobody else does; the record of the action that uses them carries a
+/// part for their map page, in the same record that refers to them. So after any crash allocated pages are
+/// reachable and reachable pages are allocated (DESIGN.md 4.10).
+///
+/// A freed page may be used again only when the record that freed it is durable: else the old life, come back
+/// after a crash, would meet the bytes of the new one.
+///
+/// Threads   Any. Latch order: tree pages before map pages; map pages ascending.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "aether/error.h"
+#include "base/ids.h"
+#include "buffer/change.h"
+#include "buffer/data_file.h"
+#include "buffer/guard.h"
+#include "buffer/page_writer.h"
+#include "wal/log.h"
+
+namespace aether::buffer {
+
+/// Contiguous pages.
+struct PageRange {
+  PageId first = kNoPage;
+  uint32_t count = 0;
+};
+
+/// Operations of ResourceManager::space on a map page. Data: ranges of {u32 first bit, u32 count}.
+enum class SpaceOp : uint8_t {
+  format = 1,  ///< The whole map: an empty group's. Data: none.
+  allocate = 2,
+  free = 3,
+};
+
+class SpaceManager {
+ public:
+  /// Reads the maps of all groups that the file has, after redo.
+  static Result<std::unique_ptr<SpaceManager>> open(DataFile& data, wal::Log& log);
+
+  /// Takes `count` contiguous pages (at most pages_per_group - 2) nobody uses, and makes room for them in the
+  /// file. Errors: no_space, io_error, failed.
+  Result<PageRange> reserve(uint32_t count, LogContext context);
+  /// Gives a reservation back that no record mentions.
+  void unreserve(const PageRange& range) noexcept;
+
+  /// The map pages of `ranges`, latched, as pages and parts for log_change, and the bits to flip afterwards.
+  class MapChange {
+   public:
+    MapChange() = default;
+    MapChange(MapChange&&) noexcept = default;
+    MapChange& operator=(MapChange&&) = delete;
+    /// Without `apply` nothing has happened.
+    ~MapChange();
+    void append_to(std::vector<PageRef>& pages, std::vector<wal::PartSpec>& parts);
+    /// After a successful log_change: flips the bits and releases the latches.
+    void apply();
+
+   private:
+    friend class SpaceManager;
+    struct Piece;
+    SpaceManager* manager_ = nullptr;
+    SpaceOp op_ = SpaceOp::allocate;
+    std::vector<std::shared_ptr<Piece>> pieces_;
+    std::vector<PageRange> blocked_;  ///< Marked not to be taken, until apply.
+    const LogContext* context_ = nullptr;
+  };
+  /// `context` is the one that log_change gets: apply() takes from it what must be durable before reuse.
+  MapChange change(SpaceOp op, std::span<const PageRange> ranges, const LogContext& context);
+
+  /// All map pages, for checkpoints.
+  std::vector<PageWriter::Target> map_pages();
+  bool is_allocated(PageId id);
+  uint64_t page_count();  ///< Pages that groups cover, within the file's capacity.
+  uint64_t free_count();  ///< Of these, not allocated.
+
+ private:
+  struct Group {
+    Frame frame;
+    AlignedBuffer bytes;
+    AlignedBuffer unavailable;  ///< A second map: bits free in `bytes` that may not be taken now.
+    uint32_t hint = 0;
+    uint32_t free_hint = 0;  ///< Upper bound of free bits.
+  };
+  struct PendingFree {
+    PageRange range;
+    wal::LsnVector vector;
+  };
+
+  SpaceManager(DataFile& data, wal::Log& log) : data_(data), log_(log) {}
+  Group& group(uint64_t index) noexcept;
+  uint64_t group_count() noexcept;
+  uint64_t group_of(PageId id) const noexcept;
+  Result<void> add_group(LogContext context, uint64_t seen);
+  std::optional<PageRange> take(uint64_t index, uint32_t count);
+  void reclaim();
+  void set_unavailable(const PageRange& range, bool value) noexcept;
+
+  DataFile& data_;
+  wal::Log& log_;
+  os::Mutex mutex_;  ///< Guards groups_ (its length), unavailable maps, hints and pending_.
+  std::vector<std::unique_ptr<Group>> groups_;
+  std::deque<PendingFree> pending_;
+};
+
+/// Redo of ResourceManager::space on the bytes of a map page.
+Result<void> redo_space(std::byte* page, uint32_t page_bytes, PageId id, uint8_t op,
+                        std::string_view data);
+
+}  // namespace aether::buffer

@@ -1,0 +1,204 @@
+// Stores by name: the catalogue is a B+ tree like any other, from names to CatalogueEntry.
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "db/env_impl.h"
+#include "db/transaction_impl.h"
+#include "index/btree/cursor.h"
+
+namespace aether::db {
+namespace {
+
+constexpr size_t kNameBytesMax = 255;
+
+Result<CatalogueEntry> parse_entry(Bytes name, Bytes value) {
+  if (value.size() != sizeof(CatalogueEntry)) {
+    return Error(Code::corruption, "catalogue: the entry of store '" + std::string(name) +
+                                       "' has " + std::to_string(value.size()) + " bytes");
+  }
+  const auto entry = base::load<CatalogueEntry>(value.data());
+  if (entry.index != 1) {
+    return Error(Code::unsupported, "store '" + std::string(name) + "' has an index of kind " +
+                                        std::to_string(entry.index) + ": use a newer release");
+  }
+  return entry;
+}
+
+Bytes entry_bytes(const CatalogueEntry& entry) noexcept {
+  return {reinterpret_cast<const char*>(&entry), sizeof entry};
+}
+
+}  // namespace
+
+Result<void> EnvImpl::open_catalogue() {
+  AETHER_TRY_ASSIGN(buffer::Frame * root, pool_->load_pinned(kCatalogueRoot));
+  catalogue_ = std::make_unique<index::BTree>(*services_, kCatalogueStore, *root);
+  index::BTreeCursor cursor(*catalogue_, nullptr);
+  Result<bool> more = cursor.first();
+  for (; more && *more; more = cursor.next()) {
+    AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
+    AETHER_TRY_ASSIGN(const CatalogueEntry entry, parse_entry(cursor.key(), value));
+    next_store_ = std::max(next_store_, entry.id + 1);
+  }
+  if (!more) return std::move(more).error();
+  return {};
+}
+
+Result<index::BTree*> EnvImpl::tree(StoreId id) {
+  if (id == kCatalogueStore) return catalogue_.get();
+  {
+    os::LockGuard lock(stores_mutex_);
+    for (const auto& [name, store] : stores_) {
+      if (store->id() == id) return &store->tree();
+    }
+  }
+  AETHER_TRY_ASSIGN(const std::vector<std::string> names, list_stores());
+  for (const std::string& name : names) {
+    AETHER_TRY_ASSIGN(StoreImpl * store, open_store(name, {.create = false}));
+    if (store->id() == id) return &store->tree();
+  }
+  return Error(Code::corruption,
+               "the log names store " + std::to_string(id) + ", which the catalogue does not have");
+}
+
+Result<StoreImpl*> EnvImpl::attach_store(const std::string& name, const CatalogueEntry& entry) {
+  AETHER_TRY_ASSIGN(buffer::Frame * root, pool_->load_pinned(PageId{entry.root_page}));
+  os::LockGuard lock(stores_mutex_);
+  std::unique_ptr<StoreImpl>& place = stores_[name];
+  AETHER_ASSERT(place == nullptr);
+  place = std::make_unique<StoreImpl>(*this, name, entry.id, *root);
+  return place.get();
+}
+
+/// Two steps: the name goes, with a commit; then the pages, a leaf at a time. The entry of a store that is being given
+/// back stays under a hidden name (a zero byte, then its id), so that a crash in between leaks nothing.
+Result<void> EnvImpl::drop_store(const std::string& name) {
+  AETHER_TRY(check_writable());
+  AETHER_TRY_ASSIGN(StoreImpl * store, open_store(name, {.create = false}));
+  os::LockGuard ddl(ddl_mutex_);
+  CatalogueEntry entry{.id = store->id(), .dropped = 1};
+  entry.root_page = raw(store->tree().root().page_id.load());
+  std::string hidden(1, '\0');
+  hidden.append(reinterpret_cast<const char*>(&entry.id), sizeof entry.id);
+  AETHER_TRY_ASSIGN(const std::unique_ptr<TransactionImpl> txn,
+                    begin({.durability = Durability::group, .env_durability = false}));
+  AETHER_TRY(catalogue_->write(txn->context(), index::WriteMode::remove, name, {}));
+  AETHER_TRY(
+      catalogue_->write(txn->context(), index::WriteMode::insert, hidden, entry_bytes(entry)));
+  AETHER_TRY(txn->commit());
+  return finish_drop(hidden, entry);
+}
+
+Result<void> EnvImpl::finish_drop(const std::string& hidden_name, const CatalogueEntry& entry) {
+  buffer::Frame* root = nullptr;
+  {
+    os::LockGuard lock(stores_mutex_);
+    for (auto it = stores_.begin(); it != stores_.end() && root == nullptr; ++it) {
+      if (it->second->id() != entry.id) continue;
+      root = &it->second->tree().root();
+      stores_.erase(it);
+      break;
+    }
+  }
+  if (root == nullptr) {
+    AETHER_TRY_ASSIGN(root, pool_->load_pinned(PageId{entry.root_page}));
+  }
+  index::BTree tree(*services_, entry.id, *root);
+  buffer::LogContext system;
+  system.stream = stream_of_caller();
+  for (bool more = true; more;) {
+    pace_log();
+    AETHER_TRY_ASSIGN(more, tree.drop_last_leaf(system));
+  }
+  // The root's page goes with the entry, in one commit.
+  AETHER_TRY_ASSIGN(const std::unique_ptr<TransactionImpl> txn,
+                    begin({.durability = Durability::group, .env_durability = false}));
+  txn->context().new_roots.clear();
+  txn->context().freed_pages.push_back({root->page_id.load(), 1});
+  {
+    buffer::ExclusiveGuard guard = buffer::ExclusiveGuard::lock(*root);
+    txn->context().log.gsn = pool_->ref(*root).header().gsn;
+    txn->context().log.lsn_vector.raise(root->lsn_vector);
+    pool_->discard(std::move(guard));
+  }
+  AETHER_TRY(catalogue_->write(txn->context(), index::WriteMode::remove, hidden_name, {}));
+  return txn->commit();
+}
+
+/// After recovery: what a crash has interrupted.
+Result<void> EnvImpl::finish_drops() {
+  std::vector<std::pair<std::string, CatalogueEntry>> dropped;
+  index::BTreeCursor cursor(*catalogue_, nullptr);
+  Result<bool> more = cursor.first();
+  for (; more && *more && cursor.key().starts_with('\0'); more = cursor.next()) {
+    AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
+    AETHER_TRY_ASSIGN(const CatalogueEntry entry, parse_entry(cursor.key(), value));
+    dropped.emplace_back(std::string(cursor.key()), entry);
+  }
+  if (!more) return std::move(more).error();
+  for (const auto& [name, entry] : dropped) AETHER_TRY(finish_drop(name, entry));
+  return {};
+}
+
+Result<StoreImpl*> EnvImpl::open_store(const std::string& name, const StoreOptions& options) {
+  if (closed_) return Error(Code::closed, "the environment is closed");
+  if (name.empty() || name.size() > kNameBytesMax || name.front() == '\0') {
+    return Error(Code::invalid_argument,
+                 "a store's name has 1 to 255 bytes, the first not zero; this one has " +
+                     std::to_string(name.size()));
+  }
+  os::LockGuard ddl(ddl_mutex_);
+  {
+    os::LockGuard lock(stores_mutex_);
+    const auto found = stores_.find(name);
+    if (found != stores_.end()) return found->second.get();
+  }
+  std::string value;
+  Result<void> got = catalogue_->get(name, value, nullptr);
+  if (got) {
+    AETHER_TRY_ASSIGN(const CatalogueEntry entry, parse_entry(name, value));
+    return attach_store(name, entry);
+  }
+  if (got.error().code() != Code::not_found) return std::move(got).error();
+  if (!options.create || options_.read_only) {
+    return Error(Code::not_found, home_ + ": no store is named '" + name + "'");
+  }
+  return create_store(name);
+}
+
+Result<StoreImpl*> EnvImpl::create_store(const std::string& name) {
+  AETHER_TRY(check_writable());
+  AETHER_TRY_ASSIGN(const std::unique_ptr<TransactionImpl> txn,
+                    begin({.durability = Durability::group, .env_durability = false}));
+  const CatalogueEntry named{.id = next_store_++};
+  AETHER_TRY_ASSIGN(buffer::Frame * root,
+                    index::BTree::create(*services_, txn->context(), named.id));
+  CatalogueEntry entry = named;
+  entry.root_page = raw(root->page_id.load());
+  Result<bool> written = catalogue_->write(txn->context(), index::WriteMode::insert, name,
+                                           entry_bytes(entry));
+  Result<void> committed = written ? txn->commit() : Result<void>(std::move(written).error());
+  if (!committed) {
+    if (txn->active()) static_cast<void>(txn->abort().has_value());
+    return std::move(committed).error();
+  }
+  os::LockGuard lock(stores_mutex_);
+  std::unique_ptr<StoreImpl>& place = stores_[name];
+  place = std::make_unique<StoreImpl>(*this, name, entry.id, *root);
+  return place.get();
+}
+
+Result<std::vector<std::string>> EnvImpl::list_stores() {
+  std::vector<std::string> names;
+  index::BTreeCursor cursor(*catalogue_, nullptr);
+  Result<bool> more = cursor.first();
+  for (; more && *more; more = cursor.next()) {
+    if (!cursor.key().starts_with('\0')) names.emplace_back(cursor.key());
+  }
+  if (!more) return std::move(more).error();
+  return names;
+}
+
+}  // namespace aether::db

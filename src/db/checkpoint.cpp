@@ -1,0 +1,127 @@
+// Checkpoints: fuzzy, in the background, so that the log stays within its bound and nobody waits.
+#include <algorithm>
+
+#include "base/assert.h"
+#include "db/env_impl.h"
+
+namespace aether::db {
+namespace {
+
+/// A checkpoint begins when the log holds this share of its bound, and writes what is older than half of that.
+constexpr uint64_t kTriggerDivisor = 2;
+
+}  // namespace
+
+LogPosition EnvImpl::log_bytes_used() const noexcept {
+  const LogPosition now = log_->append_position();
+  const LogPosition start = log_start_.load(std::memory_order_relaxed);
+  return now > start ? now - start : 0;
+}
+
+void EnvImpl::pace_log() noexcept {
+  const uint64_t used = log_bytes_used();
+  if (used < options_.log_bytes_max / kTriggerDivisor) [[likely]]
+    return;
+  if (!checkpointer_) {
+    // An error of the disk shows in check_writable; there is nothing to wait for here.
+    const LogPosition keep = options_.log_bytes_max / kTriggerDivisor / 2;
+    static_cast<void>(
+        checkpoint_now(log_->append_position() - std::min(keep, used), false).has_value());
+    return;
+  }
+  if (!checkpoint_requested_.exchange(true, std::memory_order_relaxed)) {
+    os::LockGuard lock(checkpointer_mutex_);
+    checkpoint_wanted_ = true;
+    checkpointer_wake_.notify_one();
+  }
+  if (used < options_.log_bytes_max) return;
+  // Writers outrun the disk: wait for one round, no longer.
+  os::LockGuard lock(checkpointer_mutex_);
+  if (!stop_ && checkpoint_wanted_) {
+    constexpr uint64_t kPatienceNs = 100'000'000;
+    checkpointer_done_.wait_for(checkpointer_mutex_, kPatienceNs);
+  }
+}
+
+void EnvImpl::run_checkpointer() {
+  checkpointer_mutex_.lock();
+  while (!stop_) {
+    if (!checkpoint_wanted_) {
+      checkpointer_wake_.wait(checkpointer_mutex_);
+      continue;
+    }
+    checkpointer_mutex_.unlock();
+    const LogPosition now = log_->append_position();
+    const uint64_t keep = std::min<uint64_t>(log_bytes_used(),
+                                             options_.log_bytes_max / kTriggerDivisor / 2);
+    const Result<void> done = checkpoint_now(now - keep, false);
+    if (!done) fail(done.error());
+    checkpoint_requested_.store(false, std::memory_order_relaxed);
+    checkpointer_mutex_.lock();
+    checkpoint_wanted_ = false;
+    checkpointer_done_.notify_all();
+  }
+  checkpointer_done_.notify_all();
+  checkpointer_mutex_.unlock();
+}
+
+Result<void> EnvImpl::checkpoint() {
+  AETHER_TRY(check_writable());
+  return checkpoint_now(~LogPosition{0}, false);
+}
+
+/// Writes every page that has been dirty since before `flush_below`, then moves the start of recovery up to the
+/// oldest change that is not in the data file and the oldest record that an undo may need.
+Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
+  os::LockGuard lock(checkpoint_mutex_);
+  if (closing) AETHER_TRY(log_->flush());
+  std::vector<buffer::PageWriter::Target> targets;
+  pool_->collect_dirty(flush_below, targets);
+  for (const buffer::PageWriter::Target& target : space_->map_pages()) {
+    const LogPosition dirty = target.frame->dirty_position.load(std::memory_order_seq_cst);
+    if (dirty != 0 && dirty < flush_below) targets.push_back(target);
+  }
+  std::sort(targets.begin(), targets.end(), [](const auto& a, const auto& b) {
+    return a.frame->page_id.load(std::memory_order_relaxed) <
+           b.frame->page_id.load(std::memory_order_relaxed);
+  });
+  AETHER_TRY(writer_->write(targets));
+
+  // First the position, then the frames: a page that gets dirty in between has its record at or above it.
+  const LogPosition now = log_->append_position();
+  std::vector<buffer::PageWriter::Target> rest;
+  LogPosition redo = pool_->collect_dirty(now, rest);
+  for (const buffer::PageWriter::Target& target : space_->map_pages()) {
+    const LogPosition dirty = target.frame->dirty_position.load(std::memory_order_seq_cst);
+    if (dirty != 0) redo = std::min(redo, dirty);
+  }
+  // A thread may have read the log position before the last checkpoint and marked its page only now; its record lies
+  // above that checkpoint all the same.
+  const recovery::ControlState& last = control_->state();
+  redo = std::max(redo, last.redo_position);
+  const LogPosition start = std::max(std::min(redo, transactions_->oldest_pin(now)),
+                                     last.start_position);
+  AETHER_ASSERT(!closing || redo == now);
+  AETHER_TRY(write_control(redo, start, now, closing));
+  log_start_.store(start, std::memory_order_relaxed);
+  checkpoints_.fetch_add(1, std::memory_order_relaxed);
+  return log_->release_before(start);
+}
+
+Result<void> EnvImpl::write_control(LogPosition redo, LogPosition start, LogPosition durable,
+                                    bool clean) {
+  recovery::ControlState state = control_->state();
+  AETHER_ASSERT(start >= state.start_position && redo >= start);
+  state.redo_position = redo;
+  state.start_position = start;
+  state.known_durable = durable;
+  state.next_txn = transactions_->next_id();
+  state.clean = clean;
+  state.lsn = log_->durable();
+  std::erase_if(state.fences, [&](const recovery::Fence& fence) { return fence.end <= start; });
+  Result<void> written = control_->write(state);
+  if (!written) fail(written.error());
+  return written;
+}
+
+}  // namespace aether::db

@@ -1,0 +1,137 @@
+// Making an environment, and taking hold of its directory.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/assert.h"
+#include "buffer/data_file.h"
+#include "db/env_impl.h"
+#include "page/slotted_page.h"
+#include "page/space_map_page.h"
+
+namespace aether::db {
+namespace {
+
+constexpr const char* kLockName = "LOCK";
+
+std::string parent_of(const std::string& path) {
+  std::string trimmed = path;
+  while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
+  const size_t slash = trimmed.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : trimmed.substr(0, slash);
+}
+
+/// Names that a creation which was interrupted may have left.
+bool is_ours(const std::string& name) {
+  return name == kLockName || name == "data" || name == "log" || name == "doublewrite" ||
+         name == "CONTROL.new";
+}
+
+}  // namespace
+
+/// The directory is there, and is an environment or may become one.
+Result<void> EnvImpl::prepare_home() {
+  AETHER_TRY_ASSIGN(const bool there, os_.exists(home_));
+  if (!there) {
+    if (!options_.create || options_.read_only) {
+      return Error(Code::not_found, home_ + ": no such directory");
+    }
+    AETHER_TRY(os_.create_directory(home_));
+    return os_.sync_directory(parent_of(home_));
+  }
+  Result<std::vector<std::string>> names = os_.list(home_);
+  if (!names) {
+    if (names.error().code() == Code::invalid_argument) {
+      return Error(Code::invalid_argument, home_ + " is not a directory");
+    }
+    return std::move(names).error();
+  }
+  const bool is_environment = std::find(names->begin(), names->end(), recovery::kControlName) !=
+                              names->end();
+  if (is_environment) return {};
+  for (const std::string& name : *names) {
+    if (!is_ours(name)) {
+      return Error(Code::not_found,
+                   home_ + " is not an Aether environment: it has no CONTROL, but holds '" + name +
+                       "'; name another directory");
+    }
+  }
+  if (!options_.create || options_.read_only) {
+    return Error(Code::not_found, home_ + " is not an Aether environment: it has no CONTROL");
+  }
+  return {};
+}
+
+/// One process at a time; the holder's pid stands in the file for those who come second.
+Result<void> EnvImpl::lock_home() {
+  const std::string path = home_ + "/" + kLockName;
+  Result<std::unique_ptr<os::File>> file = os_.open(path, {.write = !options_.read_only,
+                                                           .create = !options_.read_only,
+                                                           .exclusive = false,
+                                                           .direct = false});
+  AETHER_TRY_ASSIGN(lock_file_, std::move(file));
+  AETHER_TRY_ASSIGN(const bool locked, lock_file_->try_lock());
+  char text[32] = {};
+  if (!locked) {
+    AETHER_TRY_ASSIGN(const uint64_t got, lock_file_->read_at(0, text, sizeof text - 1));
+    const std::string pid(
+        text, std::find_if(text, text + got, [](char c) { return c < '0' || c > '9'; }));
+    lock_file_.reset();
+    return Error(Code::busy, home_ + ": the environment is open in " +
+                                 (pid.empty() ? std::string("another process") : "process " + pid) +
+                                 "; only one process at a time may have it open");
+  }
+  if (options_.read_only) return {};
+  const std::string pid = std::to_string(os_.process_id()) + "\n";
+  std::copy(pid.begin(), pid.end(), text);
+  // Only for people to read: a full disk does not keep an environment from opening.
+  static_cast<void>(lock_file_->truncate(0).has_value() &&
+                    lock_file_->write_at(0, text, pid.size()).has_value());
+  return {};
+}
+
+/// Everything is durable before CONTROL appears under its name: with that the environment exists.
+Result<void> EnvImpl::create_files() {
+  recovery::ControlState state;
+  state.environment_id = os_.random();
+  state.page_bytes = options_.page_bytes;
+  state.streams = options_.log_streams != 0
+                      ? options_.log_streams
+                      : std::clamp<uint32_t>(os_.core_count(), 1, wal::kMaxStreams);
+  state.segment_bytes = options_.log_segment_bytes;
+  state.redo_position = state.segment_bytes;
+  state.start_position = state.segment_bytes;
+  state.known_durable = state.segment_bytes;
+  state.epoch_begin = state.segment_bytes;
+  state.clean = true;
+  for (uint32_t i = 0; i < wal::kMaxStreams; ++i) state.lsn.at[i] = kFirstLsn;
+
+  Result<void> made = os_.create_directory(home_ + "/log");
+  if (!made && made.error().code() != Code::exists) return made;
+  AETHER_TRY_ASSIGN(const std::vector<std::string> leftovers, os_.list(home_ + "/log"));
+  for (const std::string& name : leftovers) AETHER_TRY(os_.remove(home_ + "/log/" + name));
+  AETHER_TRY(os_.sync_directory(home_ + "/log"));
+  AETHER_TRY_ASSIGN(auto data, buffer::DataFile::create(home_ + "/data", state.page_bytes,
+                                                        state.environment_id, os_));
+  AETHER_TRY(write_first_pages(*data));
+  AETHER_TRY(os_.sync_directory(home_));
+  return recovery::Control::create(home_, state, os_);
+}
+
+/// The first space map and the empty catalogue.
+Result<void> EnvImpl::write_first_pages(buffer::DataFile& data) {
+  const uint32_t page_bytes = data.page_bytes();
+  buffer::AlignedBuffer pages(uint64_t{2} * page_bytes);
+  page::SpaceMapPage map(pages.data(), page_bytes);
+  map.format(PageId{1});
+  AETHER_TRY(map.set(static_cast<uint32_t>(raw(kCatalogueRoot)), 1));
+  page::seal(pages.data(), page_bytes, data.environment_id());
+  page::SlottedPage root(pages.data() + page_bytes, page_bytes);
+  root.format(kCatalogueRoot, kCatalogueStore, 0, std::nullopt, std::nullopt);
+  page::seal(root.bytes(), page_bytes, data.environment_id());
+  AETHER_TRY(data.write(PageId{1}, pages.data(), 2));
+  return data.sync();
+}
+
+}  // namespace aether::db

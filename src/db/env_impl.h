@@ -1,0 +1,173 @@
+/// An open environment: the rooms below, wired together.
+///
+/// Threads       Any, but open and close.
+/// Latch order   ddl_mutex_ before stores_mutex_; checkpoint_mutex_ alone; none of them under a page latch.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aether/env.h"
+#include "buffer/buffer_pool.h"
+#include "buffer/data_file.h"
+#include "buffer/page_writer.h"
+#include "buffer/space_manager.h"
+#include "db/resource_managers.h"
+#include "index/btree/btree.h"
+#include "os/os.h"
+#include "os/sync.h"
+#include "recovery/control.h"
+#include "recovery/recovery.h"
+#include "txn/transaction_table.h"
+#include "wal/log.h"
+
+namespace aether::db {
+
+inline constexpr StoreId kCatalogueStore = 1;
+inline constexpr PageId kCatalogueRoot{2};
+
+/// What the catalogue says about a store. The value of its name.
+struct CatalogueEntry {
+  StoreId id = 0;
+  uint8_t index = 1;    ///< 1: btree.
+  uint8_t dropped = 0;  ///< 1: being given back; found again, that goes on.
+  uint8_t reserved[2] = {};
+  uint64_t root_page = 0;
+};
+static_assert(sizeof(CatalogueEntry) == 16);
+
+/// A store that is open in this process.
+class StoreImpl {
+ public:
+  StoreImpl(EnvImpl& env, std::string name, StoreId id, buffer::Frame& root);
+
+  Result<void> write(TransactionImpl* txn, index::WriteMode mode, Bytes key, Bytes value);
+  EnvImpl& env() noexcept { return env_; }
+  index::BTree& tree() noexcept { return tree_; }
+  const std::string& name() const noexcept { return name_; }
+  StoreId id() const noexcept { return tree_.store(); }
+
+ private:
+  EnvImpl& env_;
+  const std::string name_;
+  index::BTree tree_;
+};
+
+class EnvImpl {
+ public:
+  static Result<std::unique_ptr<EnvImpl>> open(const std::string& home, const EnvOptions& options,
+                                               os::Os& os);
+  ~EnvImpl();
+  Result<void> close();
+
+  Result<StoreImpl*> open_store(const std::string& name, const StoreOptions& options);
+  Result<void> drop_store(const std::string& name);
+  Result<std::vector<std::string>> list_stores();
+  /// The store's tree, opened if need be: for undo. Errors: corruption (no such store).
+  Result<index::BTree*> tree(StoreId id);
+
+  Result<std::unique_ptr<TransactionImpl>> begin(const TxnOptions& options);
+  Result<Transaction> begin_transaction(const TxnOptions& options);
+  Result<void> checkpoint();
+  Result<VerifyReport> verify(FunctionRef<void(uint64_t, uint64_t)> progress);
+  EnvStats stats();
+
+  /// Errors: closed, failed (a write or sync failed before), invalid_argument (opened read-only).
+  Result<void> check_writable() const;
+  /// Before a write: lets a checkpoint begin when the log has grown, waits for it when it has grown too far.
+  void pace_log() noexcept;
+  /// A rollback could not be finished: nothing more is written; the next open finishes it.
+  void fail(const Error& why) noexcept;
+  Durability durability(const TxnOptions& options) const noexcept {
+    return options.env_durability ? options_.durability : options.durability;
+  }
+  uint32_t stream_of_caller() const noexcept { return os::worker_id() % log_->stream_count(); }
+
+  index::Services& services() noexcept { return *services_; }
+  const EnvOptions& options() const noexcept { return options_; }
+  const std::string& home() const noexcept { return home_; }
+  const RecoveryReport& recovery_report() const noexcept { return recovery_report_; }
+
+  // Counters, for stats.
+  std::atomic<uint64_t> committed_{0};
+  std::atomic<uint64_t> aborted_{0};
+  std::atomic<uint64_t> begun_{0};
+  std::atomic<uint64_t> conflicts_{0};
+
+ private:
+  EnvImpl(std::string home, const EnvOptions& options, os::Os& os);
+
+  // Opening and closing (env_open.cpp, env_create.cpp).
+  Result<void> prepare_home();
+  Result<void> lock_home();
+  Result<void> create_files();
+  Result<void> write_first_pages(buffer::DataFile& data);
+  Result<void> open_files();
+  Result<void> open_parts(const wal::LogStart& start);
+  Result<void> open_pool();
+  Result<void> open_catalogue();
+  Result<void> start_epoch(const recovery::LogEnd& end);
+  wal::LogOptions log_options() const;
+  wal::LogReaderOptions reader_options() const;
+
+  // Recovery (env_recovery.cpp).
+  Result<void> recover();
+  Result<void> undo_losers(recovery::RedoResult& redo);
+  Result<void> undo_loser(const recovery::Loser& loser, wal::LogReader& reader);
+  Result<void> check_broken_pages(const recovery::RedoResult& redo);
+
+  // Checkpoints (checkpoint.cpp).
+  Result<void> checkpoint_now(LogPosition flush_below, bool closing);
+  Result<void> write_control(LogPosition redo, LogPosition start, LogPosition durable, bool clean);
+  void run_checkpointer();
+  LogPosition log_bytes_used() const noexcept;
+
+  Result<StoreImpl*> create_store(const std::string& name);
+  Result<void> finish_drop(const std::string& hidden_name, const CatalogueEntry& entry);
+  Result<void> finish_drops();
+  Result<StoreImpl*> attach_store(const std::string& name, const CatalogueEntry& entry);
+
+  const std::string home_;
+  EnvOptions options_;
+  os::Os& os_;
+  std::unique_ptr<os::File> lock_file_;
+  std::unique_ptr<recovery::Control> control_;
+  std::unique_ptr<buffer::DataFile> data_;
+  std::unique_ptr<wal::Log> log_;
+  std::unique_ptr<buffer::PageWriter> writer_;
+  std::unique_ptr<buffer::SpaceManager> space_;
+  std::unique_ptr<buffer::BufferPool> pool_;
+  std::unique_ptr<txn::TransactionTable> transactions_;
+  std::unique_ptr<index::Services> services_;
+  std::unique_ptr<BTreeManager> btree_manager_;
+  std::unique_ptr<SpaceResourceManager> space_manager_;
+  std::unique_ptr<index::BTree> catalogue_;
+  RecoveryReport recovery_report_;
+  bool closed_ = false;
+
+  os::Mutex ddl_mutex_;
+  os::Mutex stores_mutex_;
+  std::map<std::string, std::unique_ptr<StoreImpl>> stores_;
+  StoreId next_store_ = kCatalogueStore + 1;
+
+  os::Mutex checkpoint_mutex_;
+  std::atomic<LogPosition> log_start_{0};  ///< Where recovery would start now.
+  std::atomic<uint64_t> checkpoints_{0};
+  std::atomic<bool> failed_{false};
+  mutable os::Mutex failure_mutex_;
+  std::string failure_;
+
+  // The checkpointer thread.
+  os::Mutex checkpointer_mutex_;
+  os::CondVar checkpointer_wake_;
+  os::CondVar checkpointer_done_;
+  bool checkpoint_wanted_ = false;
+  bool stop_ = false;
+  std::atomic<bool> checkpoint_requested_{false};
+  std::unique_ptr<os::Thread> checkpointer_;
+};
+
+}  // namespace aether::db

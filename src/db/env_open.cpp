@@ -1,0 +1,226 @@
+// Opening and closing an environment.
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "db/env_impl.h"
+#include "db/transaction_impl.h"
+
+namespace aether::db {
+namespace {
+
+constexpr uint64_t kRingBytes = 4 * MiB;
+constexpr uint64_t kBlockBytesMax = 1 * MiB;
+
+Result<void> check_options(const EnvOptions& options) {
+  const auto bad = [](const std::string& what) { return Error(Code::invalid_argument, what); };
+  const uint32_t page = options.page_bytes;
+  if (page < 4 * KiB || page > 64 * KiB || (page & (page - 1)) != 0) {
+    return bad("page_bytes must be 4096, 8192, 16384, 32768 or 65536, not " + std::to_string(page));
+  }
+  if (options.log_streams > wal::kMaxStreams) {
+    return bad("log_streams must be at most " + std::to_string(wal::kMaxStreams));
+  }
+  const uint64_t segment = options.log_segment_bytes;
+  if (segment < 64 * uint64_t{page} || segment > 1 * GiB || (segment & (segment - 1)) != 0) {
+    return bad("log_segment_bytes must be a power of two, from 64 pages to 1 GiB, not " +
+               std::to_string(segment));
+  }
+  if (options.log_bytes_max < 4 * segment) {
+    return bad("log_bytes_max must hold at least four segments: " + std::to_string(4 * segment));
+  }
+  return {};
+}
+
+}  // namespace
+
+EnvImpl::EnvImpl(std::string home, const EnvOptions& options, os::Os& os)
+    : home_(std::move(home)), options_(options), os_(os) {}
+
+Result<std::unique_ptr<EnvImpl>> EnvImpl::open(const std::string& home, const EnvOptions& options,
+                                               os::Os& os) {
+  AETHER_TRY(check_options(options));
+  auto env = std::unique_ptr<EnvImpl>(new EnvImpl(home, options, os));
+  AETHER_TRY(env->prepare_home());
+  AETHER_TRY(env->lock_home());
+  AETHER_TRY_ASSIGN(const bool is_there, os.exists(home + "/" + recovery::kControlName));
+  if (!is_there) AETHER_TRY(env->create_files());
+  AETHER_TRY(env->open_files());
+  return env;
+}
+
+wal::LogOptions EnvImpl::log_options() const {
+  const recovery::ControlState& state = control_->state();
+  return {.directory = home_ + "/log",
+          .environment_id = state.environment_id,
+          .streams = state.streams,
+          .segment_bytes = state.segment_bytes,
+          .ring_bytes = kRingBytes,
+          .block_bytes_max = std::min(kBlockBytesMax, state.segment_bytes / 4),
+          .flush_interval_ms = options_.flush_interval_ms,
+          .background_thread = options_.background_threads};
+}
+
+wal::LogReaderOptions EnvImpl::reader_options() const {
+  const recovery::ControlState& state = control_->state();
+  return {.directory = home_ + "/log",
+          .environment_id = state.environment_id,
+          .streams = state.streams,
+          .segment_bytes = state.segment_bytes,
+          .block_bytes_max = std::min(kBlockBytesMax, state.segment_bytes / 4),
+          .known_durable = state.known_durable};
+}
+
+Result<void> EnvImpl::open_files() {
+  AETHER_TRY_ASSIGN(control_, recovery::Control::open(home_, !options_.read_only, os_));
+  const recovery::ControlState& state = control_->state();
+  options_.page_bytes = state.page_bytes;
+  options_.log_streams = state.streams;
+  options_.log_segment_bytes = state.segment_bytes;
+  options_.log_bytes_max = std::max(options_.log_bytes_max, 4 * state.segment_bytes);
+  AETHER_TRY_ASSIGN(data_, buffer::DataFile::open(home_ + "/data", state.page_bytes,
+                                                  state.environment_id, !options_.read_only, os_));
+  if (options_.read_only) {
+    if (!state.clean) {
+      return Error(Code::unsupported,
+                   home_ +
+                       ": the environment was not closed in order and needs recovery, which "
+                       "writes: open it once for writing, or run 'aether recover'");
+    }
+    log_ = wal::Log::detached(state.streams, os_);
+    writer_ = buffer::PageWriter::detached(*data_, *log_);
+    AETHER_TRY(open_pool());
+    return open_catalogue();
+  }
+  if (state.clean) {
+    AETHER_TRY(start_epoch({.position = state.start_position, .cut = state.lsn, .bytes = 0}));
+    AETHER_TRY(open_pool());
+    AETHER_TRY(open_catalogue());
+  } else {
+    AETHER_TRY(recover());
+  }
+  log_start_ = control_->state().start_position;
+  if (options_.background_threads) {
+    AETHER_TRY_ASSIGN(checkpointer_, os_.spawn("aether-ckpt", [this] { run_checkpointer(); }));
+  }
+  return {};
+}
+
+/// A new epoch in a new segment; the fence of the last one, if it was not closed in order, is durable before
+/// anything is appended.
+Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
+  recovery::ControlState state = control_->state();
+  AETHER_TRY_ASSIGN(const std::vector<uint64_t> segments, wal::list_segments(home_ + "/log", os_));
+  const uint64_t next_segment = std::max(segments.empty() ? 1 : segments.back() + 1,
+                                         end.position / state.segment_bytes + 1);
+  const wal::LogStart start{.epoch = state.epoch + 1, .segment = next_segment, .lsn = end.cut};
+  AETHER_TRY_ASSIGN(log_, wal::Log::create(log_options(), start, os_));
+  const LogPosition begin = next_segment * state.segment_bytes;
+  if (state.clean) {
+    state.fences.clear();
+    state.redo_position = begin;
+    state.start_position = begin;
+    state.known_durable = begin;
+  } else if (end.position > state.epoch_begin) {
+    state.fences.push_back({state.epoch, state.epoch_begin, end.position, end.cut});
+  }
+  state.clean = false;
+  state.epoch = start.epoch;
+  state.epoch_begin = begin;
+  state.lsn = end.cut;
+  AETHER_TRY(control_->write(state));
+  AETHER_TRY_ASSIGN(writer_, buffer::PageWriter::open(home_ + "/doublewrite", *data_, *log_,
+                                                      options_.io_mode, os_));
+  return os_.sync_directory(home_);
+}
+
+Result<void> EnvImpl::open_pool() {
+  AETHER_TRY_ASSIGN(space_, buffer::SpaceManager::open(*data_, *log_));
+  AETHER_TRY_ASSIGN(pool_,
+                    buffer::BufferPool::open(
+                        {.pool_bytes = options_.pool_bytes,
+                         .page_bytes = options_.page_bytes,
+                         .background_thread = options_.background_threads && !options_.read_only},
+                        *data_, *writer_, os_));
+  transactions_ = std::make_unique<txn::TransactionTable>(*log_, control_->state().next_txn);
+  services_ = std::make_unique<index::Services>(
+      index::Services{*pool_, *log_, *space_, *writer_, *transactions_});
+  if (!btree_manager_) btree_manager_ = std::make_unique<BTreeManager>(this);
+  if (!space_manager_) space_manager_ = std::make_unique<SpaceResourceManager>(this);
+  return {};
+}
+
+EnvImpl::~EnvImpl() {
+  if (!closed_) static_cast<void>(close().has_value());
+}
+
+Result<void> EnvImpl::close() {
+  if (closed_) return Error(Code::closed, "the environment is closed");
+  closed_ = true;
+  if (checkpointer_) {
+    {
+      os::LockGuard lock(checkpointer_mutex_);
+      stop_ = true;
+      checkpointer_wake_.notify_all();
+    }
+    checkpointer_->join();
+  }
+  Result<void> result;
+  const bool opened = services_ != nullptr && catalogue_ != nullptr;
+  if (opened && !options_.read_only) {
+    if (transactions_->open_count() > 0) {
+      result = Error(Code::busy,
+                     std::to_string(transactions_->open_count()) +
+                         " transactions were still open: the next open rolls them back");
+    } else if (Result<void> writable = check_writable(); !writable) {
+      result = std::move(writable);
+    } else {
+      result = checkpoint_now(~LogPosition{0}, true);
+    }
+  }
+  // In this order: what uses before what is used.
+  stores_.clear();
+  catalogue_.reset();
+  services_.reset();
+  pool_.reset();
+  transactions_.reset();
+  space_.reset();
+  writer_.reset();
+  log_.reset();
+  data_.reset();
+  control_.reset();
+  lock_file_.reset();
+  return result;
+}
+
+Result<void> EnvImpl::check_writable() const {
+  if (options_.read_only) return Error(Code::invalid_argument, home_ + " was opened read-only");
+  if (failed_.load(std::memory_order_relaxed) || log_->failed() || writer_->failed()) [[unlikely]] {
+    os::LockGuard lock(failure_mutex_);
+    return Error(
+        Code::failed,
+        home_ + ": a write to the " +
+            (failure_.empty() ? std::string("disk failed") : "disk failed (" + failure_ + ")") +
+            "; nothing more is written: close the environment, see to the disk, open it again");
+  }
+  return {};
+}
+
+void EnvImpl::fail(const Error& why) noexcept {
+  os::LockGuard lock(failure_mutex_);
+  if (failure_.empty()) failure_ = std::string(why.message());
+  failed_.store(true, std::memory_order_release);
+}
+
+Result<std::unique_ptr<TransactionImpl>> EnvImpl::begin(const TxnOptions& options) {
+  AETHER_TRY_ASSIGN(const TxnId id, transactions_->open());
+  begun_.fetch_add(1, std::memory_order_relaxed);
+  return std::make_unique<TransactionImpl>(*this, id, options);
+}
+
+Result<Transaction> EnvImpl::begin_transaction(const TxnOptions& options) {
+  AETHER_TRY_ASSIGN(std::unique_ptr<TransactionImpl> impl, begin(options));
+  return Transaction(std::move(impl));
+}
+
+}  // namespace aether::db

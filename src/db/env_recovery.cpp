@@ -1,0 +1,126 @@
+// Recovery of an environment: the log's end and its fence, redo, then undo through the indexes.
+#include <utility>
+
+#include "base/assert.h"
+#include "db/env_impl.h"
+#include "db/transaction_impl.h"
+
+namespace aether::db {
+
+Result<void> EnvImpl::recover() {
+  const uint64_t begin_ns = os_.monotonic_ns();
+  recovery_report_.ran = true;
+  AETHER_TRY_ASSIGN(recovery_report_.pages_restored,
+                    buffer::restore_torn_pages(home_ + "/doublewrite", *data_, os_));
+  AETHER_TRY_ASSIGN(const recovery::LogEnd end,
+                    recovery::find_log_end(reader_options(), control_->state(), os_));
+  // The fence: from here on every recovery, also one that starts over, cuts where this one does.
+  AETHER_TRY(start_epoch(end));
+
+  btree_manager_ = std::make_unique<BTreeManager>(this);
+  space_manager_ = std::make_unique<SpaceResourceManager>(this);
+  recovery::ResourceManagers managers{};
+  managers[static_cast<size_t>(wal::ResourceManager::space)] = space_manager_.get();
+  managers[static_cast<size_t>(wal::ResourceManager::btree)] = btree_manager_.get();
+  std::vector<wal::EpochExtent> extents = recovery::log_extents(control_->state());
+  AETHER_ASSERT(!extents.empty() && extents.back().epoch == log_->epoch());
+  extents.pop_back();  // The new epoch, still empty.
+  const recovery::RedoOptions options{.reader = reader_options(),
+                                      .extents = extents,
+                                      .redo_position = control_->state().redo_position,
+                                      .workers = options_.background_threads ? os_.core_count() : 1,
+                                      .io_mode = options_.io_mode};
+  recovery::RedoResult redo;
+  if (!extents.empty()) {
+    AETHER_TRY_ASSIGN(redo, recovery::analyze_and_redo(options, managers, *data_, *writer_, os_,
+                                                       recovery_report_));
+  }
+  AETHER_TRY(data_->refresh_capacity());
+  AETHER_TRY(open_pool());
+  // Ids must not meet those that stand in pages and log records.
+  const TxnId next = std::max(control_->state().next_txn, redo.max_txn + 1);
+  transactions_ = std::make_unique<txn::TransactionTable>(*log_, next);
+  services_ = std::make_unique<index::Services>(
+      index::Services{*pool_, *log_, *space_, *writer_, *transactions_});
+  AETHER_TRY(open_catalogue());
+  AETHER_TRY(undo_losers(redo));
+  AETHER_TRY(check_broken_pages(redo));
+  AETHER_TRY(finish_drops());
+  AETHER_TRY(checkpoint_now(~LogPosition{0}, false));
+  recovery_report_.seconds = static_cast<double>(os_.monotonic_ns() - begin_ns) / 1e9;
+  return {};
+}
+
+Result<void> EnvImpl::undo_losers(recovery::RedoResult& redo) {
+  if (redo.losers.empty()) return {};
+  std::vector<wal::EpochExtent> extents = recovery::log_extents(control_->state());
+  extents.pop_back();
+  AETHER_TRY_ASSIGN(auto reader, wal::LogReader::open(reader_options(), extents, os_));
+  // All of them are open before any is undone: a row of one is locked against the undo of another.
+  for (const recovery::Loser& loser : redo.losers) transactions_->reopen(loser.txn);
+  for (const recovery::Loser& loser : redo.losers) {
+    AETHER_TRY(undo_loser(loser, *reader));
+    ++recovery_report_.transactions_undone;
+  }
+  return {};
+}
+
+Result<void> EnvImpl::undo_loser(const recovery::Loser& loser, wal::LogReader& reader) {
+  txn::TransactionContext context;
+  context.log.txn = loser.txn;
+  context.log.stream = loser.stream;
+  context.log.last_lsn = loser.last_lsn;
+  context.pinned = true;
+  for (size_t i = loser.undo.size(); i-- > 0;) {
+    const recovery::RecordPlace& place = loser.undo[i];
+    AETHER_TRY_ASSIGN(const wal::Block* block, reader.read_block(place.block, place.epoch));
+    bool found = false;
+    for (const wal::Chunk& chunk : block->chunks) {
+      const bool covers = chunk.stream == loser.stream && place.lsn >= chunk.lsn &&
+                          place.lsn < chunk.lsn + chunk.bytes.size();
+      if (!covers) continue;
+      AETHER_TRY_ASSIGN(
+          const wal::RecordView record,
+          wal::parse_record(chunk.bytes.substr(place.lsn - chunk.lsn), chunk.stream, place.lsn));
+      const std::optional<wal::PartView> part = wal::PartCursor(record).next();
+      if (!part) break;
+      const bool is_space = part->header.manager == wal::ResourceManager::space;
+      recovery::ResourceManager& manager = is_space ? static_cast<recovery::ResourceManager&>(
+                                                          *space_manager_)
+                                                    : *btree_manager_;
+      AETHER_TRY_ASSIGN(const txn::UndoEntry entry, manager.undo_entry(record, *part));
+      AETHER_TRY(manager.undo(context, entry));
+      ++recovery_report_.records_undone;
+      found = true;
+      break;
+    }
+    if (!found) {
+      return Error(Code::corruption, "the log has no record of transaction " +
+                                         std::to_string(loser.txn) + " at LSN " +
+                                         std::to_string(place.lsn));
+    }
+  }
+  AETHER_TRY(buffer::log_change(*log_, context.log, {.type = wal::RecordType::end}, {}, {}));
+  transactions_->end(loser.txn, context.log.lsn_vector);
+  return {};
+}
+
+/// A page whose chain of changes had a gap is no loss if nothing owns it any more: it was freed, or holds the
+/// unlogged pages of a value. Else the log and the data file do not belong together.
+Result<void> EnvImpl::check_broken_pages(const recovery::RedoResult& redo) {
+  buffer::AlignedBuffer page(data_->page_bytes());
+  for (const PageId id : redo.broken_pages) {
+    if (!space_->is_allocated(id)) continue;
+    Result<void> read = data_->read(id, page.data());
+    const auto* header = reinterpret_cast<const page::PageHeader*>(page.data());
+    if (read && header->kind == page::PageKind::overflow) continue;
+    return Error(Code::corruption,
+                 home_ + "/data: page " + std::to_string(raw(id)) +
+                     " is not what the log was written for (" +
+                     (read ? "its GSN leaves a gap" : std::string(read.error().message())) +
+                     "): restore the environment from a backup");
+  }
+  return {};
+}
+
+}  // namespace aether::db

@@ -1,0 +1,71 @@
+#include "db/resource_managers.h"
+
+#include "base/bytes.h"
+#include "buffer/space_manager.h"
+#include "db/env_impl.h"
+#include "index/btree/ops.h"
+#include "index/btree/overflow.h"
+
+namespace aether::db {
+
+Result<void> BTreeManager::redo(std::byte* page, uint32_t page_bytes,
+                                const wal::PartView& part) const {
+  return index::redo_btree(page, page_bytes, part);
+}
+
+Result<txn::UndoEntry> BTreeManager::undo_entry(const wal::RecordView& record,
+                                                const wal::PartView& part) const {
+  AETHER_TRY_ASSIGN(const index::BTreeOperation operation, index::parse_operation(part));
+  return txn::UndoEntry{.manager = wal::ResourceManager::btree,
+                        .op = part.header.op,
+                        .store = part.header.store,
+                        .lsn = record.lsn,
+                        .previous = record.header.link,
+                        .key = operation.key,
+                        .before = record.undo};
+}
+
+Result<void> BTreeManager::undo(txn::TransactionContext& txn, const txn::UndoEntry& entry) {
+  AETHER_TRY_ASSIGN(index::BTree * tree, env_->tree(entry.store));
+  return tree->undo(txn, entry);
+}
+
+std::string BTreeManager::describe(const wal::PartView& part) const {
+  return index::describe_btree(part);
+}
+
+Result<void> SpaceResourceManager::redo(std::byte* page, uint32_t page_bytes,
+                                        const wal::PartView& part) const {
+  return buffer::redo_space(page, page_bytes, PageId{part.header.page_id}, part.header.op,
+                            part.data);
+}
+
+Result<txn::UndoEntry> SpaceResourceManager::undo_entry(const wal::RecordView& record,
+                                                        const wal::PartView& part) const {
+  return txn::UndoEntry{.manager = wal::ResourceManager::space,
+                        .op = part.header.op,
+                        .store = part.header.store,
+                        .lsn = record.lsn,
+                        .previous = record.header.link,
+                        .key = {},
+                        .before = record.undo};
+}
+
+Result<void> SpaceResourceManager::undo(txn::TransactionContext& txn, const txn::UndoEntry& entry) {
+  return index::undo_allocation(env_->services(), txn, entry);
+}
+
+std::string SpaceResourceManager::describe(const wal::PartView& part) const {
+  if (part.header.op == static_cast<uint8_t>(buffer::SpaceOp::format)) return "format map";
+  std::string text = part.header.op == static_cast<uint8_t>(buffer::SpaceOp::allocate) ? "allocate"
+                                                                                       : "free";
+  base::ByteReader reader(part.data);
+  while (reader.remaining() >= 8) {
+    const auto first = reader.read<uint32_t>();
+    const auto count = reader.read<uint32_t>();
+    text += " " + std::to_string(count) + " from bit " + std::to_string(first);
+  }
+  return text;
+}
+
+}  // namespace aether::db

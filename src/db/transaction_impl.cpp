@@ -1,0 +1,178 @@
+#include "db/transaction_impl.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "index/btree/overflow.h"
+
+namespace aether {
+
+struct CommitTicket::State {
+  wal::Log* log = nullptr;
+  wal::LsnVector vector;
+};
+
+bool CommitTicket::durable() const noexcept {
+  return state_ == nullptr || state_->vector.covered_by(state_->log->durable());
+}
+
+Result<void> CommitTicket::wait() const {
+  if (state_ == nullptr) return {};
+  return state_->log->wait_durable(state_->vector);
+}
+
+namespace db {
+
+TransactionImpl::TransactionImpl(EnvImpl& env, TxnId id, const TxnOptions& options)
+    : env_(env), options_(options) {
+  context_.log.txn = id;
+  context_.log.stream = env.stream_of_caller();
+  context_.undo_bytes_max = env.options().transaction_bytes_max;
+}
+
+TransactionImpl::~TransactionImpl() {
+  // An error is remembered by the environment (EnvImpl::fail); there is nobody here to tell.
+  if (active_) static_cast<void>(abort().has_value());
+}
+
+Result<void> TransactionImpl::check_active() const {
+  if (!active_) return Error(Code::closed, "the transaction has ended: begin another");
+  return {};
+}
+
+Result<void> TransactionImpl::check_writable() const {
+  AETHER_TRY(check_active());
+  if (options_.read_only)
+    return Error(Code::invalid_argument, "the transaction was begun read-only");
+  return env_.check_writable();
+}
+
+Result<wal::LsnVector> TransactionImpl::precommit() {
+  AETHER_TRY(check_active());
+  index::Services& services = env_.services();
+  if (!context_.pinned) {  // It wrote nothing: no record.
+    active_ = false;
+    services.transactions.forget(context_.id());
+    return context_.log.lsn_vector;
+  }
+  AETHER_TRY(env_.check_writable());
+  // Overflow pages are not in the log: they are in their place before the commit can be.
+  if (context_.data_written) AETHER_TRY(services.writer.sync());
+  std::vector<buffer::PageRange> ranges = context_.freed_pages;
+  for (const page::OverflowReference& reference : context_.freed) {
+    AETHER_TRY_ASSIGN(const std::vector<buffer::PageRange> pages,
+                      index::overflow_ranges(services.pool.data(), reference));
+    ranges.insert(ranges.end(), pages.begin(), pages.end());
+  }
+  buffer::SpaceManager::MapChange map = services.space.change(buffer::SpaceOp::free, ranges,
+                                                              context_.log);
+  std::vector<buffer::PageRef> pages;
+  std::vector<wal::PartSpec> parts;
+  map.append_to(pages, parts);
+  AETHER_TRY(buffer::log_change(services.log, context_.log, {.type = wal::RecordType::commit},
+                                pages, parts));
+  map.apply();
+  active_ = false;
+  services.transactions.end(context_.id(), context_.log.lsn_vector);
+  return context_.log.lsn_vector;
+}
+
+/// A commit that cannot be logged has not happened: the transaction is taken back, and has ended either way.
+Result<wal::LsnVector> TransactionImpl::precommit_or_abort() {
+  Result<wal::LsnVector> vector = precommit();
+  if (!vector && active_)
+    static_cast<void>(abort().has_value());  // EnvImpl::fail remembers what went wrong.
+  return vector;
+}
+
+Result<void> TransactionImpl::commit() {
+  AETHER_TRY_ASSIGN(const wal::LsnVector vector, precommit_or_abort());
+  env_.committed_.fetch_add(1, std::memory_order_relaxed);
+  const Durability durability = env_.durability(options_);
+  Result<void> durable;
+  if (durability != Durability::none) {
+    durable = env_.services().log.wait_durable(vector, durability == Durability::group);
+  }
+  purge_ghosts(vector);
+  return durable;
+}
+
+Result<CommitTicket> TransactionImpl::commit_async() {
+  AETHER_TRY_ASSIGN(const wal::LsnVector vector, precommit_or_abort());
+  env_.committed_.fetch_add(1, std::memory_order_relaxed);
+  purge_ghosts(vector);
+  env_.services().log.request_flush();
+  CommitTicket ticket;
+  ticket.state_ = std::make_shared<CommitTicket::State>();
+  ticket.state_->log = &env_.services().log;
+  ticket.state_->vector = vector;
+  return ticket;
+}
+
+/// Rows this transaction removed go for good, each by a record that depends on the commit.
+void TransactionImpl::purge_ghosts(const wal::LsnVector& vector) noexcept {
+  for (const txn::Ghost& ghost : context_.ghosts) {
+    Result<index::BTree*> tree = env_.tree(ghost.store);
+    if (!tree) return;
+    buffer::LogContext system{
+        .stream = context_.log.stream, .gsn = context_.log.gsn, .lsn_vector = vector};
+    // A ghost that stays is invisible, and goes when its page needs the room.
+    if (!(*tree)->purge(system, ghost.key, context_.id())) return;
+  }
+}
+
+Result<void> TransactionImpl::abort() {
+  AETHER_TRY(check_active());
+  active_ = false;
+  env_.aborted_.fetch_add(1, std::memory_order_relaxed);
+  if (!context_.pinned) {
+    env_.services().transactions.forget(context_.id());
+    return {};
+  }
+  Result<void> undone = roll_back();
+  if (!undone)
+    env_.fail(undone.error());  // Its rows stay locked; the next open finishes the rollback.
+  return undone;
+}
+
+Result<void> TransactionImpl::roll_back() {
+  index::Services& services = env_.services();
+  // Before their pages are free: no frame may hold a page that has begun another life.
+  for (buffer::Frame* root : context_.new_roots) {
+    buffer::ExclusiveGuard guard = buffer::ExclusiveGuard::lock(*root);
+    context_.log.gsn = std::max(context_.log.gsn, services.pool.ref(*root).header().gsn);
+    services.pool.discard(std::move(guard));
+  }
+  context_.new_roots.clear();
+  while (!context_.undo.empty()) {
+    const txn::UndoEntry entry = context_.undo.back();
+    if (entry.manager == wal::ResourceManager::space) {
+      AETHER_TRY(index::undo_allocation(services, context_, entry));
+    } else {
+      AETHER_TRY_ASSIGN(index::BTree * tree, env_.tree(entry.store));
+      AETHER_TRY(tree->undo(context_, entry));
+    }
+    context_.undo.pop();
+  }
+  AETHER_TRY(
+      buffer::log_change(services.log, context_.log, {.type = wal::RecordType::end}, {}, {}));
+  services.transactions.end(context_.id(), context_.log.lsn_vector);
+  return {};
+}
+
+}  // namespace db
+
+Transaction::Transaction(std::unique_ptr<db::TransactionImpl> impl) noexcept
+    : impl_(std::move(impl)) {}
+Transaction::Transaction(Transaction&&) noexcept = default;
+Transaction& Transaction::operator=(Transaction&&) noexcept = default;
+Transaction::~Transaction() = default;
+
+Result<void> Transaction::commit() { return impl_->commit(); }
+Result<CommitTicket> Transaction::commit_async() { return impl_->commit_async(); }
+Result<void> Transaction::abort() { return impl_->abort(); }
+uint64_t Transaction::id() const noexcept { return impl_->id(); }
+bool Transaction::active() const noexcept { return impl_ != nullptr && impl_->active(); }
+
+}  // namespace aether

@@ -1,0 +1,31 @@
+/// Proves the data file whole, from its bytes alone.
+///
+/// Runs on the file, not on the pool: the caller has written every dirty page and nobody writes meanwhile.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "aether/error.h"
+#include "aether/function_ref.h"
+#include "aether/stats.h"
+#include "base/ids.h"
+#include "buffer/data_file.h"
+
+namespace aether::db {
+
+/// A tree to walk.
+struct TreeRoot {
+  std::string name;
+  StoreId store = 0;
+  PageId root = kNoPage;
+};
+
+/// Checks that every allocated page has its checksum and its own identity; that each tree's nodes are well formed, its
+/// keys ordered and within fences, its levels right, its child fences those that the parents say; that overflow
+/// chains have the length their rows say; and that allocated and reachable pages are the same set. Problems go into
+/// the report, with the page; an error means that the check could not run (io_error on a read is a problem, too).
+Result<VerifyReport> verify_file(buffer::DataFile& data, const std::vector<TreeRoot>& roots,
+                                 FunctionRef<void(uint64_t done, uint64_t total)> progress);
+
+}  // namespace aether::db

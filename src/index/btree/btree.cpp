@@ -1,0 +1,169 @@
+// Descent and reading.
+#include "index/btree/btree.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "index/btree/overflow.h"
+
+namespace aether::index {
+
+using buffer::Frame;
+using buffer::OptimisticGuard;
+using buffer::SwipWord;
+using page::SlottedPage;
+
+uint32_t BTree::key_bytes_max(uint32_t page_bytes) noexcept {
+  return SlottedPage::max_key_bytes(page_bytes);
+}
+
+uint32_t BTree::inline_value_max(uint32_t page_bytes, size_t key_bytes) noexcept {
+  const uint32_t record_max = SlottedPage::max_record_bytes(page_bytes);
+  return record_max - page::kMetaBytes - static_cast<uint32_t>(key_bytes);
+}
+
+Result<OptimisticGuard> BTree::find_leaf(Bytes key, SeekTo where, buffer::ScanRing* ring) {
+  for (os::Backoff backoff;; backoff.wait()) {
+    OptimisticGuard guard = OptimisticGuard::enter(root_);
+    for (;;) {
+      SlottedPage node = services_.pool.node(guard.frame());
+      if (node.is_leaf()) {
+        if (!guard.validate()) break;
+        return guard;
+      }
+      const uint32_t index = where == SeekTo::last ? node.count()
+                                                   : node.child_index(key, where == SeekTo::below);
+      uint64_t* place = node.child_word(index);
+      const SwipWord word = SwipWord::load(place);
+      const bool usable = word.is_hot() || (ring != nullptr && word.is_cool());
+      if (!usable) {
+        AETHER_TRY(services_.pool.resolve(guard, place, ring));
+        break;
+      }
+      // Only now may the pointer be followed; and after entering the child, only if the swip still held.
+      if (!guard.validate()) break;
+      Frame& child = *word.frame();
+      __builtin_prefetch(services_.pool.page(child) + 64);
+      OptimisticGuard next = OptimisticGuard::enter(child);
+      if (!guard.validate()) break;
+      guard = std::move(next);
+    }
+  }
+}
+
+Result<void> BTree::get(Bytes key, std::string& value, txn::TransactionContext* txn) {
+  for (os::Backoff backoff;; backoff.wait()) {
+    AETHER_TRY_ASSIGN(const OptimisticGuard guard, find_leaf(key));
+    SlottedPage node = services_.pool.node(guard.frame());
+    const SlottedPage::Position at = node.lower_bound(key);
+    if (txn != nullptr) txn->log.lsn_vector.raise(guard.frame().lsn_vector);
+    if (!at.exact) {
+      if (!guard.validate()) continue;
+      return Code::not_found;
+    }
+    const Bytes payload = node.payload(at.slot);
+    const page::RecordMeta meta = page::meta_of(payload);
+    if (meta.removed()) {
+      if (!guard.validate()) continue;
+      if (txn != nullptr) services_.transactions.add_dependency(meta.txn(), txn->log.lsn_vector);
+      return Code::not_found;
+    }
+    if (meta.overflow()) {
+      const Bytes where = page::value_of(payload);
+      if (where.size() != sizeof(page::OverflowReference)) {
+        if (!guard.validate()) continue;
+        return Error(Code::corruption, "a row's reference to its value is damaged");
+      }
+      const auto reference = base::load<page::OverflowReference>(where.data());
+      if (!guard.validate()) continue;
+      Result<void> read = read_overflow(services_, reference, value);
+      AETHER_TRY_ASSIGN(const bool same, holds_reference(key, meta, reference));
+      if (!same) continue;  // The pages may have been given back while they were read.
+      AETHER_TRY(std::move(read));
+    } else {
+      value.assign(page::value_of(payload));
+      if (!guard.validate()) continue;
+    }
+    if (txn != nullptr) services_.transactions.add_dependency(meta.txn(), txn->log.lsn_vector);
+    return {};
+  }
+}
+
+/// True if the row still refers to that value: what was read of it meanwhile counts. (To give the pages back, a
+/// transaction has to write the row first.)
+Result<bool> BTree::holds_reference(Bytes key, page::RecordMeta meta,
+                                    const page::OverflowReference& reference) {
+  for (os::Backoff backoff;; backoff.wait()) {
+    AETHER_TRY_ASSIGN(const OptimisticGuard guard, find_leaf(key));
+    SlottedPage node = services_.pool.node(guard.frame());
+    const SlottedPage::Position at = node.lower_bound(key);
+    const Bytes payload = at.exact ? node.payload(at.slot) : Bytes();
+    const Bytes where = page::value_of(payload);
+    const bool same = page::meta_of(payload).word() == meta.word() &&
+                      where.size() == sizeof reference &&
+                      base::load<page::OverflowReference>(where.data()).first_page ==
+                          reference.first_page;
+    if (guard.validate()) return same;
+  }
+}
+
+Result<void> BTree::visit(Bytes key, FunctionRef<void(Bytes)> visitor,
+                          txn::TransactionContext* txn) {
+  for (os::Backoff backoff;; backoff.wait()) {
+    AETHER_TRY_ASSIGN(const OptimisticGuard guard, find_leaf(key));
+    const buffer::SharedGuard shared = buffer::SharedGuard::lock(guard.frame());
+    if (!guard.validate()) continue;
+    SlottedPage node = services_.pool.node(guard.frame());
+    const SlottedPage::Position at = node.lower_bound(key);
+    if (txn != nullptr) txn->log.lsn_vector.raise(guard.frame().lsn_vector);
+    if (!at.exact) return Code::not_found;
+    const Bytes payload = node.payload(at.slot);
+    const page::RecordMeta meta = page::meta_of(payload);
+    if (txn != nullptr) services_.transactions.add_dependency(meta.txn(), txn->log.lsn_vector);
+    if (meta.removed()) return Code::not_found;
+    if (!meta.overflow()) {
+      visitor(page::value_of(payload));
+      return {};
+    }
+    break;
+  }
+  std::string value;  // Kept outside the leaf: it has to be put together.
+  AETHER_TRY(get(key, value, txn));
+  visitor(value);
+  return {};
+}
+
+Result<TreeShape> BTree::shape() {
+  TreeShape result;
+  std::vector<std::string> starts{std::string()};  // Lower fences of the nodes of one level.
+  const uint32_t top = services_.pool.node(root_).header().level;
+  result.height = top + 1;
+  for (uint32_t level = top; level > 0; --level) {
+    std::vector<std::string> next_starts;
+    for (const std::string& start : starts) {
+      for (os::Backoff backoff;; backoff.wait()) {
+        AETHER_TRY_ASSIGN(const Path path, find_path(start, level));
+        std::vector<std::string> found{start};
+        SlottedPage node = services_.pool.node(path.node.frame());
+        const uint32_t count = node.count();
+        for (uint32_t i = 0; i < count && level > 1; ++i) {
+          std::string key;
+          node.key(i, key);
+          found.push_back(std::move(key));
+        }
+        if (!path.node.validate()) continue;
+        ++result.inner_pages;
+        if (level == 1) result.leaf_pages += count + 1;
+        next_starts.insert(next_starts.end(), found.begin(), found.end());
+        break;
+      }
+    }
+    starts = std::move(next_starts);
+  }
+  if (top == 0) result.leaf_pages = 1;
+  return result;
+}
+
+}  // namespace aether::index

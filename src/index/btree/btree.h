@@ -1,0 +1,148 @@
+/// The B+ tree: an ordered map in buffer-managed pages.
+///
+/// A descent holds no latch: it notes each node's version, reads, and validates (optimistic lock coupling). A
+/// change latches its leaf, and when the node must be split or merged, its parent first. The root's page id never
+/// changes: a root split moves the content down.
+///
+/// Rows      A leaf's payload is RecordMeta (who wrote it) and the value. A row of an open transaction is locked
+///           against others by that word. A removed row stays as a ghost until its transaction has committed.
+/// Threads   Any method from any thread; a TransactionContext is one thread's at a time.
+/// Errors    not_found, exists, conflict, too_large, invalid_argument; io_error, corruption, busy, failed,
+///           no_space from the rooms below.
+/// Source    Leis, Haubenschild, Neumann: "Optimistic Lock Coupling", IEEE Data Eng. Bull. 42(1), 2019; LeanStore.
+///           Logging: one record per structure modification in place of ARIES/IM's nested top actions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aether/error.h"
+#include "aether/function_ref.h"
+#include "base/ids.h"
+#include "index/btree/ops.h"
+#include "index/btree/services.h"
+#include "page/leaf_record.h"
+#include "txn/transaction_context.h"
+
+namespace aether::index {
+
+using Bytes = std::string_view;
+
+enum class WriteMode : uint8_t { put, insert, update, remove };
+
+/// Where a descent goes.
+enum class SeekTo : uint8_t {
+  key,    ///< The leaf that covers the key.
+  below,  ///< The leaf that covers the greatest keys < the key.
+  last,   ///< The rightmost leaf.
+};
+
+struct TreeShape {
+  uint32_t height = 0;
+  uint64_t leaf_pages = 0;
+  uint64_t inner_pages = 0;
+};
+
+class BTree {
+ public:
+  /// `root`: pinned (BufferPool::load_pinned).
+  BTree(const Services& services, StoreId store, buffer::Frame& root) noexcept
+      : services_(services), store_(store), root_(root) {}
+
+  /// Makes an empty tree as a change of `txn` that survives only if it commits: the caller links the page in the
+  /// catalogue in the same transaction. Returns its pinned root frame.
+  static Result<buffer::Frame*> create(Services& services, txn::TransactionContext& txn,
+                                       StoreId store);
+
+  /// `txn`: takes what the answer depends on; may be null.
+  Result<void> get(Bytes key, std::string& value, txn::TransactionContext* txn);
+  /// `visitor` runs under the leaf's shared latch.
+  Result<void> visit(Bytes key, FunctionRef<void(Bytes)> visitor, txn::TransactionContext* txn);
+
+  /// False: the change needs a transaction of more than one record (overflow pages come or go); nothing was done.
+  /// Only if txn.single_record.
+  Result<bool> write(txn::TransactionContext& txn, WriteMode mode, Bytes key, Bytes value);
+
+  /// Takes one change back, logging a CLR.
+  Result<void> undo(txn::TransactionContext& txn, const txn::UndoEntry& entry);
+  /// Removes the ghost of `key` that `owner` left, now that its commit is logged (`context` depends on it).
+  Result<void> purge(buffer::LogContext& context, Bytes key, TxnId owner);
+
+  /// The leaf that covers the place; what is read under the guard is a guess until it validates.
+  Result<buffer::OptimisticGuard> find_leaf(Bytes key, SeekTo where = SeekTo::key,
+                                            buffer::ScanRing* ring = nullptr);
+
+  /// Loads a sorted run into the empty tree (bulk_load.cpp). Returns the number of rows.
+  Result<uint64_t> bulk_load(txn::TransactionContext& txn,
+                             FunctionRef<Result<bool>(Bytes& key, Bytes& value)> next);
+
+  /// Gives back the rightmost leaf, with the inner nodes that lead to nothing else and the values outside pages; the
+  /// last one leaves an empty root. One record: dropping a store is a loop of these, which a crash may interrupt.
+  /// False: the tree was empty. Nobody else may use the tree.
+  Result<bool> drop_last_leaf(buffer::LogContext& context);
+
+  /// Counts pages by walking the inner ones.
+  Result<TreeShape> shape();
+
+  static uint32_t key_bytes_max(uint32_t page_bytes) noexcept;
+  /// Largest value kept in the leaf with a key of that size.
+  static uint32_t inline_value_max(uint32_t page_bytes, size_t key_bytes) noexcept;
+
+  StoreId store() const noexcept { return store_; }
+  buffer::Frame& root() noexcept { return root_; }
+  Services& services() noexcept { return services_; }
+
+ private:
+  enum class Step : uint8_t { done, restart, full, underfull, needs_transaction };
+  /// A node and its parent, as a descent found them.
+  struct Path {
+    std::optional<buffer::OptimisticGuard> parent;
+    buffer::OptimisticGuard node;
+  };
+
+  Result<bool> holds_reference(Bytes key, page::RecordMeta meta,
+                               const page::OverflowReference& reference);
+
+  // Writing (btree_write.cpp)
+  Result<void> check_arguments(WriteMode mode, Bytes key, Bytes value) const;
+  Result<Step> try_write(txn::TransactionContext& txn, WriteMode mode, Bytes key, Bytes value,
+                         uint8_t flags);
+  Result<Step> write_row(txn::TransactionContext& txn, buffer::Frame& leaf,
+                         page::SlottedPage::Position at, Bytes key, Bytes value, uint8_t flags);
+  Result<Step> remove_row(txn::TransactionContext& txn, buffer::Frame& leaf,
+                          page::SlottedPage::Position at, Bytes key);
+  Result<void> log_row(txn::TransactionContext& txn, buffer::Frame& leaf, RowPart& part, Bytes key,
+                       Bytes before);
+  Result<Step> try_undo(txn::TransactionContext& txn, const txn::UndoEntry& entry,
+                        uint32_t& payload_bytes);
+
+  // Structure (btree_structure.cpp, btree_merge.cpp)
+  Result<Path> find_path(Bytes key, uint32_t level);
+  Result<void> make_room(buffer::LogContext& context, Bytes key, uint32_t payload_bytes);
+  Result<bool> purge_ghosts(buffer::LogContext& context, Bytes key);
+  Result<void> split(buffer::LogContext& context, Bytes key, uint32_t level,
+                     uint32_t payload_bytes);
+  Result<Step> try_split(buffer::LogContext& context, Bytes key, uint32_t level,
+                         uint32_t payload_bytes, std::string& separator);
+  Result<void> split_root(buffer::LogContext& context, buffer::Frame& root,
+                          const page::SlottedPage::SplitPoint& point, NewPage& left,
+                          NewPage& right);
+  Result<void> split_node(buffer::LogContext& context, buffer::Frame& parent, buffer::Frame& node,
+                          const page::SlottedPage::SplitPoint& point, NewPage& right);
+  bool is_underfull(const page::SlottedPage& node) const noexcept;
+  Result<void> merge(buffer::LogContext& context, Bytes key, uint32_t level);
+  Result<Step> try_merge(buffer::LogContext& context, Bytes key, uint32_t level);
+  Result<Step> merge_nodes(buffer::LogContext& context, buffer::Frame& parent, uint32_t left_index,
+                           buffer::ExclusiveGuard left, buffer::ExclusiveGuard right);
+  Result<Step> collapse_root(buffer::LogContext& context);
+  Result<bool> drop_path(buffer::LogContext& context, std::vector<buffer::ExclusiveGuard> path);
+
+  Services services_;
+  const StoreId store_;
+  buffer::Frame& root_;
+};
+
+}  // namespace aether::index

@@ -1,0 +1,286 @@
+// Writing rows, and taking writes back.
+#include <algorithm>
+#include <array>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "index/btree/btree.h"
+#include "index/btree/overflow.h"
+
+namespace aether::index {
+
+using buffer::ExclusiveGuard;
+using buffer::Frame;
+using buffer::OptimisticGuard;
+using page::RecordMeta;
+using page::SlottedPage;
+
+namespace {
+
+std::string_view word_bytes(const uint64_t& word) noexcept {
+  return {reinterpret_cast<const char*>(&word), sizeof word};
+}
+
+bool is_present(const SlottedPage& node, SlottedPage::Position at) noexcept {
+  return at.exact && !page::meta_of(node.payload(at.slot)).removed();
+}
+
+/// Extents that one transaction may give back: they stand in its commit record.
+constexpr uint64_t kFreedExtentsMax = 8000;
+
+std::optional<page::OverflowReference> old_value(Bytes payload) noexcept {
+  const RecordMeta meta = page::meta_of(payload);
+  const Bytes where = page::value_of(payload);
+  if (!meta.overflow() || meta.removed() || where.size() != sizeof(page::OverflowReference))
+    return std::nullopt;
+  return base::load<page::OverflowReference>(where.data());
+}
+
+Result<void> check_freed(const txn::TransactionContext& txn) {
+  if (txn.freed_extents < kFreedExtentsMax) return {};
+  return Error(Code::too_large, "the transaction gives back more than " +
+                                    std::to_string(kFreedExtentsMax) +
+                                    " extents of large values: commit it and go on in another");
+}
+
+/// The value's overflow pages are to be given back when `txn` commits.
+void free_value(txn::TransactionContext& txn, const page::OverflowReference& reference) {
+  txn.freed.push_back(reference);
+  txn.freed_extents += 1 + reference.value_bytes / (MiB - 64 * KiB);
+}
+
+}  // namespace
+
+Result<void> BTree::check_arguments(WriteMode mode, Bytes key, Bytes value) const {
+  const uint32_t key_max = key_bytes_max(services_.pool.page_bytes());
+  if (key.size() > key_max) {
+    return Error(Code::too_large, "a key of " + std::to_string(key.size()) +
+                                      " bytes: the longest is " + std::to_string(key_max) +
+                                      ", a quarter of the environment's page");
+  }
+  if (mode != WriteMode::remove && value.size() > kMaxValueBytes) {
+    return Error(Code::too_large,
+                 "a value of " + std::to_string(value.size()) + " bytes: the largest is 1 GiB");
+  }
+  return {};
+}
+
+Result<bool> BTree::write(txn::TransactionContext& txn, WriteMode mode, Bytes key, Bytes value) {
+  AETHER_TRY(check_arguments(mode, key, value));
+  uint8_t flags = 0;
+  page::OverflowReference reference;
+  const bool is_large = mode != WriteMode::remove &&
+                        value.size() > inline_value_max(services_.pool.page_bytes(), key.size());
+  if (is_large) {
+    if (txn.single_record) return false;
+    AETHER_TRY_ASSIGN(reference, write_overflow(services_, txn, store_, value));
+    value = Bytes(reinterpret_cast<const char*>(&reference), sizeof reference);
+    flags = RecordMeta::kOverflow;
+  }
+  for (os::Backoff backoff;; backoff.wait()) {
+    Result<Step> step = try_write(txn, mode, key, value, flags);
+    if (!step) {
+      if (is_large) free_value(txn, reference);  // Written for nothing: give it back at the commit.
+      return std::move(step).error();
+    }
+    switch (*step) {
+      case Step::done: return true;
+      case Step::needs_transaction: return false;
+      case Step::underfull:
+        // The row is gone and logged; that its page stays thin for now is no failure of the call.
+        static_cast<void>(merge(txn.log, key, 0).has_value());
+        return true;
+      case Step::restart: break;
+      case Step::full: {
+        Result<void> room = make_room(txn.log, key,
+                                      static_cast<uint32_t>(page::kMetaBytes + value.size()));
+        if (room) break;
+        if (is_large) free_value(txn, reference);
+        return std::move(room).error();
+      }
+    }
+  }
+}
+
+Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteMode mode, Bytes key,
+                                     Bytes value, uint8_t flags) {
+  AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf(key));
+  const std::optional<ExclusiveGuard> leaf = guard.try_upgrade();
+  if (!leaf) return Step::restart;
+  const SlottedPage node = services_.pool.node(leaf->frame());
+  const SlottedPage::Position at = node.lower_bound(key);
+  if (at.exact) {
+    // First updater wins; and who overwrites a commit that is not durable yet depends on it.
+    const TxnId writer = page::meta_of(node.payload(at.slot)).txn();
+    if (writer != txn.id()) {
+      if (services_.transactions.is_open(writer)) {
+        return Error(Code::conflict, "the row is being changed by transaction " +
+                                         std::to_string(writer) + ": abort and retry");
+      }
+      services_.transactions.add_dependency(writer, txn.log.lsn_vector);
+    }
+  }
+  const bool present = is_present(node, at);
+  if (present && mode == WriteMode::insert) return Code::exists;
+  if (!present && (mode == WriteMode::update || mode == WriteMode::remove)) return Code::not_found;
+  if (!txn.pinned && !txn.single_record) {
+    services_.transactions.pin(txn.id());
+    txn.pinned = true;
+  }
+  return mode == WriteMode::remove ? remove_row(txn, leaf->frame(), at, key)
+                                   : write_row(txn, leaf->frame(), at, key, value, flags);
+}
+
+Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
+                                     SlottedPage::Position at, Bytes key, Bytes value,
+                                     uint8_t flags) {
+  SlottedPage node = services_.pool.node(leaf);
+  const auto payload_bytes = static_cast<uint32_t>(page::kMetaBytes + value.size());
+  const uint64_t meta = RecordMeta(txn.id(), flags).word();
+  if (!at.exact) {
+    if (!node.fits(static_cast<uint32_t>(key.size()), payload_bytes)) return Step::full;
+    RowPart part(BTreeOp::insert, store_, key, word_bytes(meta), value);
+    AETHER_TRY(log_row(txn, leaf, part, key, {}));
+    // One copy: the payload's bytes go straight from the caller into the page.
+    std::array<char, 2048> small;
+    std::string large;
+    char* payload = small.data();
+    if (payload_bytes > small.size()) {
+      large.resize(payload_bytes);
+      payload = large.data();
+    }
+    base::store(payload, meta);
+    std::copy(value.begin(), value.end(), payload + page::kMetaBytes);
+    node.insert(at.slot, key, Bytes(payload, payload_bytes));
+    return Step::done;
+  }
+  const Bytes old = node.payload(at.slot);
+  if (txn.single_record && page::meta_of(old).overflow()) return Step::needs_transaction;
+  const bool same_size = old.size() == payload_bytes;
+  if (!same_size && !node.fits_payload(at.slot, payload_bytes)) return Step::full;
+  RowPart part(BTreeOp::replace, store_, key, word_bytes(meta), value);
+  const std::optional<page::OverflowReference> large = old_value(old);
+  if (large) AETHER_TRY(check_freed(txn));
+  AETHER_TRY(log_row(txn, leaf, part, key, old));
+  if (large) free_value(txn, *large);
+  if (same_size) {
+    std::byte* place = node.mutable_payload(at.slot);
+    base::store(place, meta);
+    std::copy(value.begin(), value.end(), reinterpret_cast<char*>(place) + page::kMetaBytes);
+  } else {
+    std::string payload;
+    payload.reserve(payload_bytes);
+    payload.append(word_bytes(meta)).append(value);
+    node.replace_payload(at.slot, payload);
+  }
+  return Step::done;
+}
+
+Result<BTree::Step> BTree::remove_row(txn::TransactionContext& txn, Frame& leaf,
+                                      SlottedPage::Position at, Bytes key) {
+  SlottedPage node = services_.pool.node(leaf);
+  const Bytes old = node.payload(at.slot);
+  const RecordMeta meta = page::meta_of(old);
+  if (txn.single_record) {
+    if (meta.overflow()) return Step::needs_transaction;
+    RowPart part(BTreeOp::remove, store_, key, {}, {});
+    AETHER_TRY(log_row(txn, leaf, part, key, {}));
+    node.remove(at.slot);
+    return is_underfull(node) ? Step::underfull : Step::done;
+  }
+  const uint64_t ghost = RecordMeta(txn.id(), meta.flags() | RecordMeta::kRemoved).word();
+  RowPart part(BTreeOp::set_meta, store_, key, word_bytes(ghost), {});
+  const std::optional<page::OverflowReference> large = old_value(old);
+  if (large) AETHER_TRY(check_freed(txn));
+  AETHER_TRY(log_row(txn, leaf, part, key, old.substr(0, page::kMetaBytes)));
+  if (large) free_value(txn, *large);
+  base::store(node.mutable_payload(at.slot), ghost);
+  txn.ghosts.push_back({store_, std::string(key)});
+  return Step::done;
+}
+
+/// Logs one row's change, with its undo unless it commits by itself.
+Result<void> BTree::log_row(txn::TransactionContext& txn, Frame& leaf, RowPart& part, Bytes key,
+                            Bytes before) {
+  const uint64_t undo_bytes = key.size() + before.size();
+  if (!txn.single_record && txn.undo.memory_bytes() + undo_bytes > txn.undo_bytes_max) {
+    return Error(Code::too_large,
+                 "the transaction needs more than transaction_bytes_max (" +
+                     std::to_string(txn.undo_bytes_max) +
+                     " bytes) to roll back: abort it, and split the work or raise the option");
+  }
+  const buffer::PageRef page = services_.pool.ref(leaf);
+  const Lsn previous = txn.log.last_lsn;
+  const buffer::ChangeKind kind{.flags = txn.single_record ? wal::kFlagCommits : uint8_t{0}};
+  const size_t undo_count = txn.single_record || before.empty() ? 0 : 1;
+  AETHER_TRY(buffer::log_change(services_.log, txn.log, kind, {&page, 1}, {&part.spec(), 1},
+                                {&before, undo_count}));
+  page::PageHeader& header = page.header();
+  header.newest_txn = std::max(header.newest_txn, txn.id());
+  if (!txn.single_record) {
+    txn.undo.push({.manager = wal::ResourceManager::btree,
+                   .op = part.spec().header.op,
+                   .store = store_,
+                   .lsn = txn.log.last_lsn,
+                   .previous = previous,
+                   .key = key,
+                   .before = before});
+  }
+  return {};
+}
+
+Result<void> BTree::undo(txn::TransactionContext& txn, const txn::UndoEntry& entry) {
+  for (os::Backoff backoff;; backoff.wait()) {
+    uint32_t payload_bytes = 0;
+    AETHER_TRY_ASSIGN(const Step step, try_undo(txn, entry, payload_bytes));
+    if (step == Step::done) return {};
+    if (step == Step::full) AETHER_TRY(make_room(txn.log, entry.key, payload_bytes));
+  }
+}
+
+Result<BTree::Step> BTree::try_undo(txn::TransactionContext& txn, const txn::UndoEntry& entry,
+                                    uint32_t& payload_bytes) {
+  AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf(entry.key));
+  const std::optional<ExclusiveGuard> leaf = guard.try_upgrade();
+  if (!leaf) return Step::restart;
+  SlottedPage node = services_.pool.node(leaf->frame());
+  const SlottedPage::Position at = node.lower_bound(entry.key);
+  if (!at.exact || page::meta_of(node.payload(at.slot)).txn() != txn.id()) {
+    return Error(Code::corruption, "undo: page " +
+                                       std::to_string(raw(leaf->frame().page_id.load())) +
+                                       " does not hold the row that transaction " +
+                                       std::to_string(txn.id()) + " wrote");
+  }
+  const buffer::PageRef page = services_.pool.ref(leaf->frame());
+  const buffer::ChangeKind kind{.type = wal::RecordType::clr, .link = entry.previous};
+  const auto log = [&](RowPart& part) {
+    return buffer::log_change(services_.log, txn.log, kind, {&page, 1}, {&part.spec(), 1});
+  };
+  switch (static_cast<BTreeOp>(entry.op)) {
+    case BTreeOp::insert: {
+      RowPart part(BTreeOp::remove, store_, entry.key, {}, {});
+      AETHER_TRY(log(part));
+      node.remove(at.slot);
+      return Step::done;
+    }
+    case BTreeOp::replace: {
+      payload_bytes = static_cast<uint32_t>(entry.before.size());
+      if (!node.fits_payload(at.slot, payload_bytes)) return Step::full;
+      RowPart part(BTreeOp::replace, store_, entry.key, entry.before, {});
+      AETHER_TRY(log(part));
+      node.replace_payload(at.slot, entry.before);
+      return Step::done;
+    }
+    case BTreeOp::set_meta: {
+      if (entry.before.size() != page::kMetaBytes) break;
+      RowPart part(BTreeOp::set_meta, store_, entry.key, entry.before, {});
+      AETHER_TRY(log(part));
+      base::store(node.mutable_payload(at.slot), base::load<uint64_t>(entry.before.data()));
+      return Step::done;
+    }
+    default: break;
+  }
+  return Error(Code::corruption, "undo: unknown operation " + std::to_string(entry.op));
+}
+
+}  // namespace aether::index

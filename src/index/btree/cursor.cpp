@@ -1,0 +1,125 @@
+#include "index/btree/cursor.h"
+
+#include <cstring>
+
+#include "base/bytes.h"
+#include "index/btree/overflow.h"
+
+namespace aether::index {
+
+using buffer::OptimisticGuard;
+using page::SlottedPage;
+
+BTreeCursor::BTreeCursor(BTree& tree, txn::TransactionContext* txn)
+    : tree_(tree), txn_(txn), copy_(tree.services().pool.page_bytes()) {}
+
+Result<void> BTreeCursor::copy_leaf(Bytes key, SeekTo where) {
+  buffer::BufferPool& pool = tree_.services().pool;
+  for (os::Backoff backoff;; backoff.wait()) {
+    AETHER_TRY_ASSIGN(const OptimisticGuard guard, tree_.find_leaf(key, where, &ring_));
+    std::memcpy(leaf().bytes(), pool.page(guard.frame()), pool.page_bytes());
+    const wal::LsnVector vector = guard.frame().lsn_vector;
+    if (!guard.validate()) continue;
+    if (txn_ != nullptr) txn_->log.lsn_vector.raise(vector);
+    frame_ = &guard.frame();
+    version_ = guard.version();
+    return {};
+  }
+}
+
+bool BTreeCursor::is_current() const noexcept {
+  return frame_ != nullptr && frame_->latch.validate(version_);
+}
+
+/// Stands on `slot` unless it is a ghost.
+bool BTreeCursor::settle(uint32_t slot) {
+  const page::RecordMeta meta = page::meta_of(leaf().payload(slot));
+  if (txn_ != nullptr)
+    tree_.services().transactions.add_dependency(meta.txn(), txn_->log.lsn_vector);
+  if (meta.removed()) return false;
+  slot_ = slot;
+  leaf().key(slot, key_);
+  positioned_ = true;
+  return true;
+}
+
+/// To the first row at or after `slot`, over as many leaves as it takes.
+Result<bool> BTreeCursor::forward(uint32_t slot) {
+  for (;;) {
+    const uint32_t count = leaf().count();
+    for (; slot < count; ++slot) {
+      if (settle(slot)) return true;
+    }
+    const page::Fence upper = leaf().upper_fence();
+    if (!upper) break;
+    fence_ = *upper;
+    AETHER_TRY(copy_leaf(fence_, SeekTo::key));
+    slot = leaf().lower_bound(fence_).slot;
+  }
+  positioned_ = false;
+  return false;
+}
+
+/// To the last row among the first `slots` of this leaf, or before it.
+Result<bool> BTreeCursor::backward(uint32_t slots) {
+  for (;;) {
+    while (slots > 0) {
+      if (settle(--slots)) return true;
+    }
+    const page::Fence lower = leaf().lower_fence();
+    if (!lower) break;
+    fence_ = *lower;
+    AETHER_TRY(copy_leaf(fence_, SeekTo::below));
+    // The leaf may have grown to the right since: keys at or above the fence were there before.
+    const page::Fence upper = leaf().upper_fence();
+    slots = upper && Bytes(*upper) <= Bytes(fence_) ? leaf().count()
+                                                    : leaf().lower_bound(fence_).slot;
+  }
+  positioned_ = false;
+  return false;
+}
+
+Result<bool> BTreeCursor::seek(Bytes key) {
+  fence_ = key;  // `key` may be our own key_.
+  AETHER_TRY(copy_leaf(fence_, SeekTo::key));
+  return forward(leaf().lower_bound(fence_).slot);
+}
+
+Result<bool> BTreeCursor::seek_for_prev(Bytes key) {
+  fence_ = key;
+  AETHER_TRY(copy_leaf(fence_, SeekTo::key));
+  const SlottedPage::Position at = leaf().lower_bound(fence_);
+  return backward(at.slot + (at.exact ? 1 : 0));
+}
+
+Result<bool> BTreeCursor::last() {
+  AETHER_TRY(copy_leaf({}, SeekTo::last));
+  return backward(leaf().count());
+}
+
+Result<bool> BTreeCursor::next() {
+  if (!positioned_) return first();
+  if (is_current()) return forward(slot_ + 1);
+  AETHER_TRY(copy_leaf(key_, SeekTo::key));
+  const SlottedPage::Position at = leaf().lower_bound(key_);
+  return forward(at.slot + (at.exact ? 1 : 0));
+}
+
+Result<bool> BTreeCursor::prev() {
+  if (!positioned_) return last();
+  if (is_current()) return backward(slot_);
+  AETHER_TRY(copy_leaf(key_, SeekTo::key));
+  return backward(leaf().lower_bound(key_).slot);
+}
+
+Result<Bytes> BTreeCursor::value() {
+  if (!positioned_) return Error(Code::invalid_argument, "the cursor stands on no key: seek first");
+  const Bytes payload = leaf().payload(slot_);
+  if (!page::meta_of(payload).overflow()) return page::value_of(payload);
+  // Read by key, not by the copied reference: the pages may have been given back since.
+  const std::string key = key_;
+  AETHER_TRY(tree_.get(key, large_value_, txn_));
+  return Bytes(large_value_);
+}
+
+}  // namespace aether::index

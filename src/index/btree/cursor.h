@@ -1,0 +1,65 @@
+/// Walks the tree in key order, both ways, over a private copy of one leaf at a time.
+///
+/// No latch is held between calls and no user code runs under one. Before each step the leaf's version is compared;
+/// if the leaf changed, it is copied again and the position found anew by key. So a cursor always sees the newest
+/// rows, also those of its own transaction.
+///
+/// Threads   One at a time.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "aether/error.h"
+#include "index/btree/btree.h"
+
+namespace aether::index {
+
+class BTreeCursor {
+ public:
+  /// `txn`: takes what the answers depend on; may be null.
+  BTreeCursor(BTree& tree, txn::TransactionContext* txn);
+
+  /// To the first key >= `key`, or to the last key <= `key`. False: there is none.
+  Result<bool> seek(Bytes key);
+  Result<bool> seek_for_prev(Bytes key);
+  Result<bool> first() { return seek({}); }
+  Result<bool> last();
+  Result<bool> next();
+  Result<bool> prev();
+
+  bool positioned() const noexcept { return positioned_; }
+  Bytes key() const noexcept { return key_; }
+  Result<Bytes> value();
+
+ private:
+  Result<void> copy_leaf(Bytes key, SeekTo where);
+  Result<bool> forward(uint32_t slot);
+  Result<bool> backward(uint32_t slots);
+  bool is_current() const noexcept;
+  bool settle(uint32_t slot);
+  page::SlottedPage leaf() noexcept { return copy_.node(); }
+
+  BTree& tree_;
+  txn::TransactionContext* txn_;
+  class Copy {
+   public:
+    explicit Copy(uint32_t page_bytes) : buffer_(page_bytes), page_bytes_(page_bytes) {}
+    page::SlottedPage node() noexcept { return {buffer_.data(), page_bytes_}; }
+
+   private:
+    buffer::AlignedBuffer buffer_;
+    uint32_t page_bytes_;
+  } copy_;
+  buffer::ScanRing ring_;
+  buffer::Frame* frame_ = nullptr;  ///< Where the copy came from, and at which version.
+  uint64_t version_ = 0;
+  uint32_t slot_ = 0;
+  bool positioned_ = false;
+  std::string key_;
+  std::string fence_;
+  std::string large_value_;
+};
+
+}  // namespace aether::index

@@ -1,0 +1,37 @@
+/// Values too large for a leaf: written to fresh extents, read back, given back.
+///
+/// The content is not logged. It is written before the row that refers to it is logged, and synced before the
+/// commit record is appended; until then nothing durable refers to it.
+///
+/// Threads   The transaction's; reading: any.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aether/error.h"
+#include "index/btree/services.h"
+#include "page/leaf_record.h"
+#include "txn/transaction_context.h"
+#include "txn/undo_log.h"
+
+namespace aether::index {
+
+/// Writes `value` to new extents, logging their allocation as a change of `txn`.
+Result<page::OverflowReference> write_overflow(Services& services, txn::TransactionContext& txn,
+                                               StoreId store, std::string_view value);
+/// Errors: corruption (names the page).
+Result<void> read_overflow(Services& services, const page::OverflowReference& reference,
+                           std::string& value);
+/// The pages of a value, by the first page of each extent.
+Result<std::vector<buffer::PageRange>> overflow_ranges(buffer::DataFile& data,
+                                                       const page::OverflowReference& reference);
+
+/// Takes an allocation back: the undo of ResourceManager::space.
+Result<void> undo_allocation(Services& services, txn::TransactionContext& txn,
+                             const txn::UndoEntry& entry);
+/// The undo bytes of an allocation: {u64 first page, u32 count} each. Errors: corruption.
+Result<std::vector<buffer::PageRange>> parse_ranges(std::string_view bytes);
+
+}  // namespace aether::index

@@ -1,0 +1,198 @@
+#include "recovery/control.h"
+
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "aether/version.h"
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/checksum.h"
+#include "buffer/data_file.h"
+
+namespace aether::recovery {
+namespace {
+
+constexpr uint64_t kMagic = 0x314c'5443'4854'4541;  // "AETHCTL1"
+constexpr uint64_t kSlotBytes = 16 * KiB;
+constexpr uint64_t kSlots = 2;
+
+/// The fixed part of a slot; the fences follow. `checksum` covers the whole slot from the next field on.
+struct SlotHeader {
+  uint64_t checksum = 0;
+  uint64_t magic = kMagic;
+  uint32_t format_version = kFormatVersion;
+  uint32_t page_bytes = 0;
+  uint64_t sequence = 0;
+  uint64_t environment_id = 0;
+  uint64_t segment_bytes = 0;
+  uint32_t streams = 0;
+  uint32_t clean = 0;
+  LogPosition redo_position = 0;
+  LogPosition start_position = 0;
+  LogPosition known_durable = 0;
+  TxnId next_txn = 0;
+  LogPosition epoch_begin = 0;
+  uint32_t epoch = 0;
+  uint32_t fence_count = 0;
+  wal::LsnVector lsn;
+};
+static_assert(sizeof(SlotHeader) == 168);
+
+struct SlotFence {
+  uint32_t epoch = 0;
+  uint32_t reserved = 0;
+  LogPosition begin = 0;
+  LogPosition end = 0;
+  wal::LsnVector cut;
+};
+static_assert(sizeof(SlotFence) == 88);
+
+constexpr uint64_t kFencesMax = (kSlotBytes - sizeof(SlotHeader)) / sizeof(SlotFence);
+
+uint64_t slot_checksum(const std::byte* slot) noexcept {
+  return base::checksum(slot + sizeof(uint64_t), kSlotBytes - sizeof(uint64_t), kMagic);
+}
+
+void encode(const ControlState& state, uint64_t sequence, std::byte* slot) noexcept {
+  std::memset(slot, 0, kSlotBytes);
+  SlotHeader header;
+  header.page_bytes = state.page_bytes;
+  header.sequence = sequence;
+  header.environment_id = state.environment_id;
+  header.segment_bytes = state.segment_bytes;
+  header.streams = state.streams;
+  header.clean = state.clean ? 1 : 0;
+  header.redo_position = state.redo_position;
+  header.start_position = state.start_position;
+  header.known_durable = state.known_durable;
+  header.next_txn = state.next_txn;
+  header.epoch_begin = state.epoch_begin;
+  header.epoch = state.epoch;
+  header.fence_count = static_cast<uint32_t>(state.fences.size());
+  header.lsn = state.lsn;
+  std::byte* to = slot + sizeof header;
+  for (const Fence& fence : state.fences) {
+    base::store(to, SlotFence{fence.epoch, 0, fence.begin, fence.end, fence.cut});
+    to += sizeof(SlotFence);
+  }
+  base::store(slot, header);
+  header.checksum = slot_checksum(slot);
+  base::store(slot, header);
+}
+
+struct Decoded {
+  ControlState state;
+  uint64_t sequence = 0;
+};
+
+/// Nothing: the slot is not valid. Errors: unsupported.
+Result<std::optional<Decoded>> decode(const std::byte* slot, const std::string& path) {
+  const auto header = base::load<SlotHeader>(slot);
+  if (header.magic != kMagic || header.checksum != slot_checksum(slot))
+    return std::optional<Decoded>();
+  if (header.format_version > kFormatVersion) {
+    return Error(Code::unsupported, path + ": format version " +
+                                        std::to_string(header.format_version) +
+                                        " is newer than this program's " +
+                                        std::to_string(kFormatVersion) + ": use a newer release");
+  }
+  const bool page_ok = header.page_bytes >= 4 * KiB && header.page_bytes <= 64 * KiB &&
+                       (header.page_bytes & (header.page_bytes - 1)) == 0;
+  const bool sizes_ok = header.fence_count <= kFencesMax && header.streams >= 1 &&
+                        header.streams <= wal::kMaxStreams && header.segment_bytes >= 64 * KiB &&
+                        (header.segment_bytes & (header.segment_bytes - 1)) == 0;
+  if (!page_ok || !sizes_ok) return std::optional<Decoded>();
+  Decoded result;
+  result.sequence = header.sequence;
+  ControlState& state = result.state;
+  state.environment_id = header.environment_id;
+  state.page_bytes = header.page_bytes;
+  state.streams = header.streams;
+  state.segment_bytes = header.segment_bytes;
+  state.redo_position = header.redo_position;
+  state.start_position = header.start_position;
+  state.known_durable = header.known_durable;
+  state.next_txn = header.next_txn;
+  state.clean = header.clean != 0;
+  state.epoch = header.epoch;
+  state.epoch_begin = header.epoch_begin;
+  state.lsn = header.lsn;
+  const std::byte* from = slot + sizeof header;
+  for (uint32_t i = 0; i < header.fence_count; ++i, from += sizeof(SlotFence)) {
+    const auto fence = base::load<SlotFence>(from);
+    state.fences.push_back({fence.epoch, fence.begin, fence.end, fence.cut});
+  }
+  return std::optional<Decoded>(std::move(result));
+}
+
+}  // namespace
+
+std::vector<wal::EpochExtent> log_extents(const ControlState& state) {
+  std::vector<wal::EpochExtent> extents;
+  const LogPosition start = state.start_position;
+  for (const Fence& fence : state.fences) {
+    if (fence.end <= start || fence.begin == fence.end) continue;
+    extents.push_back(
+        {fence.epoch, start > fence.begin ? start : fence.begin, fence.end, fence.cut});
+  }
+  extents.push_back(
+      {state.epoch, start > state.epoch_begin ? start : state.epoch_begin, std::nullopt, {}});
+  return extents;
+}
+
+Control::Control(std::unique_ptr<os::File> file, ControlState state, uint64_t sequence) noexcept
+    : file_(std::move(file)), state_(std::move(state)), sequence_(sequence) {}
+
+Result<void> Control::create(const std::string& home, const ControlState& state, os::Os& os) {
+  const std::string path = home + "/" + kControlName;
+  const std::string temporary = path + ".new";
+  AETHER_TRY_ASSIGN(
+      auto file,
+      os.open(temporary, {.write = true, .create = true, .exclusive = false, .direct = false}));
+  AETHER_TRY(file->truncate(0));
+  buffer::AlignedBuffer slots(kSlotBytes * kSlots);
+  encode(state, 1, slots.data());
+  AETHER_TRY(file->write_at(0, slots.data(), slots.size()));
+  AETHER_TRY(file->sync());
+  AETHER_TRY(file->close());
+  AETHER_TRY(os.rename(temporary, path));
+  return os.sync_directory(home);
+}
+
+Result<std::unique_ptr<Control>> Control::open(const std::string& home, bool write, os::Os& os) {
+  const std::string path = home + "/" + kControlName;
+  AETHER_TRY_ASSIGN(
+      auto file,
+      os.open(path, {.write = write, .create = false, .exclusive = false, .direct = true}));
+  buffer::AlignedBuffer slots(kSlotBytes * kSlots);
+  AETHER_TRY_ASSIGN(const uint64_t got, file->read_at(0, slots.data(), slots.size()));
+  AETHER_MAYBE(got < slots.size());  // A cut file: the slot that is there may do.
+  std::optional<Decoded> newest;
+  for (uint64_t i = 0; i < kSlots; ++i) {
+    AETHER_TRY_ASSIGN(std::optional<Decoded> slot, decode(slots.data() + i * kSlotBytes, path));
+    if (slot && (!newest || slot->sequence > newest->sequence)) newest = std::move(slot);
+  }
+  if (!newest) {
+    return Error(Code::corruption,
+                 path + ": neither slot is valid: restore the environment from a backup");
+  }
+  return std::unique_ptr<Control>(
+      new Control(std::move(file), std::move(newest->state), newest->sequence));
+}
+
+Result<void> Control::write(const ControlState& state) {
+  if (state.fences.size() > kFencesMax) {
+    return Error(Code::too_large, "CONTROL: more than " + std::to_string(kFencesMax) +
+                                      " recoveries in a row were interrupted");
+  }
+  buffer::AlignedBuffer slot(kSlotBytes);
+  encode(state, sequence_ + 1, slot.data());
+  AETHER_TRY(file_->write_at((sequence_ + 1) % kSlots * kSlotBytes, slot.data(), kSlotBytes));
+  AETHER_TRY(file_->sync());
+  ++sequence_;
+  state_ = state;
+  return {};
+}
+
+}  // namespace aether::recovery

@@ -1,0 +1,84 @@
+/// Recovery after a crash: analysis and redo. Undo needs indexes, so the database drives it (db/env_recovery.cpp)
+/// with what analysis found.
+///
+///   find_log_end     reads the log from the last checkpoint to its exact end
+///   (the caller fences the cut in CONTROL, before anything new is appended)
+///   analyze_and_redo reads it again: a record counts iff its dependencies lie within its epoch's cut; changes are
+///                    sorted by page and GSN, pages read once, changed, written once; losers are collected
+///
+/// Every step can be interrupted and repeated: it reads the same bytes up to the same fences, and a page that has
+/// a change already is left alone.
+///
+/// Threads   One; redo itself spreads the pages over `workers`.
+/// Source    Mohan et al.: "ARIES", TODS 1992; the cut and its fence: DESIGN.md section wal, decision 0003.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "aether/error.h"
+#include "aether/stats.h"
+#include "base/ids.h"
+#include "buffer/data_file.h"
+#include "buffer/page_writer.h"
+#include "os/os.h"
+#include "recovery/control.h"
+#include "recovery/resource_manager.h"
+#include "wal/log_reader.h"
+
+namespace aether::recovery {
+
+/// Where the log ends, and the streams with it.
+struct LogEnd {
+  LogPosition position = 0;
+  wal::LsnVector cut;
+  uint64_t bytes = 0;
+};
+
+/// Errors: corruption (damage below what is known durable), io_error.
+Result<LogEnd> find_log_end(const wal::LogReaderOptions& options, const ControlState& control,
+                            os::Os& os);
+
+/// Where a record lies that may have to be undone.
+struct RecordPlace {
+  LogPosition block = 0;
+  uint32_t epoch = 0;
+  Lsn lsn = kNoLsn;
+};
+
+/// A transaction without an end: to be rolled back.
+struct Loser {
+  TxnId txn = 0;
+  uint32_t stream = 0;
+  Lsn last_lsn = kNoLsn;
+  std::vector<RecordPlace> undo;  ///< What has not been undone yet, oldest first.
+};
+
+struct RedoResult {
+  std::vector<Loser> losers;
+  TxnId max_txn = 0;
+  /// Pages whose changes could not all be applied, because the page itself is not whole. Harmless if the page turns
+  /// out to be free; else corruption.
+  std::set<PageId> broken_pages;
+};
+
+struct RedoOptions {
+  wal::LogReaderOptions reader;
+  std::vector<wal::EpochExtent> extents;  ///< All fenced.
+  LogPosition redo_position = 0;
+  uint32_t workers = 1;
+  uint64_t window_bytes = 64 * MiB;  ///< Log held in memory at a time.
+  IoMode io_mode = IoMode::automatic;
+};
+
+using ResourceManagers = std::array<const ResourceManager*, 4>;  ///< By wal::ResourceManager.
+
+/// Errors: corruption (names page and position), io_error. `report` is added to.
+Result<RedoResult> analyze_and_redo(const RedoOptions& options, const ResourceManagers& managers,
+                                    buffer::DataFile& data, buffer::PageWriter& writer, os::Os& os,
+                                    RecoveryReport& report);
+
+}  // namespace aether::recovery

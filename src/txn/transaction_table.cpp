@@ -1,0 +1,116 @@
+#include "txn/transaction_table.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace aether::txn {
+
+TransactionTable::TransactionTable(wal::Log& log, TxnId first_id)
+    : log_(log), slots_(std::make_unique<Slot[]>(kSlots)), next_id_(first_id) {
+  AETHER_ASSERT(first_id > 0);
+}
+
+wal::LsnVector TransactionTable::vector_of(const Slot& slot) noexcept {
+  wal::LsnVector vector;
+  for (uint32_t i = 0; i < wal::kMaxStreams; ++i) {
+    vector.at[i] = slot.vector[i].load(std::memory_order_relaxed);
+  }
+  return vector;
+}
+
+bool TransactionTable::reusable(const Slot& slot) const noexcept {
+  switch (slot.state.load(std::memory_order_acquire)) {
+    case State::none: return true;
+    case State::open: return false;
+    case State::ended: return vector_of(slot).covered_by(log_.durable());
+  }
+  return false;
+}
+
+Result<TxnId> TransactionTable::open() {
+  for (;;) {
+    const TxnId id = try_open();
+    if (id != 0) return id;
+    // Every slot is taken. By ends that wait for the log? Then a flush makes room.
+    if (open_count() >= kSlots) break;
+    AETHER_TRY(log_.flush());
+  }
+  return Error(Code::busy, std::to_string(kSlots) + " transactions are open: end some, then retry");
+}
+
+/// 0: no slot is free.
+TxnId TransactionTable::try_open() {
+  os::LockGuard lock(mutex_);
+  // Ids that fall on a slot in use are skipped: they cost nothing.
+  for (uint32_t tries = 0; tries < kSlots; ++tries) {
+    const TxnId id = draw_id();
+    Slot& slot = slots_[id % kSlots];
+    if (!reusable(slot)) continue;
+    slot.state.store(State::none, std::memory_order_relaxed);
+    slot.id.store(id, std::memory_order_release);
+    slot.pin.store(0, std::memory_order_relaxed);
+    slot.state.store(State::open, std::memory_order_release);
+    open_count_.fetch_add(1, std::memory_order_relaxed);
+    return id;
+  }
+  return 0;
+}
+
+void TransactionTable::reopen(TxnId id) noexcept {
+  Slot& slot = slots_[id % kSlots];
+  AETHER_ASSERT(slot.state.load() != State::open);
+  slot.id.store(id, std::memory_order_release);
+  slot.pin.store(1, std::memory_order_relaxed);  // The log stays whole until recovery is through.
+  slot.state.store(State::open, std::memory_order_release);
+  open_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void TransactionTable::pin(TxnId id) noexcept {
+  // Before the record is appended, as mark_dirty does, so that a checkpoint misses nothing.
+  Slot& slot = slots_[id % kSlots];
+  AETHER_ASSERT(slot.pin.load(std::memory_order_relaxed) == 0);
+  slot.pin.store(log_.append_position(), std::memory_order_seq_cst);
+}
+
+void TransactionTable::end(TxnId id, const wal::LsnVector& vector) noexcept {
+  Slot& slot = slots_[id % kSlots];
+  AETHER_ASSERT(slot.id.load(std::memory_order_relaxed) == id);
+  for (uint32_t i = 0; i < wal::kMaxStreams; ++i) {
+    slot.vector[i].store(vector.at[i], std::memory_order_relaxed);
+  }
+  slot.state.store(State::ended, std::memory_order_release);
+  open_count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void TransactionTable::forget(TxnId id) noexcept {
+  Slot& slot = slots_[id % kSlots];
+  AETHER_ASSERT(slot.id.load(std::memory_order_relaxed) == id);
+  slot.id.store(0, std::memory_order_relaxed);
+  slot.state.store(State::none, std::memory_order_release);
+  open_count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void TransactionTable::add_dependency(TxnId id, wal::LsnVector& vector) const noexcept {
+  const Slot& slot = slots_[id % kSlots];
+  if (slot.id.load(std::memory_order_acquire) != id) return;
+  if (slot.state.load(std::memory_order_acquire) != State::ended) return;
+  const wal::LsnVector found = vector_of(slot);
+  std::atomic_thread_fence(std::memory_order_acquire);
+  // Reused meanwhile: then its end was durable, and nothing depends on it any more.
+  if (slot.id.load(std::memory_order_relaxed) != id) return;
+  vector.raise(found);
+}
+
+LogPosition TransactionTable::oldest_pin(LogPosition otherwise) const noexcept {
+  LogPosition oldest = otherwise;
+  for (uint32_t i = 0; i < kSlots; ++i) {
+    const Slot& slot = slots_[i];
+    if (reusable(slot)) continue;
+    const LogPosition pin = slot.pin.load(std::memory_order_seq_cst);
+    if (pin != 0) oldest = std::min(oldest, pin);
+  }
+  return oldest;
+}
+
+}  // namespace aether::txn

@@ -1,0 +1,80 @@
+/// Which transactions are open, and what must be durable before those that have just ended are.
+///
+/// A row says who wrote it last. Looking that transaction up here is one load: slot id % kSlots holds the id or it
+/// does not. An open writer means a conflict; an ended one whose end is not durable yet passes its vector on to
+/// whoever reads or overwrites the row (the commit-order carrier of DESIGN.md, section wal); anything else is
+/// old history.
+///
+/// Threads   Any. Ids are drawn without a lock; opening and ending an explicit transaction takes a short mutex.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "aether/error.h"
+#include "base/ids.h"
+#include "os/sync.h"
+#include "wal/log.h"
+#include "wal/lsn_vector.h"
+
+namespace aether::txn {
+
+class TransactionTable {
+ public:
+  /// Open at one time. An end that is not durable yet counts as open here.
+  static constexpr uint32_t kSlots = 4096;
+
+  TransactionTable(wal::Log& log, TxnId first_id);
+
+  /// An id for a transaction of one record, which is ended when its record is there. Not entered.
+  TxnId draw_id() noexcept { return next_id_.fetch_add(1, std::memory_order_relaxed); }
+  /// Opens a transaction. Errors: busy (kSlots are open).
+  Result<TxnId> open();
+  /// For recovery: enters a transaction of the last life that is to be undone.
+  void reopen(TxnId id) noexcept;
+
+  /// Before its first record: pins the log from here on for undo.
+  void pin(TxnId id) noexcept;
+  /// Its last record is appended; `vector` must be durable for it to be. Others may overwrite its rows now.
+  void end(TxnId id, const wal::LsnVector& vector) noexcept;
+  /// It wrote nothing: forgotten at once.
+  void forget(TxnId id) noexcept;
+
+  bool is_open(TxnId id) const noexcept {
+    const Slot& slot = slots_[id % kSlots];
+    return slot.id.load(std::memory_order_acquire) == id &&
+           slot.state.load(std::memory_order_acquire) == State::open;
+  }
+  /// What a reader or overwriter of a row of `id` depends on: nothing for old history.
+  void add_dependency(TxnId id, wal::LsnVector& vector) const noexcept;
+
+  /// Where the log must be kept from, for undo: the lowest pin of all that are open or whose end is not
+  /// durable; `otherwise` if there is none.
+  LogPosition oldest_pin(LogPosition otherwise) const noexcept;
+  TxnId next_id() const noexcept { return next_id_.load(std::memory_order_relaxed); }
+  uint64_t open_count() const noexcept { return open_count_.load(std::memory_order_relaxed); }
+
+ private:
+  enum class State : uint8_t { none, open, ended };
+  struct alignas(64) Slot {
+    std::atomic<TxnId> id{0};
+    std::atomic<State> state{State::none};
+    std::atomic<LogPosition> pin{0};
+    std::array<std::atomic<Lsn>, wal::kMaxStreams> vector{};
+  };
+
+  TxnId try_open();
+  static wal::LsnVector vector_of(const Slot& slot) noexcept;
+  bool reusable(const Slot& slot) const noexcept;
+
+  wal::Log& log_;
+  std::unique_ptr<Slot[]> slots_;
+  os::Mutex mutex_;
+  alignas(64) std::atomic<TxnId> next_id_;
+  alignas(64) std::atomic<uint64_t> open_count_{0};
+};
+
+}  // namespace aether::txn
