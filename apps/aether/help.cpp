@@ -1,0 +1,99 @@
+#include "apps/aether/help.h"
+
+#include <array>
+
+#include "aether/version.h"
+
+namespace aether::cli {
+namespace {
+
+constexpr std::array<VerbHelp, 12> kVerbs = {{
+    {Verb::load, "load",
+     "Load rows from a file: a database dump, tab-separated values, JSON lines.",
+     "load --store cities --input cities.tsv\n"
+     "load --input dump.txt --type db_dump --atomic\n"
+     "load --store people --key-field id < people.jsonl\n"},
+    {Verb::dump, "dump", "Write rows out in a form that load and Berkeley DB's db_load read.",
+     "dump --store cities > cities.dump\n"
+     "dump --store cities --type jsonl --output cities.jsonl\n"},
+    {Verb::get, "get", "Print the value of a key.", "get greeting\nget --hex 00ff\n"},
+    {Verb::put, "put", "Store a value under a key.",
+     "put greeting 'hello world'\nput photo - < photo.jpg\n"},
+    {Verb::del, "del", "Remove a key.", "del greeting\n"},
+    {Verb::scan, "scan", "Print the rows of a range, in key order.",
+     "scan --prefix DE: --limit 10\n"
+     "scan --from a --to b --reverse --keys-only\n"
+     "scan --count\n"},
+    {Verb::stat, "stat", "Show figures of the environment and its stores.",
+     "stat --format table\nstat --json\n"},
+    {Verb::verify, "verify", "Check every page: checksum, identity, order, reachability.",
+     "verify\n"},
+    {Verb::checkpoint, "checkpoint", "Write all changed pages, so that the log can be let go.",
+     "checkpoint\n"},
+    {Verb::recover, "recover", "Recover after a crash, and say what was done.",
+     "recover\nrecover --dry-run\n"},
+    {Verb::printlog, "printlog", "Print the records of the log.",
+     "printlog --limit 20\nprintlog --txn 17 --format table\n"},
+    {Verb::inspect, "inspect", "Print one page, decoded.", "inspect 3\ninspect 3 --json\n"},
+}};
+
+std::string indented(std::string_view lines, std::string_view before) {
+  std::string text;
+  while (!lines.empty()) {
+    const size_t end = lines.find('\n');
+    text.append(before).append(lines.substr(0, end)).append("\n");
+    lines.remove_prefix(end == std::string_view::npos ? lines.size() : end + 1);
+  }
+  return text;
+}
+
+std::string verb_list() {
+  std::string text = "Verbs:\n";
+  for (const VerbHelp& help : kVerbs) {
+    std::string name = help.name;
+    name.resize(12, ' ');
+    text += "  " + name + help.summary + "\n";
+  }
+  return text;
+}
+
+constexpr const char* kUsage = "Usage: aether --home DIR VERB [--store NAME] ...\n";
+
+}  // namespace
+
+std::span<const VerbHelp> verb_helps() noexcept { return kVerbs; }
+
+std::string short_help() {
+  return std::string(kUsage) +
+         "\n"
+         "Examples:\n"
+         "  aether --home /tmp/box put greeting 'hello world'\n"
+         "  aether --home /tmp/box scan\n"
+         "\n" +
+         verb_list() + "\n`aether --help` says more, `aether VERB --help` all of one verb.\n";
+}
+
+std::string full_help_head() {
+  return "aether: an embeddable ACID storage engine\n"
+         "\n"
+         "Examples:\n"
+         "  aether --home /tmp/box put greeting 'hello world'\n"
+         "  aether --home /tmp/box get greeting\n"
+         "  aether --home /tmp/box load --store cities --input cities.tsv\n"
+         "  aether --home /tmp/box scan --store cities --prefix IS: --limit 5 --format table\n"
+         "  aether --home /tmp/box verify\n"
+         "\n" +
+         std::string(kUsage) + "\n" + verb_list();
+}
+
+std::string verb_help_head(const VerbHelp& help) {
+  return std::string(help.summary) + "\n\nExamples:\n" +
+         indented(help.examples, "  aether --home DIR ");
+}
+
+std::string version_text() {
+  return std::string("aether ") + kVersion + " (environment format " +
+         std::to_string(kFormatVersion) + ", dump format 3)\n";
+}
+
+}  // namespace aether::cli

@@ -1,0 +1,154 @@
+/// What the command line asked for: plain structs, one a verb, filled by parse_command_line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "aether/options.h"
+
+namespace aether::cli {
+
+enum class Format : uint8_t { plain, json, table };
+enum class When : uint8_t { automatic, always, never };
+/// How the rows of a file are written down; docs/formats/exchange.md.
+enum class FileType : uint8_t { automatic, db_dump, tsv, jsonl };
+/// What `load` does with a key that the store has already. Unspecified: overwrites it, but does not
+/// choose among several values of one key in a dump with duplicates=1.
+enum class Existing : uint8_t { unspecified, overwrite, keep, fail };
+
+inline constexpr const char* kDefaultStore = "main";
+
+struct GlobalOptions {
+  std::string home;
+  Format format = Format::plain;
+  bool quiet = false;
+  bool read_only = false;  ///< Never change a byte: refuse instead of recovering.
+  When color = When::automatic;
+  When progress = When::automatic;
+  uint64_t pool_bytes = 256 * MiB;
+  IoMode io_mode = IoMode::automatic;
+};
+
+struct KeyOptions {
+  std::string key;
+  bool hex = false;  ///< Key and value are hexadecimal, on the command line and in the output.
+};
+
+struct GetOptions : KeyOptions {
+  std::string store = kDefaultStore;
+  bool raw = false;
+};
+
+struct PutOptions : KeyOptions {
+  std::string store = kDefaultStore;
+  std::optional<std::string> value;  ///< "-" = standard input.
+  std::string value_file;
+  bool no_overwrite = false;
+  uint32_t page_bytes = 4096;
+};
+
+struct DelOptions : KeyOptions {
+  std::string store = kDefaultStore;
+};
+
+struct ScanOptions {
+  std::string store = kDefaultStore;
+  std::optional<std::string> from;
+  std::optional<std::string> to;
+  std::optional<std::string> prefix;
+  bool reverse = false;
+  bool keys_only = false;
+  bool count = false;
+  bool hex = false;
+  uint64_t limit = UINT64_MAX;
+};
+
+/// How `load` takes lines apart. Columns count from 1.
+struct TextOptions {
+  std::vector<uint32_t> key_columns = {1};  ///< TSV.
+  std::string key_separator = "\t";         ///< TSV: between the columns of a key.
+  bool whole_line = false;  ///< TSV: the value is the line, not what the key leaves.
+  bool heading = false;     ///< TSV: the first line names the columns.
+  std::string key_field;    ///< JSON lines: empty = objects of "key" and "value".
+};
+
+struct LoadOptions {
+  std::optional<std::string> store;  ///< None: as the file names it, else kDefaultStore.
+  std::string input = "-";
+  FileType type = FileType::automatic;
+  TextOptions text;
+  Existing existing = Existing::unspecified;
+  uint64_t batch = 1000;
+  uint64_t skip = 0;
+  bool atomic = false;
+  Durability durability = Durability::group;
+  uint32_t page_bytes = 4096;
+};
+
+struct DumpOptions {
+  std::string store = kDefaultStore;
+  bool all = false;
+  std::string output = "-";
+  FileType type = FileType::db_dump;
+  bool print = false;  ///< db_dump: format=print.
+};
+
+struct StatOptions {};
+
+struct VerifyOptions {};
+
+struct CheckpointOptions {};
+
+struct RecoverOptions {
+  bool dry_run = false;
+};
+
+struct PrintlogOptions {
+  uint64_t from = 0;
+  uint64_t to = UINT64_MAX;
+  std::optional<uint64_t> txn;
+  std::optional<uint64_t> page;
+  std::optional<uint32_t> stream;
+  std::string type;
+  uint64_t limit = UINT64_MAX;
+};
+
+struct InspectOptions {
+  uint64_t page = 0;
+};
+
+enum class Verb : uint8_t {
+  load,
+  dump,
+  get,
+  put,
+  del,
+  scan,
+  stat,
+  verify,
+  checkpoint,
+  recover,
+  printlog,
+  inspect,
+};
+
+struct Options {
+  GlobalOptions global;
+  Verb verb = Verb::stat;
+  LoadOptions load;
+  DumpOptions dump;
+  GetOptions get;
+  PutOptions put;
+  DelOptions del;
+  ScanOptions scan;
+  StatOptions stat;
+  VerifyOptions verify;
+  CheckpointOptions checkpoint;
+  RecoverOptions recover;
+  PrintlogOptions printlog;
+  InspectOptions inspect;
+};
+
+}  // namespace aether::cli

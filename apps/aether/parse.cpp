@@ -1,0 +1,399 @@
+#include "apps/aether/parse.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cstdio>
+#include <limits>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "apps/aether/help.h"
+#include "apps/aether/suggest.h"
+#include "apps/aether/text.h"
+
+namespace aether::cli {
+namespace {
+
+template <typename T>
+using Words = std::map<std::string, T>;
+
+const Words<Format> kFormats = {
+    {"plain", Format::plain}, {"json", Format::json}, {"table", Format::table}};
+const Words<When> kWhens = {
+    {"auto", When::automatic}, {"always", When::always}, {"never", When::never}};
+const Words<IoMode> kIoModes = {
+    {"automatic", IoMode::automatic}, {"uring", IoMode::uring}, {"threads", IoMode::threads}};
+const Words<FileType> kInputTypes = {{"auto", FileType::automatic},
+                                     {"db_dump", FileType::db_dump},
+                                     {"tsv", FileType::tsv},
+                                     {"jsonl", FileType::jsonl}};
+const Words<FileType> kOutputTypes = {
+    {"db_dump", FileType::db_dump}, {"tsv", FileType::tsv}, {"jsonl", FileType::jsonl}};
+const Words<Existing> kExistings = {
+    {"overwrite", Existing::overwrite}, {"keep", Existing::keep}, {"fail", Existing::fail}};
+const Words<Durability> kDurabilities = {
+    {"group", Durability::group}, {"sync", Durability::sync}, {"none", Durability::none}};
+
+/// An option that takes one of a few words.
+template <typename T>
+CLI::Option* add_choice(CLI::App& app, const std::string& name, T& to, const Words<T>& words,
+                        const std::string& help) {
+  std::string list;
+  for (const auto& entry : words) list += (list.empty() ? "" : "|") + entry.first;
+  const auto set = [&to, &words](const CLI::results_t& given) {
+    const auto found = words.find(given.back());
+    if (found != words.end()) to = found->second;
+    return found != words.end();
+  };
+  const auto check = [&words, list](const std::string& given) {
+    return words.count(given) != 0 ? std::string() : "expected " + list + ", found " + given;
+  };
+  return app.add_option(name, set, help)->type_name(list)->check(check)->expected(1);
+}
+
+/// Decimal digits and nothing else: CLI11 would take -1 for the greatest number.
+std::optional<uint64_t> parse_number(std::string_view text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+/// What an option must check: a number from `least` up to what T holds.
+template <typename T>
+CLI::Validator number_from(T least) {
+  const auto check = [least](const std::string& given) {
+    const std::optional<uint64_t> number = parse_number(given);
+    const bool fits = number && *number >= least && *number <= std::numeric_limits<T>::max();
+    return fits ? std::string()
+                : "expected a whole number from " + std::to_string(least) + ", found " + given;
+  };
+  return CLI::Validator(check, "");
+}
+
+/// An option that takes a number; `To` is an integer or an optional one.
+template <typename T, typename To>
+CLI::Option* add_number(CLI::App& app, const std::string& name, To& to, T least,
+                        const std::string& type, const std::string& help) {
+  const auto set = [&to](const CLI::results_t& given) {
+    const std::optional<uint64_t> number = parse_number(given.back());
+    if (number) to = static_cast<T>(*number);
+    return number.has_value();
+  };
+  return app.add_option(name, set, help)
+      ->type_name(type)
+      ->check(number_from<T>(least))
+      ->expected(1);
+}
+
+/// 4096, 64KiB, 64K, 1g: powers of 1024. Empty: not a size.
+std::optional<uint64_t> parse_size(std::string_view text) {
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const std::optional<uint64_t> number = parse_number(text.substr(0, digits));
+  if (!number) return std::nullopt;
+  std::string unit(text.substr(digits));
+  for (char& c : unit) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string_view letters = "kmgt";
+  const size_t power = unit.empty() ? std::string_view::npos : letters.find(unit[0]);
+  if (power == std::string_view::npos) {
+    return unit.empty() || unit == "b" ? number : std::nullopt;
+  }
+  const std::string rest = unit.substr(1);
+  if (!rest.empty() && rest != "b" && rest != "ib") return std::nullopt;
+  const uint64_t factor = uint64_t{1} << (10 * (power + 1));
+  if (*number > UINT64_MAX / factor) return std::nullopt;
+  return *number * factor;
+}
+
+template <typename T>
+CLI::Option* add_size(CLI::App& app, const std::string& name, T& to, const std::string& help) {
+  const auto set = [&to](const CLI::results_t& given) {
+    const std::optional<uint64_t> size = parse_size(given.back());
+    if (size) to = static_cast<T>(*size);
+    return size.has_value();
+  };
+  const auto check = [](const std::string& given) {
+    const std::optional<uint64_t> size = parse_size(given);
+    const bool fits = size && *size <= std::numeric_limits<T>::max();
+    return fits ? std::string() : "expected a size as 4096, 64KiB or 2G, found " + given;
+  };
+  return app.add_option(name, set, help)->type_name("SIZE")->check(check)->expected(1);
+}
+
+void add_page_bytes(CLI::App& app, uint32_t& to) {
+  add_size(app, "--page-bytes", to,
+           "Page size, where this makes the environment: 4KiB-64KiB (4KiB)");
+}
+
+void add_store(CLI::App& app, std::string& to) {
+  app.add_option("--store,-s", to, "The store (main)")->type_name("NAME");
+}
+
+void add_global(CLI::App& app, GlobalOptions& o) {
+  app.add_option("--home", o.home, "The environment's directory (or AETHER_HOME)")
+      ->envname("AETHER_HOME")
+      ->type_name("DIR");
+  CLI::Option* format = add_choice(app, "--format", o.format, kFormats,
+                                   "Form of the output (plain)");
+  app.add_flag_callback(
+         "--json", [&o] { o.format = Format::json; }, "The same as --format json")
+      ->excludes(format);
+  app.add_flag("--quiet,-q", o.quiet, "No notes and no progress");
+  app.add_flag("--read-only", o.read_only, "Change nothing: refuse where recovery would be needed");
+  add_choice(app, "--color", o.color, kWhens, "Colours (auto: on a terminal, without NO_COLOR)");
+  add_choice(app, "--progress", o.progress, kWhens,
+             "Progress (auto: standard error is a terminal)");
+  add_size(app, "--pool", o.pool_bytes, "Memory for pages (256MiB)");
+  add_choice(app, "--io", o.io_mode, kIoModes, "How files are read and written (automatic)");
+}
+
+void add_load(CLI::App& app, LoadOptions& o) {
+  app.add_option("--store,-s", o.store, "The store (as the file names it, else main)")
+      ->type_name("NAME");
+  app.add_option("--input,-i,file", o.input, "The file; - is standard input (-)")
+      ->type_name("FILE");
+  add_choice(app, "--type", o.type, kInputTypes, "Form of the file (auto: by its beginning)");
+  add_number<uint64_t>(app, "--batch", o.batch, 1, "N", "Rows a transaction (1000)");
+  CLI::Option* atomic = app.add_flag("--atomic", o.atomic, "All rows in one transaction, or none");
+  add_number<uint64_t>(app, "--skip", o.skip, 0, "N",
+                       "Leave out the first N rows, to go on after a failure")
+      ->excludes(atomic);
+  CLI::Option* existing = add_choice(app, "--existing", o.existing, kExistings,
+                                     "For keys that are there (overwrite)");
+  app.add_flag_callback(
+         "--no-overwrite", [&o] { o.existing = Existing::keep; }, "The same as --existing keep")
+      ->excludes(existing);
+  add_choice(app, "--durability", o.durability, kDurabilities, "What commits wait for (group)");
+  app.add_option("--key-columns", o.text.key_columns, "TSV: columns of the key, from 1 (1)")
+      ->delimiter(',')
+      ->check(number_from<uint32_t>(1))
+      ->type_name("N,...");
+  app.add_option("--key-separator", o.text.key_separator, "TSV: between columns of a key (a tab)")
+      ->type_name("TEXT");
+  app.add_flag("--whole-line", o.text.whole_line, "TSV: the value is the line, key included");
+  app.add_flag("--heading", o.text.heading, "TSV: the first line is no row");
+  app.add_option("--key-field", o.text.key_field,
+                 "JSON lines: this member is the key, the line the value")
+      ->type_name("NAME");
+  add_page_bytes(app, o.page_bytes);
+}
+
+void add_dump(CLI::App& app, DumpOptions& o) {
+  add_store(app, o.store);
+  app.add_flag("--all", o.all, "Every store, each under its name")->excludes("--store");
+  app.add_option("--output,-o", o.output, "The file; - is standard output (-)")->type_name("FILE");
+  add_choice(app, "--type", o.type, kOutputTypes, "Form of the file (db_dump)");
+  app.add_flag("--print,-p", o.print, "db_dump: printable bytes as they are");
+}
+
+void add_key(CLI::App& app, KeyOptions& o) {
+  app.add_option("key", o.key, "The key")->required()->type_name("KEY");
+  app.add_flag("--hex", o.hex, "Keys and values are hexadecimal");
+}
+
+void add_rows(CLI::App& get, CLI::App& put, CLI::App& del, Options& o) {
+  add_store(get, o.get.store);
+  add_key(get, o.get);
+  get.add_flag("--raw", o.get.raw, "The bytes of the value, and nothing else");
+  add_store(put, o.put.store);
+  add_key(put, o.put);
+  put.add_option("value", o.put.value, "The value; - reads standard input")->type_name("VALUE");
+  put.add_option("--value-file", o.put.value_file, "The value is this file")->type_name("FILE");
+  put.add_flag("--no-overwrite", o.put.no_overwrite, "Fail if the key is there");
+  add_page_bytes(put, o.put.page_bytes);
+  add_store(del, o.del.store);
+  add_key(del, o.del);
+}
+
+void add_scan(CLI::App& app, ScanOptions& o) {
+  add_store(app, o.store);
+  app.add_option("--from", o.from, "First key")->type_name("KEY");
+  app.add_option("--to", o.to, "First key that is left out")->type_name("KEY");
+  app.add_option("--prefix", o.prefix, "Only keys that begin so")->type_name("KEY");
+  app.add_flag("--reverse", o.reverse, "From the greatest key down");
+  add_number<uint64_t>(app, "--limit", o.limit, 0, "N", "At most N rows");
+  app.add_flag("--keys-only", o.keys_only, "No values");
+  app.add_flag("--count", o.count, "Only how many rows");
+  app.add_flag("--hex", o.hex, "Keys and values are hexadecimal");
+}
+
+void add_printlog(CLI::App& app, PrintlogOptions& o) {
+  add_number<uint64_t>(app, "--from", o.from, 0, "POSITION", "From this position");
+  add_number<uint64_t>(app, "--to", o.to, 0, "POSITION", "To before this position");
+  add_number<uint64_t>(app, "--txn", o.txn, 0, "ID", "Only of this transaction");
+  add_number<uint64_t>(app, "--page", o.page, 0, "ID", "Only what changes this page");
+  add_number<uint32_t>(app, "--stream", o.stream, 0, "N", "Only of this stream");
+  app.add_option("--type", o.type, "Only of this type")->type_name("TYPE");
+  add_number<uint64_t>(app, "--limit", o.limit, 0, "N", "At most N records");
+}
+
+void add_verb_options(CLI::App& app, const std::map<Verb, CLI::App*>& verbs, Options& o) {
+  add_global(app, o.global);
+  add_load(*verbs.at(Verb::load), o.load);
+  add_dump(*verbs.at(Verb::dump), o.dump);
+  add_rows(*verbs.at(Verb::get), *verbs.at(Verb::put), *verbs.at(Verb::del), o);
+  add_scan(*verbs.at(Verb::scan), o.scan);
+  verbs.at(Verb::recover)
+      ->add_flag("--dry-run", o.recover.dry_run, "Only say whether it is needed");
+  add_printlog(*verbs.at(Verb::printlog), o.printlog);
+  add_number<uint64_t>(*verbs.at(Verb::inspect), "page", o.inspect.page, 0, "PAGE",
+                       "The page's number, from 0")
+      ->required();
+}
+
+/// All names of options that `app` knows, as typed.
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+void print(std::FILE* to, const std::string& text) { std::fwrite(text.data(), 1, text.size(), to); }
+
+ExitCode usage_error(const std::string& message, const std::string& hint) {
+  print(stderr, "aether: " + message + "\n" + (hint.empty() ? "" : "hint: " + hint + "\n"));
+  return ExitCode::usage;
+}
+
+std::string option_line(const CLI::Option& option) {
+  std::string left = "  " + option.get_name(false, true);
+  if (option.get_positional()) left = "  " + option.get_type_name();
+  if (!option.get_positional() && option.get_items_expected_max() > 0) {
+    left += " " + option.get_type_name();
+  }
+  constexpr size_t kColumn = 34;
+  left += left.size() + 2 > kColumn ? "\n" + std::string(kColumn, ' ')
+                                    : std::string(kColumn - left.size(), ' ');
+  return left + option.get_description() + "\n";
+}
+
+/// The options of one level, a line each.
+std::string options_text(const CLI::App& app, const std::string& heading) {
+  std::string text = heading + ":\n";
+  for (const CLI::Option* option : app.get_options()) text += option_line(*option);
+  return text;
+}
+
+class Parser {
+ public:
+  Parser();
+  std::variant<Options, ExitCode> parse(int argument_count, const char* const* arguments);
+
+ private:
+  ExitCode print_help(bool is_short);
+  ExitCode complain(const CLI::ParseError& error);
+  ExitCode complain_of_unknown(const std::string& word);
+  CLI::App* chosen() const {
+    const auto used = app_.get_subcommands();
+    return used.empty() ? nullptr : used.front();
+  }
+
+  Options options_;
+  CLI::App app_{"", "aether"};
+  std::map<Verb, CLI::App*> verbs_;
+};
+
+Parser::Parser() {
+  app_.set_help_flag("--help", "Examples and all options");
+  app_.set_help_all_flag("-h", "Options only");
+  app_.set_version_flag("--version", version_text(), "Versions of program and formats");
+  app_.option_defaults()->take_last();  // An alias may hold --home; what is typed wins.
+  for (const VerbHelp& help : verb_helps()) {
+    CLI::App* verb = app_.add_subcommand(help.name, help.summary);
+    verb->fallthrough();  // Global options may stand behind the verb as well.
+    verbs_[help.verb] = verb;
+  }
+  add_verb_options(app_, verbs_, options_);
+}
+
+ExitCode Parser::print_help(bool is_short) {
+  CLI::App* verb = chosen();
+  if (verb == nullptr) {
+    print(stdout,
+          is_short ? short_help() : full_help_head() + "\n" + options_text(app_, "Options"));
+    return ExitCode::ok;
+  }
+  std::string text = "Usage: aether --home DIR " + verb->get_name();
+  for (const CLI::Option* option : verb->get_options()) {
+    if (option->get_positional()) text += " " + option->get_type_name();
+  }
+  text += " [OPTION]...\n";
+  for (const VerbHelp& help : verb_helps()) {
+    if (!is_short && help.name == verb->get_name()) text = verb_help_head(help) + "\n" + text;
+  }
+  text += "\n" + options_text(*verb, "Options") + "\n" + options_text(app_, "Global options");
+  print(stdout, text);
+  return ExitCode::ok;
+}
+
+ExitCode Parser::complain_of_unknown(const std::string& word) {
+  const CLI::App* verb = chosen();
+  std::vector<std::string> known;
+  const bool is_option = word.starts_with("-") && word != "-";
+  if (is_option) {
+    known = option_names(app_);
+    if (verb != nullptr) {
+      for (std::string& name : option_names(*verb)) known.push_back(std::move(name));
+    }
+  } else if (verb == nullptr) {
+    for (const VerbHelp& help : verb_helps()) known.emplace_back(help.name);
+  }
+  const std::string typed = word.substr(0, word.find('='));
+  const std::string meant = nearest(typed, known);
+  const std::string what = is_option ? "option" : verb == nullptr ? "verb" : "argument";
+  const std::string of = verb == nullptr ? "" : " of " + verb->get_name();
+  const std::string help = verb == nullptr ? "see aether --help"
+                                           : "see aether " + verb->get_name() + " --help";
+  return usage_error("no " + what + " " + in_quotes(typed) + of,
+                     meant.empty() ? help : "did you mean " + meant + "?");
+}
+
+ExitCode Parser::complain(const CLI::ParseError& error) {
+  const std::vector<std::string> extras = app_.remaining(true);
+  if (!extras.empty()) return complain_of_unknown(extras.front());
+  const CLI::App* verb = chosen();
+  const std::string help = verb == nullptr ? "see aether --help"
+                                           : "see aether " + verb->get_name() + " --help";
+  return usage_error(error.what(), help);
+}
+
+std::variant<Options, ExitCode> Parser::parse(int argument_count, const char* const* arguments) {
+  if (argument_count <= 1) {
+    print(stderr, short_help());
+    return ExitCode::usage;
+  }
+  try {
+    app_.parse(argument_count, arguments);
+  } catch (const CLI::CallForAllHelp&) {
+    return print_help(true);
+  } catch (const CLI::CallForHelp&) {
+    return print_help(false);
+  } catch (const CLI::CallForVersion&) {
+    print(stdout, version_text());
+    return ExitCode::ok;
+  } catch (const CLI::ParseError& error) {
+    return complain(error);
+  }
+  if (chosen() == nullptr) return usage_error("a verb is missing", "see aether --help");
+  if (options_.global.home.empty()) {
+    return usage_error("which environment?", "give --home DIR, or set AETHER_HOME");
+  }
+  for (const auto& [verb, app] : verbs_) {
+    if (app == chosen()) options_.verb = verb;
+  }
+  return options_;
+}
+
+}  // namespace
+
+std::variant<Options, ExitCode> parse_command_line(int argument_count,
+                                                   const char* const* arguments) {
+  return Parser().parse(argument_count, arguments);
+}
+
+}  // namespace aether::cli

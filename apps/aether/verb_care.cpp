@@ -1,0 +1,163 @@
+// verify, checkpoint, recover: looking after an environment.
+
+#include <utility>
+
+#include "apps/aether/json_writer.h"
+#include "apps/aether/report.h"
+#include "apps/aether/table.h"
+#include "apps/aether/text.h"
+#include "apps/aether/verbs.h"
+#include "os/os.h"
+
+namespace aether::cli {
+namespace {
+
+Report report_of(const VerifyReport& verified, double seconds) {
+  Report report;
+  report.add("ok", verified.ok())
+      .add("pages_checked", verified.pages_checked)
+      .add("pages_free", verified.pages_free)
+      .add("keys", verified.keys)
+      .add_seconds("seconds", seconds);
+  return report;
+}
+
+void append_problems_json(JsonWriter& json, const VerifyReport& verified) {
+  json.name("problems").begin_array();
+  for (const VerifyProblem& problem : verified.problems) {
+    json.begin_object()
+        .member("page_id", problem.page_id)
+        .bytes("store", problem.store)
+        .bytes("message", problem.message)
+        .end_object();
+  }
+  json.end_array();
+}
+
+void append_problems_plain(std::string& text, const VerifyReport& verified) {
+  text += "problems " + std::to_string(verified.problems.size()) + "\n";
+  for (const VerifyProblem& problem : verified.problems) {
+    text += "problem page " + std::to_string(problem.page_id);
+    if (!problem.store.empty()) text += " store " + escaped(problem.store);
+    text += ": " + one_line(problem.message) + "\n";
+  }
+}
+
+Result<void> print_verified(Session& session, const VerifyReport& verified, double seconds) {
+  const Report report = report_of(verified, seconds);
+  std::string text;
+  if (session.format() == Format::json) {
+    JsonWriter json(text);
+    json.begin_object();
+    report.append_json(json);
+    append_problems_json(json, verified);
+    json.end_object();
+    text += '\n';
+  } else if (session.format() == Format::table) {
+    report.append_table(text, output_width(), session.colored_output());
+    if (!verified.ok()) {
+      Table table({{"page", true}, {"store"}, {"problem"}}, output_width(),
+                  session.colored_output());
+      for (const VerifyProblem& problem : verified.problems) {
+        table.add(
+            {std::to_string(problem.page_id), escaped(problem.store), one_line(problem.message)});
+      }
+      text += '\n';
+      table.print(text);
+    }
+  } else {
+    report.append_plain(text);
+    append_problems_plain(text, verified);
+  }
+  return session.out().write(text);
+}
+
+Report report_of(const RecoveryReport& recovered) {
+  Report report;
+  report.add("ran", recovered.ran)
+      .add_bytes("log_bytes_read", recovered.log_bytes_read)
+      .add("records_read", recovered.records_read)
+      .add("records_redone", recovered.records_redone)
+      .add("pages_redone", recovered.pages_redone)
+      .add("pages_restored", recovered.pages_restored)
+      .add("transactions_committed", recovered.transactions_committed)
+      .add("transactions_undone", recovered.transactions_undone)
+      .add("records_undone", recovered.records_undone)
+      .add_seconds("seconds", recovered.seconds);
+  return report;
+}
+
+EnvOptions options_of(const GlobalOptions& global) {
+  EnvOptions options;
+  options.create = false;
+  options.pool_bytes = global.pool_bytes;
+  options.io_mode = global.io_mode;
+  return options;
+}
+
+/// Whether recovery is needed, without changing a byte.
+Result<ExitCode> say_whether_needed(Session& session) {
+  EnvOptions options = options_of(session.global());
+  options.read_only = true;
+  Result<std::unique_ptr<DbEnv>> env = DbEnv::open(session.global().home, options);
+  bool needed = false;
+  if (env) {
+    AETHER_TRY((*env)->close());
+  } else {
+    // A newer format is `unsupported` as well; only the other reason mentions recovery.
+    needed = env.error().code() == Code::unsupported &&
+             env.error().message().find("recover") != std::string_view::npos;
+    if (!needed) return std::move(env).error();
+  }
+  AETHER_TRY(Report().add("recovery_needed", needed).print(session));
+  return needed ? ExitCode::problem : ExitCode::ok;
+}
+
+}  // namespace
+
+Result<ExitCode> run_verify(Session& session, const VerifyOptions& /*options*/) {
+  AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env, session.open_for_reading());
+  Progress progress = session.progress("verify", "pages");
+  const auto show = [&](uint64_t done, uint64_t total) { progress.update(done, total, done); };
+  AETHER_TRY_ASSIGN(const VerifyReport verified, env->verify(show));
+  progress.update(verified.pages_checked, verified.pages_checked, verified.pages_checked);
+  progress.finish();
+  AETHER_TRY(print_verified(session, verified, progress.seconds()));
+  if (verified.ok()) {
+    AETHER_TRY(env->close());
+    return ExitCode::ok;
+  }
+  session.complain(counted(verified.problems.size(), "problem") + " found in " + env->home(),
+                   "do not write to it; restore from a backup, or dump what can still be read");
+  return ExitCode::problem;
+}
+
+Result<ExitCode> run_checkpoint(Session& session, const CheckpointOptions& /*options*/) {
+  AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env, session.open_for_writing(false));
+  const uint64_t begun = os::production().monotonic_ns();
+  AETHER_TRY(env->checkpoint());
+  const double seconds = static_cast<double>(os::production().monotonic_ns() - begun) / 1e9;
+  const EnvStats stats = env->stats();
+  AETHER_TRY(Report()
+                 .add("checkpoint_position", stats.checkpoint_position)
+                 .add_bytes("log_bytes_on_disk", stats.log_bytes_on_disk)
+                 .add("page_writes", stats.page_writes)
+                 .add_seconds("seconds", seconds)
+                 .print(session));
+  AETHER_TRY(env->close());
+  return ExitCode::ok;
+}
+
+Result<ExitCode> run_recover(Session& session, const RecoverOptions& options) {
+  if (options.dry_run) return say_whether_needed(session);
+  if (session.global().read_only) {
+    return Error(Code::invalid_argument, "recover writes; use recover --dry-run with --read-only");
+  }
+  AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env,
+                    DbEnv::open(session.global().home, options_of(session.global())));
+  AETHER_TRY(report_of(env->recovery_report()).print(session));
+  AETHER_TRY(env->close());
+  return ExitCode::ok;
+}
+
+}  // namespace aether::cli

@@ -1,0 +1,108 @@
+#include "drive.h"
+
+#include <algorithm>
+#include <atomic>
+#include <barrier>
+#include <thread>
+#include <utility>
+
+#include "process.h"
+
+namespace aether::bench {
+namespace {
+
+enum class Phase : uint8_t { warm_up, measure, stop };
+
+/// What one thread found; on a cache line of its own while it runs.
+struct alignas(128) Lane {
+  Histogram ticks;
+  uint64_t operations = 0;
+  uint64_t warm_up_operations = 0;
+  uint64_t retries = 0;
+};
+
+void run_lane(Worker& worker, Lane& lane, std::atomic<Phase>& phase, std::barrier<>& start) {
+  start.arrive_and_wait();
+  Phase seen = phase.load(std::memory_order_relaxed);
+  uint64_t retries_before = 0;
+  uint64_t before = ticks();
+  for (;;) {
+    const Phase now = phase.load(std::memory_order_relaxed);
+    if (now == Phase::stop) break;
+    if (now != seen) {
+      lane.ticks.clear();
+      lane.warm_up_operations = std::exchange(lane.operations, 0);
+      retries_before = worker.retries();
+      seen = now;
+      before = ticks();
+    }
+    if (!worker.step()) break;
+    const uint64_t after = ticks();
+    lane.ticks.record(after - before);
+    ++lane.operations;
+    before = after;
+  }
+  lane.retries = worker.retries() - retries_before;
+  if (!worker.error().empty()) phase.store(Phase::stop, std::memory_order_relaxed);
+}
+
+/// Waits in small steps, so that a failed worker ends the run at once.
+void wait_in_phase(double seconds, const std::atomic<Phase>& phase) {
+  const uint64_t end = clock_ns() + static_cast<uint64_t>(seconds * 1e9);
+  while (phase.load(std::memory_order_relaxed) != Phase::stop) {
+    const uint64_t now = clock_ns();
+    if (now >= end) return;
+    sleep_seconds(std::min(static_cast<double>(end - now) * 1e-9, 0.1));
+  }
+}
+
+}  // namespace
+
+Result<Measured> drive(std::vector<std::unique_ptr<Worker>>& workers, const Timing& timing) {
+  const bool to_the_end = timing.seconds <= 0;
+  std::atomic<Phase> phase{to_the_end ? Phase::measure : Phase::warm_up};
+  std::barrier<> start(static_cast<std::ptrdiff_t>(workers.size() + 1));
+  std::vector<Lane> lanes(workers.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < workers.size(); ++i) {
+    threads.emplace_back([&, i] { run_lane(*workers[i], lanes[i], phase, start); });
+  }
+
+  // Ticks become nanoseconds by comparing both clocks over the whole run.
+  const uint64_t all_ticks = ticks();
+  const uint64_t all_ns = clock_ns();
+  start.arrive_and_wait();
+  if (!to_the_end) {
+    wait_in_phase(timing.warm_up_seconds, phase);
+    Phase expected = Phase::warm_up;
+    phase.compare_exchange_strong(expected, Phase::measure);
+  }
+  const Usage usage = usage_now();
+  const uint64_t begin_ns = clock_ns();
+  if (!to_the_end) {
+    wait_in_phase(timing.seconds, phase);
+    phase.store(Phase::stop, std::memory_order_relaxed);
+  } else {
+    for (std::thread& thread : threads) thread.join();
+  }
+  Measured measured;
+  measured.seconds = static_cast<double>(clock_ns() - begin_ns) * 1e-9;
+  measured.cpu_seconds = usage_now().cpu_seconds - usage.cpu_seconds;
+  for (std::thread& thread : threads) {
+    if (thread.joinable()) thread.join();
+  }
+  const double ns_per_tick = static_cast<double>(clock_ns() - all_ns) /
+                             static_cast<double>(ticks() - all_ticks);
+
+  for (size_t i = 0; i < workers.size(); ++i) {
+    if (!workers[i]->error().empty()) return Error(Code::failed, workers[i]->error());
+    measured.latency.merge(lanes[i].ticks);
+    measured.operations += lanes[i].operations;
+    measured.warm_up_operations += lanes[i].warm_up_operations;
+    measured.retries += lanes[i].retries;
+  }
+  measured.us_per_tick = ns_per_tick * 1e-3;
+  return measured;
+}
+
+}  // namespace aether::bench

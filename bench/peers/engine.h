@@ -1,0 +1,109 @@
+/// What every engine under comparison looks like to the harness.
+///
+/// An adapter is one file, `engine_<name>.cpp`: a Session with the hot calls, an Engine that opens
+/// and closes, and a function `<name>_kind()` that the table in registry.cpp lists. `aether-peers
+/// --check` holds each adapter to the contract below.
+///
+/// Threads    Engine: one thread. Session: one thread each; those of one engine run in parallel.
+/// Ownership  Sessions end before `Engine::close`. Keys and values are borrowed for the call.
+/// Errors     Hot calls answer with an `Answer`; `Session::error` says why the last one failed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "aether/error.h"
+#include "aether/function_ref.h"
+#include "aether/options.h"
+
+namespace aether::bench {
+
+/// `conflict` asks for another try: of the call, or of the whole transaction after `abort`.
+enum class Answer : uint8_t { ok, not_found, conflict, failed };
+
+/// What a workload asks of an engine; decided when it is opened, not by an `if` per key.
+struct EngineConfig {
+  std::string dir;                  ///< Exists. All files of the engine go here.
+  uint64_t pool_bytes = 2 * GiB;    ///< Memory for cached data, however the engine calls it.
+  bool sync_commits = false;        ///< Every commit waits until it is durable.
+  bool transactions = false;        ///< begin, txn_get, txn_put and commit will be called.
+  bool writes = false;              ///< Something will be put.
+  bool larger_than_memory = false;  ///< Eight times the pool: no help from the page cache.
+};
+
+class Session {
+ public:
+  Session() = default;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  virtual ~Session() = default;
+
+  /// Copies the newest value of `key` into `value`.
+  virtual Answer get(Bytes key, std::string& value) = 0;
+  /// Shows the newest value to `visitor` where it lies, as nearly as the engine can.
+  virtual Answer visit(Bytes key, FunctionRef<void(Bytes value)> visitor) = 0;
+  /// Insert or update; one commit.
+  virtual Answer put(Bytes key, Bytes value) = 0;
+  /// One commit. `ok` also if there was no such key.
+  virtual Answer remove(Bytes key) = 0;
+  /// Visits up to `limit` pairs: upwards from the first key >= `from` or, in reverse, downwards
+  /// from the last key <= `from`.
+  virtual Answer scan(Bytes from, bool reverse, uint32_t limit,
+                      FunctionRef<void(Bytes key, Bytes value)> visitor) = 0;
+
+  // One transaction at a time. After anything but `ok` or `not_found` only `abort` may follow.
+  virtual Answer begin() = 0;
+  /// Reads with the intent to write the same key: locks, where the engine has locks.
+  virtual Answer txn_get(Bytes key, std::string& value) = 0;
+  virtual Answer txn_put(Bytes key, Bytes value) = 0;
+  virtual Answer commit() = 0;
+  virtual void abort() = 0;
+
+  const std::string& error() const noexcept { return error_; }
+
+ protected:
+  Answer fail(std::string why) {
+    error_ = std::move(why);
+    return Answer::failed;
+  }
+
+ private:
+  std::string error_;
+};
+
+class Engine {
+ public:
+  Engine() = default;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  virtual ~Engine() = default;
+
+  virtual Result<void> open(const EngineConfig& config) = 0;
+  virtual Result<void> close() = 0;
+  virtual Result<std::unique_ptr<Session>> session() = 0;
+  /// After a load: finishes background work and makes the data durable, so that the runs that
+  /// follow measure the engine at rest.
+  virtual Result<void> settle() = 0;
+  virtual std::string version() const = 0;
+  /// One line that lets a reader repeat the configuration. Valid after `open`.
+  virtual std::string describe() const = 0;
+};
+
+struct EngineKind {
+  std::string name;
+  /// The engine that loads the stores that this one opens; its own name, or another form of it.
+  std::string loads_as;
+  std::unique_ptr<Engine> (*make)() = nullptr;
+  /// Empty, or why this engine has no place in a run with this configuration. Not a failure.
+  std::string (*leaves_out)(const EngineConfig& config) = nullptr;
+};
+
+/// All engines that this program was built with, Aether first.
+const std::vector<EngineKind>& engine_kinds();
+/// Null if there is none of that name.
+const EngineKind* find_engine(const std::string& name);
+
+}  // namespace aether::bench

@@ -1,0 +1,144 @@
+/// Aether through its public C++ API only, as a user would call it.
+#if defined(AETHER_PEERS_HAVE_AETHER)
+
+#include "aether/aether.hpp"
+
+#include <optional>
+
+#include "engine.h"
+
+namespace aether::bench {
+namespace {
+
+constexpr const char* kStoreName = "bench";
+
+class AetherSession final : public Session {
+ public:
+  AetherSession(DbEnv& env, KvStore store) : env_(env), store_(store) {}
+
+  Answer get(Bytes key, std::string& value) override { return answer(store_.get(key, value)); }
+
+  Answer visit(Bytes key, FunctionRef<void(Bytes value)> visitor) override {
+    return answer(store_.visit(key, visitor));
+  }
+
+  Answer put(Bytes key, Bytes value) override { return answer(store_.put(key, value)); }
+
+  Answer remove(Bytes key) override {
+    const Answer removed = answer(store_.remove(key));
+    return removed == Answer::not_found ? Answer::ok : removed;
+  }
+
+  Answer scan(Bytes from, bool reverse, uint32_t limit,
+              FunctionRef<void(Bytes key, Bytes value)> visitor) override {
+    Range range;
+    if (reverse) {
+      // The end of a range is exclusive: the smallest key above `from` is `from` and a zero byte.
+      bound_.assign(from);
+      bound_.push_back('\0');
+      range.end = bound_;
+      range.reverse = true;
+    } else {
+      range.begin = from;
+    }
+    uint32_t left = limit;
+    const Result<uint64_t> visited = store_.scan(range, [&left, &visitor](Bytes key, Bytes value) {
+      visitor(key, value);
+      return --left > 0;
+    });
+    return visited ? Answer::ok : refuse(visited.error());
+  }
+
+  Answer begin() override {
+    Result<Transaction> begun = env_.begin();
+    if (!begun) return refuse(begun.error());
+    txn_.emplace(std::move(begun).value());
+    return Answer::ok;
+  }
+
+  Answer txn_get(Bytes key, std::string& value) override {
+    return answer(store_.get(*txn_, key, value));
+  }
+
+  Answer txn_put(Bytes key, Bytes value) override { return answer(store_.put(*txn_, key, value)); }
+
+  Answer commit() override {
+    const Answer committed = answer(txn_->commit());
+    txn_.reset();
+    return committed;
+  }
+
+  void abort() override { txn_.reset(); }
+
+ private:
+  Answer answer(const Result<void>& result) { return result ? Answer::ok : refuse(result.error()); }
+
+  Answer refuse(const Error& error) {
+    switch (error.code()) {
+      case Code::not_found: return Answer::not_found;
+      case Code::conflict:
+      case Code::deadlock:
+      case Code::busy:
+      case Code::timed_out: return Answer::conflict;
+      default: return fail("Aether: " + std::string(error.message()));
+    }
+  }
+
+  DbEnv& env_;
+  KvStore store_;
+  std::optional<Transaction> txn_;
+  std::string bound_;
+};
+
+class AetherEngine final : public Engine {
+ public:
+  Result<void> open(const EngineConfig& config) override {
+    options_.pool_bytes = config.pool_bytes;
+    options_.durability = config.sync_commits ? Durability::group : Durability::none;
+    AETHER_TRY_ASSIGN(env_, DbEnv::open(config.dir, options_));
+    AETHER_TRY_ASSIGN(store_, env_->open_store(kStoreName));
+    return {};
+  }
+
+  Result<void> close() override {
+    store_.reset();
+    AETHER_TRY(env_->close());
+    env_.reset();
+    return {};
+  }
+
+  Result<std::unique_ptr<Session>> session() override {
+    return std::unique_ptr<Session>(std::make_unique<AetherSession>(*env_, *store_));
+  }
+
+  Result<void> settle() override { return env_->checkpoint(); }
+
+  std::string version() const override { return kVersion; }
+
+  std::string describe() const override {
+    return "B+ tree, pool " + std::to_string(options_.pool_bytes / MiB) + " MiB, " +
+           std::to_string(options_.page_bytes / KiB) + " KiB pages, log bound " +
+           std::to_string(options_.log_bytes_max / MiB) + " MiB, " +
+           (options_.durability == Durability::group
+                ? "Durability::group"
+                : "Durability::none, flushed every " + std::to_string(options_.flush_interval_ms) +
+                      " ms");
+  }
+
+ private:
+  EnvOptions options_;
+  std::unique_ptr<DbEnv> env_;
+  std::optional<KvStore> store_;
+};
+
+}  // namespace
+
+EngineKind aether_kind() {
+  return {"aether", "aether",
+          [] { return std::unique_ptr<Engine>(std::make_unique<AetherEngine>()); },
+          [](const EngineConfig&) { return std::string(); }};
+}
+
+}  // namespace aether::bench
+
+#endif  // AETHER_PEERS_HAVE_AETHER

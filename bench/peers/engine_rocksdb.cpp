@@ -1,0 +1,322 @@
+/// RocksDB, in three forms:
+///
+///   rocksdb              WAL with sync=false: the log record is with the kernel when put returns.
+///   rocksdb-bufferedwal  the WAL stays in the process and a thread hands it over every 20 ms: the
+///                        same promise as Aether's Durability::none.
+///   rocksdb-occ          OptimisticTransactionDB, for transactions only; the other two use
+///                        TransactionDB with deadlock detection there.
+#if defined(AETHER_PEERS_HAVE_ROCKSDB)
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/optimistic_transaction_db.h>
+#include <rocksdb/utilities/transaction.h>
+#include <rocksdb/utilities/transaction_db.h>
+#include <rocksdb/version.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "engine.h"
+
+namespace aether::bench {
+namespace {
+
+constexpr std::chrono::milliseconds kWalFlushInterval{20};
+constexpr uint64_t kMemtableBytes = 64 * MiB;
+constexpr int kBackgroundJobs = 3;
+
+enum class Form : uint8_t { plain, buffered_wal, optimistic };
+
+rocksdb::Slice to_slice(Bytes bytes) { return {bytes.data(), bytes.size()}; }
+Bytes to_bytes(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+Result<void> check(const char* call, const rocksdb::Status& status) {
+  if (status.ok()) return {};
+  return Error(Code::io_error, std::string("RocksDB: ") + call + ": " + status.ToString());
+}
+
+/// Calls FlushWAL(sync=false) at a fixed interval while it lives.
+class WalFlusher {
+ public:
+  explicit WalFlusher(rocksdb::DB& db) : db_(db), thread_([this] { run(); }) {}
+  ~WalFlusher() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  void run() {
+    std::unique_lock lock(mutex_);
+    while (!wake_.wait_for(lock, kWalFlushInterval, [this] { return stop_; })) {
+      // A failure here comes back from the next write: RocksDB turns read-only.
+      db_.FlushWAL(false).PermitUncheckedError();
+    }
+  }
+
+  rocksdb::DB& db_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stop_ = false;
+  std::thread thread_;  // Last: it uses the members above.
+};
+
+/// Starts a transaction, or begins `reused` anew; which class of database it is, is known at open.
+using BeginTransaction = rocksdb::Transaction* (*)(rocksdb::DB& db,
+                                                   const rocksdb::WriteOptions& options,
+                                                   rocksdb::Transaction* reused);
+
+class RocksSession final : public Session {
+ public:
+  RocksSession(rocksdb::DB& db, bool sync, BeginTransaction begin_transaction)
+      : db_(db), begin_(begin_transaction) {
+    write_.sync = sync;
+  }
+
+  Answer get(Bytes key, std::string& value) override {
+    return visit(key, [&value](Bytes found) { value.assign(found); });
+  }
+
+  Answer visit(Bytes key, FunctionRef<void(Bytes value)> visitor) override {
+    const rocksdb::Status got = db_.Get(read_, db_.DefaultColumnFamily(), to_slice(key), &pinned_);
+    if (got.ok()) visitor(to_bytes(pinned_));
+    pinned_.Reset();
+    return answer("Get", got);
+  }
+
+  Answer put(Bytes key, Bytes value) override {
+    return answer("Put", db_.Put(write_, to_slice(key), to_slice(value)));
+  }
+
+  Answer remove(Bytes key) override { return answer("Delete", db_.Delete(write_, to_slice(key))); }
+
+  Answer scan(Bytes from, bool reverse, uint32_t limit,
+              FunctionRef<void(Bytes key, Bytes value)> visitor) override {
+    // A new iterator a scan: a kept one would go on seeing the state of its creation.
+    const std::unique_ptr<rocksdb::Iterator> it(db_.NewIterator(read_));
+    if (reverse) {
+      it->SeekForPrev(to_slice(from));
+    } else {
+      it->Seek(to_slice(from));
+    }
+    for (uint32_t n = 0; n < limit && it->Valid(); ++n) {
+      visitor(to_bytes(it->key()), to_bytes(it->value()));
+      if (reverse) {
+        it->Prev();
+      } else {
+        it->Next();
+      }
+    }
+    return answer("Iterator", it->status());
+  }
+
+  Answer begin() override {
+    txn_.reset(begin_(db_, write_, txn_.release()));
+    return Answer::ok;
+  }
+
+  Answer txn_get(Bytes key, std::string& value) override {
+    return answer("GetForUpdate", txn_->GetForUpdate(read_, to_slice(key), &value));
+  }
+
+  Answer txn_put(Bytes key, Bytes value) override {
+    return answer("Transaction::Put", txn_->Put(to_slice(key), to_slice(value)));
+  }
+
+  Answer commit() override { return answer("Commit", txn_->Commit()); }
+  void abort() override { txn_->Rollback().PermitUncheckedError(); }
+
+ private:
+  Answer answer(const char* call, const rocksdb::Status& status) {
+    if (status.ok()) return Answer::ok;
+    if (status.IsNotFound()) return Answer::not_found;
+    if (status.IsBusy() || status.IsTimedOut() || status.IsTryAgain()) return Answer::conflict;
+    return fail(std::string("RocksDB: ") + call + ": " + status.ToString());
+  }
+
+  rocksdb::DB& db_;
+  const BeginTransaction begin_;
+  rocksdb::ReadOptions read_;
+  rocksdb::WriteOptions write_;
+  rocksdb::PinnableSlice pinned_;
+  std::unique_ptr<rocksdb::Transaction> txn_;
+};
+
+rocksdb::Transaction* begin_locking(rocksdb::DB& db, const rocksdb::WriteOptions& options,
+                                    rocksdb::Transaction* reused) {
+  rocksdb::TransactionOptions txn_options;
+  txn_options.deadlock_detect = true;
+  return static_cast<rocksdb::TransactionDB&>(db).BeginTransaction(options, txn_options, reused);
+}
+
+rocksdb::Transaction* begin_optimistic(rocksdb::DB& db, const rocksdb::WriteOptions& options,
+                                       rocksdb::Transaction* reused) {
+  return static_cast<rocksdb::OptimisticTransactionDB&>(db).BeginTransaction(
+      options, rocksdb::OptimisticTransactionOptions(), reused);
+}
+
+class RocksEngine final : public Engine {
+ public:
+  explicit RocksEngine(Form form) : form_(form) {}
+
+  Result<void> open(const EngineConfig& config) override {
+    config_ = config;
+    const rocksdb::Options options = make_options();
+    if (!config.transactions) {
+      rocksdb::DB* db = nullptr;
+      AETHER_TRY(check("Open", rocksdb::DB::Open(options, config.dir, &db)));
+      db_.reset(db);
+    } else if (form_ == Form::optimistic) {
+      rocksdb::OptimisticTransactionDB* db = nullptr;
+      AETHER_TRY(check("Open", rocksdb::OptimisticTransactionDB::Open(options, config.dir, &db)));
+      db_.reset(db);
+      begin_ = begin_optimistic;
+    } else {
+      rocksdb::TransactionDB* db = nullptr;
+      AETHER_TRY(check("Open", rocksdb::TransactionDB::Open(
+                                   options, rocksdb::TransactionDBOptions(), config.dir, &db)));
+      db_.reset(db);
+      begin_ = begin_locking;
+    }
+    if (form_ == Form::buffered_wal) flusher_ = std::make_unique<WalFlusher>(*db_);
+    return {};
+  }
+
+  Result<void> close() override {
+    flusher_.reset();
+    if (form_ == Form::buffered_wal) AETHER_TRY(check("FlushWAL", db_->FlushWAL(false)));
+    AETHER_TRY(check("Close", db_->Close()));
+    db_.reset();
+    return {};
+  }
+
+  Result<std::unique_ptr<Session>> session() override {
+    return std::unique_ptr<Session>(
+        std::make_unique<RocksSession>(*db_, config_.sync_commits, begin_));
+  }
+
+  Result<void> settle() override {
+    AETHER_TRY(check("Flush", db_->Flush(rocksdb::FlushOptions())));
+    // Version 7.8 has no public call that waits for compactions.
+    while (property("rocksdb.compaction-pending") + property("rocksdb.num-running-compactions") +
+               property("rocksdb.num-running-flushes") >
+           0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return check("SyncWAL", db_->SyncWAL());
+  }
+
+  std::string version() const override {
+    return std::to_string(ROCKSDB_MAJOR) + "." + std::to_string(ROCKSDB_MINOR) + "." +
+           std::to_string(ROCKSDB_PATCH);
+  }
+
+  std::string describe() const override {
+    std::string text = "HyperClock block cache " + std::to_string(config_.pool_bytes / MiB) +
+                       " MiB, bloom 10 bits, 4 KiB blocks with hash index, leveled, dynamic level "
+                       "bytes, 3 background jobs, memtable " +
+                       std::to_string(memtable_bytes() / MiB) +
+                       " MiB x4 with whole-key bloom, no compression, ";
+    if (config_.larger_than_memory) {
+      text +=
+          "direct reads and direct flush/compaction, index, filters and memtables charged to the "
+          "cache, ";
+    }
+    if (config_.transactions) {
+      text += form_ == Form::optimistic ? "OptimisticTransactionDB, "
+                                        : "TransactionDB with deadlock detection, ";
+    }
+    if (form_ == Form::buffered_wal) return text + "manual_wal_flush with FlushWAL every 20 ms";
+    return text + (config_.sync_commits ? "WAL with sync=true" : "WAL with sync=false");
+  }
+
+ private:
+  uint64_t property(const char* name) const {
+    uint64_t value = 0;
+    return db_->GetIntProperty(name, &value) ? value : 0;
+  }
+
+  /// Larger than memory, the memtables count against the cache and must leave most of it to blocks.
+  uint64_t memtable_bytes() const {
+    if (!config_.larger_than_memory) return kMemtableBytes;
+    return std::clamp<uint64_t>(config_.pool_bytes / 4, 1 * MiB, 32 * MiB);
+  }
+
+  rocksdb::Options make_options() const {
+    rocksdb::BlockBasedTableOptions table;
+    constexpr size_t kEntryCharge = 4 * KiB + 256;  // A block and its entry.
+    table.block_cache = rocksdb::HyperClockCacheOptions(config_.pool_bytes, kEntryCharge)
+                            .MakeSharedCache();
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
+    table.format_version = 5;
+
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    options.compression = rocksdb::kNoCompression;
+    options.level_compaction_dynamic_level_bytes = true;
+    options.max_background_jobs = kBackgroundJobs;
+    options.write_buffer_size = memtable_bytes();
+    options.max_write_buffer_number = 4;
+    options.memtable_prefix_bloom_size_ratio = 0.1;
+    options.memtable_whole_key_filtering = true;
+    options.manual_wal_flush = form_ == Form::buffered_wal;
+    if (config_.larger_than_memory) {
+      table.cache_index_and_filter_blocks = true;
+      options.use_direct_reads = true;
+      options.use_direct_io_for_flush_and_compaction = true;
+      options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(
+          2 * memtable_bytes(), table.block_cache);
+    }
+    options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    return options;
+  }
+
+  const Form form_;
+  EngineConfig config_;
+  std::unique_ptr<rocksdb::DB> db_;
+  BeginTransaction begin_ = nullptr;
+  std::unique_ptr<WalFlusher> flusher_;  // After db_: it ends first.
+};
+
+template <Form form>
+std::unique_ptr<Engine> make() {
+  return std::make_unique<RocksEngine>(form);
+}
+
+}  // namespace
+
+EngineKind rocksdb_kind() {
+  return {"rocksdb", "rocksdb", make<Form::plain>,
+          [](const EngineConfig&) { return std::string(); }};
+}
+
+EngineKind rocksdb_bufferedwal_kind() {
+  return {"rocksdb-bufferedwal", "rocksdb", make<Form::buffered_wal>,
+          [](const EngineConfig& config) -> std::string {
+            if (!config.writes) return "reads are the same as rocksdb's";
+            return config.sync_commits ? "a durable commit is the same as rocksdb's" : "";
+          }};
+}
+
+EngineKind rocksdb_occ_kind() {
+  return {"rocksdb-occ", "rocksdb", make<Form::optimistic>,
+          [](const EngineConfig& config) -> std::string {
+            return config.transactions ? "" : "outside transactions it is the same as rocksdb";
+          }};
+}
+
+}  // namespace aether::bench
+
+#endif  // AETHER_PEERS_HAVE_ROCKSDB

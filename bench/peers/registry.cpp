@@ -1,0 +1,44 @@
+#include "engine.h"
+
+namespace aether::bench {
+
+// Defined by the adapter files; CMake sets the definition where the library is there.
+#if defined(AETHER_PEERS_HAVE_AETHER)
+EngineKind aether_kind();
+#endif
+#if defined(AETHER_PEERS_HAVE_LMDB)
+EngineKind lmdb_kind();
+#endif
+#if defined(AETHER_PEERS_HAVE_ROCKSDB)
+EngineKind rocksdb_kind();
+EngineKind rocksdb_bufferedwal_kind();
+EngineKind rocksdb_occ_kind();
+#endif
+
+const std::vector<EngineKind>& engine_kinds() {
+  static const std::vector<EngineKind> kinds = [] {
+    std::vector<EngineKind> all;
+#if defined(AETHER_PEERS_HAVE_AETHER)
+    all.push_back(aether_kind());
+#endif
+#if defined(AETHER_PEERS_HAVE_LMDB)
+    all.push_back(lmdb_kind());
+#endif
+#if defined(AETHER_PEERS_HAVE_ROCKSDB)
+    all.push_back(rocksdb_kind());
+    all.push_back(rocksdb_bufferedwal_kind());
+    all.push_back(rocksdb_occ_kind());
+#endif
+    return all;
+  }();
+  return kinds;
+}
+
+const EngineKind* find_engine(const std::string& name) {
+  for (const EngineKind& kind : engine_kinds()) {
+    if (kind.name == name) return &kind;
+  }
+  return nullptr;
+}
+
+}  // namespace aether::bench
