@@ -25,6 +25,8 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 add_library(aether_flags INTERFACE)
 target_compile_options(aether_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+  # g++ 12 at -O3 warns of "literal" + std::string (GCC bug 105651).
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
   $<$<BOOL:${AETHER_WERROR}>:-Werror>
   # Position independent code may otherwise not inline across functions that a preload could replace.
   $<$<CXX_COMPILER_ID:GNU>:-fno-semantic-interposition>

@@ -57,8 +57,8 @@ void append_plain_line(std::string& text, const LogLine& line) {
   text += std::to_string(line.position) + " epoch " + std::to_string(line.epoch) + " stream " +
           std::to_string(line.stream) + " lsn " + std::to_string(line.lsn) + " txn " +
           std::to_string(line.txn) + " " + line.type;
-  if (!line.pages.empty()) text += " pages " + pages_text(line);
-  if (!line.detail.empty()) text += " " + one_line(line.detail);
+  if (!line.pages.empty()) text.append(" pages ").append(pages_text(line));
+  if (!line.detail.empty()) text.append(" ").append(one_line(line.detail));
   text += '\n';
 }
 

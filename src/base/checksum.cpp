@@ -1,5 +1,10 @@
 #include "base/checksum.h"
 
+// g++ 12 takes its own AVX-512 headers' undefined registers for a mistake of ours (GCC bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 

@@ -124,7 +124,8 @@ void BufferPool::push_free(Frame& frame) noexcept {
 
 Result<Frame*> BufferPool::take_frame(ScanRing* ring) {
   const uint64_t count = partitions_.size();
-  const uint64_t home = os::worker_id() % count;
+  // All partitions fill evenly, so that none evicts while others have room.
+  const uint64_t home = next_partition_.fetch_add(1, std::memory_order_relaxed);
   constexpr uint32_t kRoundsMax = 200;
   os::Backoff backoff;
   for (uint32_t round = 0; round < kRoundsMax; ++round) {

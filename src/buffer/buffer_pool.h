@@ -159,6 +159,7 @@ class BufferPool {
   DataFile& data_;
   PageWriter& writer_;
   os::Os& os_;
+  std::atomic<uint64_t> next_partition_{0};
   std::atomic<uint64_t> page_reads_{0};
   std::atomic<uint64_t> evictions_{0};
 

@@ -159,6 +159,16 @@ Result<void> PageWriter::write_batch(std::span<const Target> targets) {
   for (const Target& target : targets) {
     Copy copy;
     if (!copy_page(target, to, copy, vector)) continue;
+    // A batch may name a page twice: a clock hand that went round, or a page that was freed and began another life in
+    // a second frame. Two writes to one place have no order, so the newer copy takes the older one's.
+    const auto same = std::find_if(copies.begin(), copies.end(),
+                                   [&](const Copy& other) { return other.id == copy.id; });
+    if (same != copies.end()) {
+      std::memcpy(same->bytes, to, data_.page_bytes());
+      copy.bytes = same->bytes;
+      *same = copy;
+      continue;
+    }
     copies.push_back(copy);
     to += data_.page_bytes();
   }

@@ -152,7 +152,8 @@ Result<void> Control::create(const std::string& home, const ControlState& state,
       os.open(temporary, {.write = true, .create = true, .exclusive = false, .direct = false}));
   AETHER_TRY(file->truncate(0));
   buffer::AlignedBuffer slots(kSlotBytes * kSlots);
-  encode(state, 1, slots.data());
+  // In the slot of its number: the next write goes to the other one.
+  encode(state, 1, slots.data() + 1 % kSlots * kSlotBytes);
   AETHER_TRY(file->write_at(0, slots.data(), slots.size()));
   AETHER_TRY(file->sync());
   AETHER_TRY(file->close());

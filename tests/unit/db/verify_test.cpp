@@ -205,7 +205,7 @@ TEST(Verify, SurvivesAnyBytesUnderAGoodChecksum) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   uint64_t found = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 1000; ++round) {
     VerifyFixture t;
     const uint64_t page = 1 + random() % (kPages - 1);
     t.change(page, [&](std::byte* bytes) {
@@ -217,7 +217,7 @@ TEST(Verify, SurvivesAnyBytesUnderAGoodChecksum) {
     });
     found += t.verify().ok() ? 0 : 1;
   }
-  EXPECT_GT(found, 1000u);
+  EXPECT_GT(found, 300u);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 std::string hex_lines(std::string_view bytes, uint64_t offset) {
   std::string lines;
   for (size_t row = 0; row < bytes.size(); row += 16) {
-    char text[8];
+    char text[24];
     std::snprintf(text, sizeof text, "    %04x", static_cast<unsigned>(offset + row));
     lines += text;
     for (size_t i = row; i < std::min(row + 16, bytes.size()); ++i) {

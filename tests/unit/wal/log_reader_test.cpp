@@ -380,6 +380,17 @@ TEST(LogReader, ABlockBehindTheFenceIsNotTaken) {
   EXPECT_EQ(cut->count, 59u);
 }
 
+TEST(LogReader, ABlockAcrossTheFenceIsCorruption) {
+  const WrittenLog written(3, 6000);  // Blocks of 8 KiB.
+  EpochExtent extent = whole_log(written.options)[0];
+  extent.end = written.starts[2] + 4096;
+  extent.cut = written.log->durable();
+  const Result<ReadLog> read = read_log(*written.disk, reader_options(written.options), {extent});
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code(), Code::corruption);
+  EXPECT_THAT(std::string(read.error().message()), HasSubstr("reaches over the end of epoch 1"));
+}
+
 TEST(LogReader, AnEpochThatGoesBackIsCorruption) {
   ThreeEpochs written;
   std::swap(written.extents[0], written.extents[1]);

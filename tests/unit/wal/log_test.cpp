@@ -241,7 +241,7 @@ TEST(Log, StreamsTakeTurnsWhenTheBlockIsFull) {
   Result<Reservation> last = append(*log, 0, 1);
   for (TxnId txn = 2; txn <= 50; ++txn) last = append(*log, 0, txn, 1000);
   ASSERT_TRUE(last);
-  const Result<Reservation> other = append(*log, 1, 100);
+  const Result<Reservation> other = append(*log, 1, 100, 1000);
   ASSERT_TRUE(other);
   ASSERT_TRUE(wait_for(*log, *other));
   EXPECT_LT(log->durable(0), last->end());  // 50 KiB do not fit into one block of 16.
@@ -278,6 +278,10 @@ TEST(Log, ReleasedSegmentsAreRecycledTwoAtMost) {
   const LogOptions options = tiny_options();
   const auto log = make_log(*disk, options, first_start());
   while (log->current_segment() < 6) ASSERT_TRUE(append(*log, 0, 1, 4000));
+  ASSERT_TRUE(log->release_before(6 * options.segment_bytes - 4096));  // The end of 5 is still needed.
+  const Result<std::vector<uint64_t>> needed = list_segments(kDirectory, *disk);
+  ASSERT_TRUE(needed);
+  EXPECT_THAT(*needed, ElementsAre(1, 2, 5, 6));
   ASSERT_TRUE(log->release_before(log->append_position()));
   const Result<std::vector<uint64_t>> kept = list_segments(kDirectory, *disk);
   ASSERT_TRUE(kept);

@@ -1,0 +1,316 @@
+// SIGKILL at any moment, on real files: what was acknowledged is there, what was not is whole or not there at all.
+// ctest: timeout=600
+//
+//   AETHER_KILLS=1000 kill_test      more kills than the 200 of a usual run
+//   AETHER_SEED=7 kill_test          the same choices (the moment of a kill is the machine's, all the same)
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "crash/kill_load.h"
+#include "unit/os/temp_directory.h"
+
+namespace aether {
+namespace {
+
+using crash::Account;
+using crash::Entry;
+using crash::kStores;
+using crash::kWriters;
+using crash::Ledger;
+using testing_support::stamp_of;
+
+uint64_t number_from_environment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
+}
+
+/// A small pool and a small log: eviction and checkpoints run all the time.
+EnvOptions small_options() {
+  EnvOptions options;
+  options.pool_bytes = 1 * MiB;
+  options.log_streams = 3;
+  options.log_segment_bytes = 256 * KiB;
+  options.log_bytes_max = 1 * MiB;
+  return options;
+}
+
+Result<std::vector<KvStore>> open_stores(DbEnv& env) {
+  std::vector<KvStore> stores;
+  for (const char* name : kStores) {
+    AETHER_TRY_ASSIGN(const KvStore store, env.open_store(name));
+    stores.push_back(store);
+  }
+  return stores;
+}
+
+// --- the children ---------------------------------------------------------------------------------------
+
+/// Ends the child where it stands: no destructors, no test framework.
+[[noreturn]] void give_up(Ledger& ledger, const Error& error) {
+  std::snprintf(ledger.error.data(), ledger.error.size(), "%.*s",
+                static_cast<int>(error.message().size()), error.message().data());
+  ::_exit(3);
+}
+
+/// Opens the environment and writes until it is killed. Tells `ready` once every writer is at work.
+[[noreturn]] void write_until_killed(const std::string& home, Ledger& ledger, uint64_t seed,
+                                     int ready) {
+  Result<std::unique_ptr<DbEnv>> env = DbEnv::open(home, small_options());
+  if (!env) give_up(ledger, env.error());
+  Result<std::vector<KvStore>> stores = open_stores(**env);
+  if (!stores) give_up(ledger, stores.error());
+  std::atomic<uint64_t> at_work{0};
+  std::vector<std::thread> threads;
+  for (uint64_t number = 0; number < kWriters; ++number) {
+    threads.emplace_back([&, number] {
+      crash::Writer writer(**env, *stores, ledger, number, seed);
+      for (bool first = true;; first = false) {
+        const Result<void> done = writer.step();
+        if (!done) give_up(ledger, done.error());
+        if (first && at_work.fetch_add(1) + 1 == kWriters && ::write(ready, "w", 1) != 1) {
+          ::_exit(4);
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ::_exit(5);
+}
+
+/// Opens, which recovers, and then does nothing until it is killed.
+[[noreturn]] void recover_until_killed(const std::string& home, Ledger& ledger, int ready) {
+  if (::write(ready, "r", 1) != 1) ::_exit(4);
+  const Result<std::unique_ptr<DbEnv>> env = DbEnv::open(home, small_options());
+  if (!env) give_up(ledger, env.error());
+  for (;;) ::pause();
+}
+
+/// Forks, waits until the child says that it is ready, lets it run on for `delay`, and kills it.
+template <typename Body>
+void run_and_kill(Ledger& ledger, std::chrono::microseconds delay, Body body) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::close(ends[0]);
+    body(ends[1]);
+  }
+  ::close(ends[1]);
+  char byte = 0;
+  const bool is_ready = ::read(ends[0], &byte, 1) == 1;
+  if (is_ready) std::this_thread::sleep_for(delay);  // The random moment is what is tested.
+  ::kill(child, SIGKILL);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ::close(ends[0]);
+  ASSERT_TRUE(is_ready && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+      << "the child ended by itself, status " << status << ": " << ledger.error.data();
+}
+
+// --- looking afterwards ---------------------------------------------------------------------------------
+
+/// Compares a recovered environment with the ledger, and notes in it what has become of the writes in between.
+class Inspector {
+ public:
+  Inspector(DbEnv& env, std::vector<KvStore> stores, Ledger& ledger)
+      : env_(env), stores_(std::move(stores)), ledger_(ledger) {}
+
+  void inspect() {
+    const Result<VerifyReport> report = env_.verify();
+    ASSERT_TRUE(report.has_value()) << report.error().message();
+    for (const VerifyProblem& problem : report->problems) {
+      ADD_FAILURE() << "page " << problem.page_id << " of '" << problem.store
+                    << "': " << problem.message;
+    }
+    for (uint64_t writer = 0; writer < kWriters; ++writer) {
+      inspect_singles(writer);
+      inspect_groups(writer);
+      inspect_relaxed(writer);
+    }
+    inspect_accounts();
+  }
+
+ private:
+  KvStore& store_of(uint64_t row) { return stores_[row % stores_.size()]; }
+
+  /// The row's stamp; 0 if it is not there.
+  uint64_t stamp_at(KvStore& store, const std::string& key) {
+    const Result<std::string> value = store.get(key);
+    if (!value) {
+      EXPECT_EQ(value.error().code(), Code::not_found) << value.error().message();
+      return 0;
+    }
+    const std::optional<uint64_t> stamp = stamp_of(key, *value);
+    EXPECT_TRUE(stamp.has_value()) << key << " is damaged: " << value->size() << " bytes";
+    return stamp.value_or(0);
+  }
+
+  /// Either what was acknowledged last, or what was on its way.
+  void settle(Entry& entry, uint64_t found, const std::string& what) {
+    const uint64_t acknowledged = entry.acknowledged.load();
+    const uint64_t tried = entry.tried.load();
+    const auto shows = [&](uint64_t stamp) {
+      return found == (crash::is_removal(stamp) ? 0 : stamp);
+    };
+    EXPECT_TRUE(shows(acknowledged) || shows(tried))
+        << what << " holds " << found << (found == 0 ? " (not there)" : "") << "; acknowledged was "
+        << acknowledged << (crash::is_removal(acknowledged) ? " (a removal)" : "") << ", tried "
+        << tried << (crash::is_removal(tried) ? " (a removal)" : "");
+    const uint64_t now = shows(tried) ? tried : acknowledged;
+    entry.acknowledged.store(now);
+    entry.tried.store(now);
+  }
+
+  void inspect_singles(uint64_t writer) {
+    for (uint64_t row = 0; row < crash::kSingles; ++row) {
+      const std::string key = crash::single_key(writer, row);
+      settle(ledger_.writers[writer].singles[row], stamp_at(store_of(row), key), key);
+    }
+  }
+
+  void inspect_groups(uint64_t writer) {
+    for (uint64_t group = 0; group < crash::kGroups; ++group) {
+      const std::string first = crash::group_key(writer, group, 0);
+      const uint64_t found = stamp_at(store_of(0), first);
+      for (uint64_t row = 1; row < crash::kRowsOfGroup; ++row) {
+        const std::string key = crash::group_key(writer, group, row);
+        EXPECT_EQ(stamp_at(store_of(row), key), found)
+            << key << " and " << first << " were written by one transaction";
+      }
+      settle(ledger_.writers[writer].groups[group], found, first);
+    }
+  }
+
+  /// A sequence of commits that did not wait: its end may be missing, nothing else.
+  void inspect_relaxed(uint64_t writer) {
+    Entry& entry = ledger_.writers[writer].relaxed;
+    std::array<uint64_t, crash::kRelaxed> found{};
+    uint64_t last = 0;
+    for (uint64_t row = 0; row < crash::kRelaxed; ++row) {
+      found[row] = stamp_at(store_of(writer), crash::relaxed_key(writer, row));
+      last = std::max(last, found[row]);
+    }
+    EXPECT_GE(last, entry.acknowledged.load()) << "writer " << writer << " lost what was durable";
+    EXPECT_LE(last, entry.tried.load()) << "writer " << writer << " has a row never committed";
+    for (uint64_t row = 0; row < crash::kRelaxed; ++row) {
+      const uint64_t back = (last + crash::kRelaxed - row) % crash::kRelaxed;
+      const uint64_t expected = last > back ? last - back : 0;
+      EXPECT_EQ(found[row], expected)
+          << "writer " << writer << ": commit " << last << " is there, an earlier one is not";
+    }
+    entry.acknowledged.store(last);
+    entry.tried.store(last);
+  }
+
+  void inspect_accounts() {
+    uint64_t sum = 0;
+    for (uint64_t number = 0; number < crash::kAccounts; ++number) {
+      const Result<std::string> value = store_of(number).get(crash::account_key(number));
+      ASSERT_TRUE(value.has_value()) << value.error().message();
+      Account account;
+      ASSERT_TRUE(crash::parse_account(*value, account)) << "account " << number;
+      sum += account.balance;
+      EXPECT_GE(account.moves, ledger_.account_moves[number].load())
+          << "account " << number << " lost an acknowledged move";
+      ledger_.account_moves[number].store(account.moves);
+    }
+    EXPECT_EQ(sum, crash::kAccounts * crash::kOpeningBalance)
+        << "half of a move is there, or one without the move that it builds on";
+  }
+
+  DbEnv& env_;
+  std::vector<KvStore> stores_;
+  Ledger& ledger_;
+};
+
+// --- the test -------------------------------------------------------------------------------------------
+
+class KillTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_NE(ledger_.get(), nullptr);
+    Result<std::unique_ptr<DbEnv>> env = DbEnv::open(home_, small_options());
+    ASSERT_TRUE(env.has_value()) << env.error().message();
+    Result<std::vector<KvStore>> stores = open_stores(**env);
+    ASSERT_TRUE(stores.has_value()) << stores.error().message();
+    for (uint64_t number = 0; number < crash::kAccounts; ++number) {
+      const Result<void> put = (*stores)[number % kStores.size()].put(
+          crash::account_key(number), crash::account_value({crash::kOpeningBalance, 0}));
+      ASSERT_TRUE(put.has_value()) << put.error().message();
+    }
+    ASSERT_TRUE((*env)->close().has_value());
+  }
+
+  void reopen_and_inspect() {
+    Result<std::unique_ptr<DbEnv>> env = DbEnv::open(home_, small_options());
+    ASSERT_TRUE(env.has_value()) << env.error().message();
+    const RecoveryReport report = (*env)->recovery_report();
+    EXPECT_TRUE(report.ran);
+    recovery_seconds_.push_back(report.seconds);
+    undone_ += report.transactions_undone;
+    restored_ += report.pages_restored;
+    Result<std::vector<KvStore>> stores = open_stores(**env);
+    ASSERT_TRUE(stores.has_value()) << stores.error().message();
+    Inspector(**env, *stores, *ledger_.get()).inspect();
+    const Result<void> closed = (*env)->close();
+    EXPECT_TRUE(closed.has_value()) << closed.error().message();
+  }
+
+  testing_support::TempDirectory directory_;
+  const std::string home_ = directory_ / "env";
+  crash::SharedLedger ledger_;
+  std::vector<double> recovery_seconds_;
+  uint64_t undone_ = 0;
+  uint64_t restored_ = 0;
+};
+
+// Goal:   no acknowledged commit is lost, no unfinished or aborted write shows, whenever the process dies.
+// Method: a child writes with four threads and is killed 5-80 ms later, sometimes also the one that recovers; the
+//         parent opens, verifies every page, compares every row with the ledger, and the next child goes on.
+TEST_F(KillTest, NothingAcknowledgedIsLost) {
+  const uint64_t kills = number_from_environment("AETHER_KILLS", 200);
+  const uint64_t seed = number_from_environment("AETHER_SEED", std::random_device()());
+  std::mt19937_64 random(seed);
+  uint64_t kills_of_recovery = 0;
+  for (uint64_t i = 0; i < kills; ++i) {
+    SCOPED_TRACE("kill " + std::to_string(i) + " with AETHER_SEED=" + std::to_string(seed));
+    const std::chrono::microseconds delay(5000 + random() % 75000);
+    ASSERT_NO_FATAL_FAILURE(run_and_kill(*ledger_.get(), delay, [&](int ready) {
+      write_until_killed(home_, *ledger_.get(), seed + i, ready);
+    }));
+    for (; random() % 5 == 0; ++kills_of_recovery) {
+      const std::chrono::microseconds moment(random() % 12000);
+      ASSERT_NO_FATAL_FAILURE(run_and_kill(*ledger_.get(), moment, [&](int ready) {
+        recover_until_killed(home_, *ledger_.get(), ready);
+      }));
+    }
+    reopen_and_inspect();
+    ASSERT_FALSE(HasFailure());
+  }
+  const uint64_t acknowledged = ledger_.get()->acknowledgements.load();
+  EXPECT_GT(acknowledged, kills) << "the children were killed before they did anything";
+  std::sort(recovery_seconds_.begin(), recovery_seconds_.end());
+  std::printf(
+      "%llu kills and %llu during recovery; %llu acknowledged commits and %llu aborts "
+      "checked; %llu transactions undone, %llu torn pages restored; recovery took %.1f ms "
+      "in the median, %.1f ms at most\n",
+      static_cast<unsigned long long>(kills), static_cast<unsigned long long>(kills_of_recovery),
+      static_cast<unsigned long long>(acknowledged),
+      static_cast<unsigned long long>(ledger_.get()->aborts.load()),
+      static_cast<unsigned long long>(undone_), static_cast<unsigned long long>(restored_),
+      recovery_seconds_[recovery_seconds_.size() / 2] * 1e3, recovery_seconds_.back() * 1e3);
+}
+
+}  // namespace
+}  // namespace aether

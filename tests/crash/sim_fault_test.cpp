@@ -1,0 +1,139 @@
+// ctest: timeout=600
+//
+// Calls of the operating system that fail: the store answers with errors, goes on reading, never acknowledges what
+// is not durable, and after a restart everything that was acknowledged is there.
+//
+//   AETHER_FAULT_RUNS=100000   how many runs (1,500 by default)
+//   AETHER_SEED=42             this one run again
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+#include "crash/checker.h"
+#include "crash/model.h"
+#include "crash/workload.h"
+
+namespace aether::crash {
+namespace {
+
+sim::Fault pick_fault(sim::Random& random, uint64_t within) {
+  using sim::StepKind;
+  constexpr StepKind kKinds[] = {
+      StepKind::any,   StepKind::write,   StepKind::write, StepKind::sync,           StepKind::sync,
+      StepKind::read,  StepKind::allocate, StepKind::rename, StepKind::sync_directory, StepKind::remove,
+      StepKind::open,  StepKind::truncate, StepKind::list};
+  constexpr const char* kPaths[] = {"", "", "/log/", "/data", "/doublewrite", "/CONTROL"};
+  return {.kind = kKinds[random.below(std::size(kKinds))],
+          .path_contains = kPaths[random.below(std::size(kPaths))],
+          .nth = 1 + random.below(within),
+          .errnum = random.percent(50) ? EIO : ENOSPC,
+          .sticky = random.percent(40)};
+}
+
+/// What a run saw, so that the test can tell that it provoked what it is there for.
+struct FaultCounts {
+  CrashCounts crashes;
+  uint64_t fired = 0;
+  uint64_t failed = 0;         ///< Runs whose environment stopped accepting writes.
+  uint64_t went_on = 0;        ///< Runs whose environment survived the fault.
+  uint64_t failed_opens = 0;   ///< Recoveries that a fault stopped.
+  std::set<Code> codes;
+};
+
+std::string run_with_faults(uint64_t seed, FaultCounts& counts) {
+  Profile profile = make_profile(seed);
+  profile.faults = true;
+  sim::Random random(seed ^ 0xfa017);
+  sim::SimOs disk({.seed = seed, .fsyncgate = random.percent(70)});
+  Model model;
+  std::unique_ptr<sim::SimOs> crashed;
+  {
+    Workload workload(profile, model, disk);
+    if (!workload.open()) return workload.problem();
+    workload.run(20 + random.below(100));
+    disk.add_fault(pick_fault(random, 60));
+    workload.run(60 + random.below(100));
+    if (!workload.problem().empty()) return workload.problem();
+    counts.codes.insert(workload.errors_seen().begin(), workload.errors_seen().end());
+    if (disk.faults_fired() > 0) {
+      ++counts.fired;
+      ++(workload.failed() ? counts.failed : counts.went_on);
+    }
+    crashed = disk.crash(pick_crash(random));
+    model.forget_tickets();
+  }
+  // Recovery, too, may meet a failing call; it says so, and the next one does it all.
+  if (random.percent(50)) {
+    crashed->add_fault(pick_fault(random, 40));
+    Result<std::unique_ptr<DbEnv>> env = DbEnv::open(kHome, profile.env, *crashed);
+    counts.failed_opens += env ? 0 : 1;
+    if (env) env->reset();
+    std::unique_ptr<sim::SimOs> again = crashed->crash(pick_crash(random));
+    crashed = std::move(again);
+  }
+  return Checker(profile, counts.crashes).check(*crashed, model, random);
+}
+
+// Goal:   a failing call is answered with an error; what was acknowledged survives it and the crash after it.
+// Method: one fault, at a random call of a random kind, once or for good; then a crash; often one in recovery.
+TEST(SimFaultStore, NoFailingCallLosesWhatWasAcknowledged) {
+  const bool one_seed = std::getenv("AETHER_SEED") != nullptr;
+  const uint64_t first = one_seed ? std::strtoull(std::getenv("AETHER_SEED"), nullptr, 10) : 1;
+  const char* text = std::getenv("AETHER_FAULT_RUNS");
+  const uint64_t runs = one_seed ? 1 : text == nullptr ? 1500 : std::strtoull(text, nullptr, 10);
+  FaultCounts counts;
+  for (uint64_t seed = first; seed < first + runs; ++seed) {
+    ASSERT_EQ(run_with_faults(seed, counts), "")
+        << "seed " << seed << "; again with AETHER_SEED=" << seed
+        << " sim_fault_test --gtest_filter=*NoFailingCall*";
+  }
+  std::printf("%llu runs: %llu met their fault, %llu failed, %llu went on; %llu recoveries were stopped\n",
+              static_cast<unsigned long long>(runs), static_cast<unsigned long long>(counts.fired),
+              static_cast<unsigned long long>(counts.failed),
+              static_cast<unsigned long long>(counts.went_on),
+              static_cast<unsigned long long>(counts.failed_opens));
+  if (one_seed) return;
+  EXPECT_GT(counts.failed, runs / 20);
+  EXPECT_GT(counts.went_on, runs / 100);
+  EXPECT_GT(counts.failed_opens, runs / 20);
+  EXPECT_EQ(counts.codes.count(Code::failed), 1u);
+  EXPECT_EQ(counts.codes.count(Code::io_error), 1u);
+  EXPECT_EQ(counts.codes.count(Code::no_space), 1u);
+}
+
+// Goal:   making an environment can fail at any call, or lose power there, and simply be repeated.
+// Method: every call in turn, with two errors, once and for good; then again on what is left, and on what a
+//         crash leaves of it.
+TEST(SimFaultStore, AFailedCreationCanBeRepeated) {
+  const EnvOptions options = make_profile(1).env;
+  uint64_t failures = 0;
+  for (const int errnum : {EIO, ENOSPC}) {
+    for (const bool sticky : {false, true}) {
+      for (uint64_t nth = 1;; ++nth) {
+        SCOPED_TRACE("call " + std::to_string(nth) + " fails with " + std::to_string(errnum));
+        sim::SimOs disk({.seed = nth});
+        disk.add_fault({.nth = nth, .errnum = errnum, .sticky = sticky});
+        Result<std::unique_ptr<DbEnv>> env = DbEnv::open(kHome, options, disk);
+        if (disk.faults_fired() == 0) break;
+        failures += env ? 0 : 1;
+        if (env) env->reset();
+        disk.clear_faults();
+        std::vector<std::unique_ptr<sim::SimOs>> crashed;
+        for (uint64_t seed = 1; seed <= 4; ++seed) crashed.push_back(disk.crash({.seed = seed}));
+        crashed.push_back(disk.crash({.policy = sim::CrashPolicy::lost}));
+        for (const std::unique_ptr<sim::SimOs>& os : crashed) {
+          const Result<std::unique_ptr<DbEnv>> again = DbEnv::open(kHome, options, *os);
+          ASSERT_TRUE(again.has_value()) << again.error().message();
+        }
+        const Result<std::unique_ptr<DbEnv>> repeated = DbEnv::open(kHome, options, disk);
+        ASSERT_TRUE(repeated.has_value()) << repeated.error().message();
+      }
+    }
+  }
+  EXPECT_GT(failures, 40u);
+}
+
+}  // namespace
+}  // namespace aether::crash

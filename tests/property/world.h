@@ -1,0 +1,89 @@
+// An environment for property tests: on real files or on the simulated disk, with the smallest pool there is, so
+// that eviction, splits and merges run all the time.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "aether/aether.hpp"
+#include "sim/sim_os.h"
+#include "unit/os/temp_directory.h"
+
+namespace aether::testing_support {
+
+// The sanitizers make everything 5 to 15 times slower; the same paths run with fewer rounds.
+#if defined(AETHER_TSAN) || defined(AETHER_ASAN)
+inline constexpr uint64_t kSlowdown = 5;
+#else
+inline constexpr uint64_t kSlowdown = 1;
+#endif
+
+/// AETHER_SEED, or a fixed one: a failure prints it, and the same seed gives the same operations.
+inline uint64_t base_seed() {
+  const char* text = std::getenv("AETHER_SEED");
+  return text == nullptr ? 1 : std::strtoull(text, nullptr, 0);
+}
+
+struct World {
+  EnvOptions options;
+  std::unique_ptr<TempDirectory> directory;
+  std::unique_ptr<sim::SimOs> sim;
+  os::Os* os = nullptr;
+  std::string home;
+  std::unique_ptr<DbEnv> env;
+
+  /// `seed`: of the simulated disk; without one, real files.
+  World(uint32_t page_bytes, uint64_t pool_pages, std::optional<uint64_t> seed) {
+    options.page_bytes = page_bytes;
+    options.pool_bytes = pool_pages * page_bytes;
+    options.log_segment_bytes = 64 * page_bytes;
+    options.log_bytes_max = 4 * options.log_segment_bytes;
+    options.log_streams = 3;
+    options.durability = Durability::none;
+    if (seed) {
+      options.background_threads = false;
+      sim = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = *seed});
+      os = sim.get();
+      home = "/env";
+    } else {
+      directory = std::make_unique<TempDirectory>();
+      os = &os::production();
+      home = *directory / "env";
+    }
+  }
+
+  void open() {
+    Result<std::unique_ptr<DbEnv>> opened = DbEnv::open(home, options, *os);
+    ASSERT_TRUE(opened.has_value()) << opened.error().message();
+    env = *std::move(opened);
+  }
+
+  void close() {
+    const Result<void> closed = env->close();
+    env.reset();
+    ASSERT_TRUE(closed.has_value()) << closed.error().message();
+  }
+
+  /// Every page is well, and each is either reachable or free.
+  void verify() {
+    const Result<VerifyReport> report = env->verify();
+    ASSERT_TRUE(report.has_value()) << report.error().message();
+    for (const VerifyProblem& problem : report->problems) {
+      ADD_FAILURE() << "page " << problem.page_id << " of '" << problem.store
+                    << "': " << problem.message;
+    }
+  }
+
+  KvStore store(const std::string& name) {
+    Result<KvStore> opened = env->open_store(name);
+    EXPECT_TRUE(opened.has_value()) << opened.error().message();
+    return *std::move(opened);
+  }
+};
+
+}  // namespace aether::testing_support
