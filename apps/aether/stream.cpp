@@ -153,7 +153,11 @@ Error LineReader::error_at(uint64_t column, const std::string& message, Code cod
 Result<std::string> read_whole(const std::string& path, uint64_t bytes_max) {
   AETHER_TRY_ASSIGN(const int file, open_input(path));
   const std::string name = path == "-" ? "standard input" : path;
-  std::string bytes;
+  // One byte more than a file has shows its end without growing: a value of 1 GiB is held once.
+  struct stat status = {};
+  const bool sized = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+  const uint64_t expected = sized ? static_cast<uint64_t>(status.st_size) : 0;
+  std::string bytes(std::min(expected, bytes_max) + 1, '\0');
   uint64_t size = 0;
   Result<void> outcome;
   for (;;) {

@@ -48,6 +48,7 @@ class DbEnv {
   /// Errors: not_found, invalid_argument (an empty name, or one longer than 255 bytes).
   Result<KvStore> open_store(const std::string& name, const StoreOptions& options = {});
   /// Removes a store with all its keys and gives its pages back. Handles to it must not be used again.
+  /// Errors: not_found; busy (transactions are open: end them first).
   Result<void> drop_store(const std::string& name);
   /// Names in ascending order.
   Result<std::vector<std::string>> list_stores() const;

@@ -5,20 +5,13 @@
 #include "base/assert.h"
 
 namespace aether::buffer {
-namespace {
-
-constexpr uint32_t kEpochGsnShift = 40;
-
-}  // namespace
 
 Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& kind,
                         std::span<const PageRef> pages, std::span<wal::PartSpec> parts,
                         std::span<const std::string_view> undo) {
   AETHER_ASSERT(pages.size() == parts.size());
   const LogPosition position = log.append_position();
-  // GSNs of an epoch lie above all of the epochs before, also of changes whose records a crash has lost: unlogged
-  // pages (overflow extents) may carry those on disk, and no later life of such a page may seem older.
-  Gsn gsn = std::max(context.gsn, Gsn{log.epoch()} << kEpochGsnShift);
+  Gsn gsn = std::max(context.gsn, first_gsn(log.epoch()));
   for (size_t i = 0; i < pages.size(); ++i) {
     const PageRef& page = pages[i];
     AETHER_ASSERT(page.frame->latch.is_locked());

@@ -52,6 +52,10 @@ struct ChangeKind {
       kNoLsn;  ///< Of a CLR: the next record to undo. Else the context's last record is used.
 };
 
+/// The GSNs of an epoch lie above all of the epochs before, also of changes whose records a crash has lost: unlogged
+/// pages (overflow extents) may carry those on disk, and no later life of such a page may seem older.
+inline constexpr Gsn first_gsn(uint32_t epoch) noexcept { return Gsn{epoch} << 40; }
+
 /// Logs one record that changes pages[i] as parts[i] says. Fills in each part's page id and gsn_before; a part
 /// whose gsn_before is kFormatGsn stays so. Errors: failed, too_large; nothing has changed then.
 Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& kind,

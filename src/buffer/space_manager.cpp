@@ -273,6 +273,12 @@ bool SpaceManager::is_allocated(PageId id) {
       .test(static_cast<uint32_t>(raw(id) % page::pages_per_group(data_.page_bytes())));
 }
 
+Gsn SpaceManager::map_gsn(PageId id) {
+  Group& place = group(group_of(id));
+  const SharedGuard guard = SharedGuard::lock(place.frame);
+  return reinterpret_cast<const page::PageHeader*>(place.bytes.data())->gsn;
+}
+
 uint64_t SpaceManager::page_count() {
   return std::min(group_count() * page::pages_per_group(data_.page_bytes()),
                   data_.capacity_pages());

@@ -78,6 +78,8 @@ class SpaceManager {
   /// All map pages, for checkpoints.
   std::vector<PageWriter::Target> map_pages();
   bool is_allocated(PageId id);
+  /// Of the map page of `id`: above the GSN of every former life of the pages that are free in it.
+  Gsn map_gsn(PageId id);
   uint64_t page_count();  ///< Pages that groups cover, within the file's capacity.
   uint64_t free_count();  ///< Of these, not allocated.
 

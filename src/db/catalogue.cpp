@@ -78,6 +78,14 @@ Result<void> EnvImpl::drop_store(const std::string& name) {
   AETHER_TRY(check_writable());
   AETHER_TRY_ASSIGN(StoreImpl * store, open_store(name, {.create = false}));
   os::LockGuard ddl(ddl_mutex_);
+  // A transaction that has rows here could not be rolled back afterwards. First the mark, then the count: who writes
+  // without seeing the mark is counted.
+  store->set_dropped(true);
+  if (transactions_->open_count() > 0) {
+    store->set_dropped(false);
+    return Error(Code::busy, "store '" + name + "' cannot be dropped while " +
+                                 std::to_string(transactions_->open_count()) + " transactions are open: end them first");
+  }
   CatalogueEntry entry{.id = store->id(), .dropped = 1};
   entry.root_page = raw(store->tree().root().page_id.load());
   std::string hidden(1, '\0');

@@ -49,8 +49,10 @@ class StoreImpl {
   index::BTree& tree() noexcept { return tree_; }
   const std::string& name() const noexcept { return name_; }
   StoreId id() const noexcept { return tree_.store(); }
+  void set_dropped(bool dropped) noexcept { dropped_.store(dropped); }
 
  private:
+  std::atomic<bool> dropped_{false};
   EnvImpl& env_;
   const std::string name_;
   index::BTree tree_;

@@ -27,6 +27,9 @@ StoreImpl::StoreImpl(EnvImpl& env, std::string name, StoreId id, buffer::Frame& 
     : env_(env), name_(std::move(name)), tree_(env.services(), id, root) {}
 
 Result<void> StoreImpl::write(TransactionImpl* txn, index::WriteMode mode, Bytes key, Bytes value) {
+  if (dropped_.load(std::memory_order_relaxed)) {
+    return Error(Code::not_found, "store '" + name_ + "' has been dropped");
+  }
   if (txn != nullptr) {
     AETHER_TRY(txn->check_writable());
     env_.pace_log();
@@ -167,6 +170,21 @@ Cursor KvStore::cursor() const { return Cursor(std::make_unique<db::CursorImpl>(
 
 Cursor KvStore::cursor(Transaction& txn) const {
   return Cursor(std::make_unique<db::CursorImpl>(*impl_, &txn.impl()));
+}
+
+Result<uint64_t> KvStore::bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next) {
+  db::EnvImpl& env = impl_->env();
+  AETHER_TRY(env.check_writable());
+  index::Services& services = env.services();
+  buffer::LogContext context;
+  context.stream = env.stream_of_caller();
+  AETHER_TRY_ASSIGN(const uint64_t rows,
+                    impl_->tree().bulk_load(context, services.transactions.draw_id(),
+                                            [&](Bytes& key, Bytes& value) -> Result<bool> {
+                                              return next(key, value);
+                                            }));
+  AETHER_TRY(services.log.wait_durable(context.lsn_vector));
+  return rows;
 }
 
 const std::string& KvStore::name() const noexcept { return impl_->name(); }

@@ -33,7 +33,8 @@ class AlignedBuffer {
     const uint64_t rounded = base::align_up(bytes, os::kDirectAlignment);
     buffer.data_ = static_cast<std::byte*>(os::reserve_memory(rounded));
     if (buffer.data_ == nullptr) {
-      return Error(Code::no_memory, "no memory for a log buffer of " + std::to_string(rounded) + " bytes");
+      return Error(Code::no_memory,
+                   "no memory for a log buffer of " + std::to_string(rounded) + " bytes");
     }
     buffer.bytes_ = rounded;
     return buffer;

@@ -27,7 +27,8 @@ Result<void> check_options(const LogOptions& options, const LogStart& start) {
   if (!std::has_single_bit(options.ring_bytes) || options.ring_bytes < kRingBytesMin) {
     return bad_option("ring_bytes", "a power of two of at least 64 KiB");
   }
-  if (options.block_bytes_max % kBlockAlignment != 0 || options.block_bytes_max < 2 * kBlockAlignment) {
+  if (options.block_bytes_max % kBlockAlignment != 0 ||
+      options.block_bytes_max < 2 * kBlockAlignment) {
     return bad_option("block_bytes_max", "a multiple of 4096 of at least 8192");
   }
   for (uint32_t s = 0; s < options.streams; ++s) {
@@ -35,7 +36,8 @@ Result<void> check_options(const LogOptions& options, const LogStart& start) {
       return bad_option("start.lsn", "a multiple of 8 of at least 64 for every stream");
     }
   }
-  if (start.segment == 0 || start.epoch == 0) return bad_option("start", "at least segment 1, epoch 1");
+  if (start.segment == 0 || start.epoch == 0)
+    return bad_option("start", "at least segment 1, epoch 1");
   return {};
 }
 
@@ -44,11 +46,12 @@ Result<void> check_options(const LogOptions& options, const LogStart& start) {
 Log::Log(const LogOptions& options, const LogStart& start, os::Os& os)
     : options_(options), start_(start), os_(os) {
   options_.block_bytes_max = std::min(options.block_bytes_max, options.segment_bytes / 4);
-  record_bytes_max_ =
-      std::min(options_.ring_bytes / 4, options_.block_bytes_max - block_overhead(options_.streams));
+  record_bytes_max_ = std::min(options_.ring_bytes / 4,
+                               options_.block_bytes_max - block_overhead(options_.streams));
 }
 
-Result<std::unique_ptr<Log>> Log::create(const LogOptions& options, const LogStart& start, os::Os& os) {
+Result<std::unique_ptr<Log>> Log::create(const LogOptions& options, const LogStart& start,
+                                         os::Os& os) {
   AETHER_TRY(check_options(options, start));
   std::unique_ptr<Log> log(new Log(options, start, os));
   AETHER_TRY(log->open());
@@ -103,9 +106,9 @@ Result<Reservation> Log::reserve(uint32_t stream, uint64_t size) {
   AETHER_ASSERT(size % kRecordAlignment == 0 && size >= sizeof(RecordHeader));
   if (size > record_bytes_max_) {
     if (current_segment() == 0) return Error(Code::unsupported, "the log is open for reading only");
-    return Error(Code::too_large, "a log record of " + std::to_string(size) +
-                                      " bytes exceeds the limit of " +
-                                      std::to_string(record_bytes_max_) + "; make the change smaller");
+    return Error(Code::too_large,
+                 "a log record of " + std::to_string(size) + " bytes exceeds the limit of " +
+                     std::to_string(record_bytes_max_) + "; make the change smaller");
   }
   Ring& ring = rings_[stream];
   const Lsn begin = ring.reserve(size);
@@ -125,9 +128,9 @@ void Log::publish(const Reservation& reservation) noexcept {
   // tail in reserve() and look at its state now. All sequentially consistent, so one sees the other.
   WriterState state = writer_state_.load(std::memory_order_seq_cst);
   if (state == WriterState::awake) return;
-  const bool much =
-      reservation.end() - streams_durable_[reservation.stream].load(std::memory_order_relaxed) >
-      kFlushBytes;
+  const bool much = reservation.end() -
+                        streams_durable_[reservation.stream].load(std::memory_order_relaxed) >
+                    kFlushBytes;
   if (state == WriterState::timed && !much) return;
   if (writer_state_.compare_exchange_strong(state, WriterState::awake)) wake_writer();
 }
@@ -177,7 +180,8 @@ bool Log::is_durable(const LsnVector& vector) const noexcept {
 
 Result<void> Log::wait_durable(const LsnVector& vector, bool linger) {
   if (is_durable(vector)) return {};
-  AETHER_ASSERT(vector.covered_by(reserved()));  // Else it would wait for records that nobody wrote.
+  AETHER_ASSERT(
+      vector.covered_by(reserved()));  // Else it would wait for records that nobody wrote.
 
   os::Backoff backoff;
   while (!is_durable(vector)) {
@@ -195,7 +199,8 @@ Result<void> Log::wait_durable(const LsnVector& vector, bool linger) {
       step = flush_step();
     }
     turn_.give_back();
-    if (step == Step::empty) backoff.wait();  // A hole in one of our streams: about to be published.
+    if (step == Step::empty)
+      backoff.wait();  // A hole in one of our streams: about to be published.
   }
   return {};
 }
@@ -209,7 +214,8 @@ void Log::request_flush() noexcept {
 
 Result<void> Log::release_before(LogPosition position) {
   if (segments_ == nullptr) return {};  // Detached.
-  const uint64_t ended = position / options_.segment_bytes;  // Segments below this number end there.
+  const uint64_t ended = position /
+                         options_.segment_bytes;  // Segments below this number end there.
   return segments_->release_before(std::min(ended, current_segment()));
 }
 

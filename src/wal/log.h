@@ -37,14 +37,17 @@
 namespace aether::wal {
 
 struct LogOptions {
-  std::string directory = {};     ///< ".../log"; exists.
-  uint64_t environment_id = 0;    ///< Part of every checksum's seed, so that foreign blocks are not taken.
-  uint32_t streams = 1;           ///< 1 - kMaxStreams.
+  std::string directory = {};  ///< ".../log"; exists.
+  uint64_t
+      environment_id = 0;  ///< Part of every checksum's seed, so that foreign blocks are not taken.
+  uint32_t streams = 1;    ///< 1 - kMaxStreams.
   uint64_t segment_bytes = 64 * MiB;  ///< A power of two.
-  uint64_t ring_bytes = 4 * MiB;  ///< Of each stream; a power of two of at least 64 KiB. The largest record is a
-                                  ///< quarter of it (see max_record_bytes).
-  uint64_t block_bytes_max = 1 * MiB;  ///< Of one block; a multiple of 4 KiB. Larger than a quarter of a
-                                       ///< segment: taken as that quarter.
+  uint64_t ring_bytes =
+      4 * MiB;  ///< Of each stream; a power of two of at least 64 KiB. The largest record is a
+                ///< quarter of it (see max_record_bytes).
+  uint64_t
+      block_bytes_max = 1 * MiB;  ///< Of one block; a multiple of 4 KiB. Larger than a quarter of a
+                                  ///< segment: taken as that quarter.
   uint32_t flush_interval_ms = 20;
   bool background_thread = true;
 };
@@ -190,7 +193,8 @@ class Log {
 
   // Appenders.
   std::array<Ring, kMaxStreams> rings_;
-  alignas(64) std::array<std::atomic<Lsn>, kMaxStreams> streams_durable_{};  ///< PLV: one cache line.
+  alignas(
+      64) std::array<std::atomic<Lsn>, kMaxStreams> streams_durable_{};  ///< PLV: one cache line.
   alignas(64) std::atomic<LogPosition> append_position_{0};
   std::atomic<WriterState> writer_state_{WriterState::awake};
   std::atomic<bool> failed_{false};
@@ -200,12 +204,14 @@ class Log {
   std::unique_ptr<SegmentFiles> segments_;
   std::unique_ptr<os::File> file_ AETHER_GUARDED_BY(turn_);
   AlignedBuffer block_ AETHER_GUARDED_BY(turn_);
-  LogPosition next_position_ AETHER_GUARDED_BY(turn_) = 0;      ///< Of the next block, if it fits there.
+  LogPosition next_position_ AETHER_GUARDED_BY(turn_) =
+      0;  ///< Of the next block, if it fits there.
   LogPosition previous_position_ AETHER_GUARDED_BY(turn_) = 0;  ///< Of the last block; 0: none.
   uint32_t first_stream_ AETHER_GUARDED_BY(turn_) = 0;  ///< Whose records go first; rotates.
   std::atomic<uint32_t> joined_{0};  ///< How many waited for the last step: worth a linger.
-  uint64_t asked_segment_ AETHER_GUARDED_BY(turn_) = 0;  ///< Asked the background thread to prepare it.
-  std::atomic<bool> segment_wanted_{false};              ///< It has not done so yet.
+  uint64_t asked_segment_ AETHER_GUARDED_BY(turn_) =
+      0;                                     ///< Asked the background thread to prepare it.
+  std::atomic<bool> segment_wanted_{false};  ///< It has not done so yet.
   std::atomic<uint64_t> segment_{0};
   std::atomic<uint64_t> bytes_written_{0};
   std::atomic<uint64_t> flushes_{0};
@@ -216,7 +222,7 @@ class Log {
   std::string failure_ AETHER_GUARDED_BY(mutex_);
   bool stop_ AETHER_GUARDED_BY(mutex_) = false;
   std::atomic<bool> flush_requested_{false};
-  LsnVector interval_mark_ AETHER_GUARDED_BY(mutex_);       ///< To be durable when the interval is over.
+  LsnVector interval_mark_ AETHER_GUARDED_BY(mutex_);  ///< To be durable when the interval is over.
   uint64_t interval_end_ns_ AETHER_GUARDED_BY(mutex_) = 0;  ///< 0: none runs.
   std::unique_ptr<os::Thread> thread_;
 };

@@ -44,8 +44,8 @@ Log::Gathered Log::gather() {
 }
 
 Result<void> Log::write_block(const Gathered& gathered) {
-  const uint64_t length =
-      base::align_up(block_overhead(options_.streams) + gathered.payload, kBlockAlignment);
+  const uint64_t length = base::align_up(block_overhead(options_.streams) + gathered.payload,
+                                         kBlockAlignment);
   const LogPosition segment_end = (current_segment() + 1) * options_.segment_bytes;
   if (next_position_ + length > segment_end) AETHER_TRY(switch_segment());
 
@@ -59,7 +59,8 @@ Result<void> Log::write_block(const Gathered& gathered) {
   next_position_ = position + length;
   bytes_written_.fetch_add(length, std::memory_order_relaxed);
   flushes_.fetch_add(1, std::memory_order_relaxed);
-  if (position % options_.segment_bytes + length > options_.segment_bytes / 2) ask_for_next_segment();
+  if (position % options_.segment_bytes + length > options_.segment_bytes / 2)
+    ask_for_next_segment();
   return {};
 }
 
@@ -79,7 +80,8 @@ uint64_t Log::build_block(const Gathered& gathered, LogPosition position) {
   for (uint32_t s = 0; s < options_.streams; ++s) {
     const Ring& ring = rings_[s];
     const uint64_t run = gathered.run[s];
-    const ChunkEntry entry{.stream = s, .length = static_cast<uint32_t>(run), .lsn = ring.released()};
+    const ChunkEntry entry{
+        .stream = s, .length = static_cast<uint32_t>(run), .lsn = ring.released()};
     base::store(block + sizeof(BlockHeader) + s * sizeof(ChunkEntry), entry);
     std::memcpy(block + at, ring.at(ring.released()), run);
     at += run;
@@ -126,7 +128,8 @@ void Log::fail(const Error& why) {
   os::LockGuard lock(mutex_);
   failure_ = "the log could not be written (" + std::string(to_string(why.code())) + ": " +
              std::string(why.message()) +
-             "); the outcome of unacknowledged commits is unknown until the environment is opened again";
+             "); the outcome of unacknowledged commits is unknown until the environment is opened "
+             "again";
   failed_.store(true, std::memory_order_release);
 }
 
@@ -136,11 +139,8 @@ void Log::run_background() {
   os::Backoff backoff;
   while (true) {
     switch (wait_for_work()) {
-      case Work::stop:
-        return;
-      case Work::prepare_segment:
-        prepare_next_segment();
-        break;
+      case Work::stop: return;
+      case Work::prepare_segment: prepare_next_segment(); break;
       case Work::flush:
         if (turn_.try_take()) {
           const Step step = flush_step();

@@ -11,7 +11,7 @@
 namespace aether::wal {
 namespace {
 
-constexpr uint64_t kScanReadBytes = 1 * MiB;  // Forward reading.
+constexpr uint64_t kScanReadBytes = 1 * MiB;   // Forward reading.
 constexpr uint64_t kUndoReadBytes = 64 * KiB;  // Single blocks, mostly small.
 
 // Blocks lie between the segment's header and its end: a position at offset 0, where a block ended
@@ -97,7 +97,8 @@ Result<void> SegmentView::read_header() {
   }
   if (header_.segment_bytes != options_.segment_bytes) {
     return Error(Code::corruption, "log segment " + file_->path() + " was made for segments of " +
-                                       std::to_string(header_.segment_bytes) + " bytes instead of " +
+                                       std::to_string(header_.segment_bytes) +
+                                       " bytes instead of " +
                                        std::to_string(options_.segment_bytes));
   }
   return {};
@@ -157,8 +158,11 @@ void fill_block(Block& to, LogPosition position, uint32_t epoch, const BlockCont
 
 struct LogReader::Impl {
   Impl(const LogReaderOptions& given, std::vector<EpochExtent> given_extents, os::Os& given_os)
-      : options(given), extents(std::move(given_extents)), os(given_os),
-        scan(options, os, kScanReadBytes), undo(options, os, kUndoReadBytes) {}
+      : options(given),
+        extents(std::move(given_extents)),
+        os(given_os),
+        scan(options, os, kScanReadBytes),
+        undo(options, os, kUndoReadBytes) {}
 
   const EpochExtent& extent() const { return extents[index]; }
   LogPosition slot() const { return slot_at(position, options.segment_bytes); }
@@ -180,11 +184,11 @@ struct LogReader::Impl {
   SegmentView scan;  ///< next()
   SegmentView undo;  ///< read_block()
 
-  size_t index = 0;          ///< Of the extent being read.
-  bool begun = false;        ///< position belongs to extent `index`.
-  LogPosition position = 0;  ///< After the last block.
+  size_t index = 0;                     ///< Of the extent being read.
+  bool begun = false;                   ///< position belongs to extent `index`.
+  LogPosition position = 0;             ///< After the last block.
   std::optional<LogPosition> previous;  ///< The last block of this extent.
-  LsnVector cut;             ///< Ends of the streams so far.
+  LsnVector cut;                        ///< Ends of the streams so far.
   bool torn = false;
   Block block;
 
@@ -220,9 +224,9 @@ Result<bool> LogReader::Impl::at_fence() {
   const LogPosition fence = slot_at(*extent().end, options.segment_bytes);
   if (slot() < fence) return false;
   if (slot() > fence) {
-    return Error(Code::corruption, scan.place(*previous) + ": the block reaches over the end of epoch " +
-                                       std::to_string(extent().epoch) + " at position " +
-                                       std::to_string(fence));
+    return Error(Code::corruption,
+                 scan.place(*previous) + ": the block reaches over the end of epoch " +
+                     std::to_string(extent().epoch) + " at position " + std::to_string(fence));
   }
   if (!previous) {  // Nothing was read, so nothing contradicts the fence.
     cut = extent().cut;
@@ -246,7 +250,8 @@ Result<void> LogReader::Impl::accept(LogPosition at, std::string_view bytes) {
     return damaged(slot(), "the block at " + scan.place(at) + " follows one at position " +
                                std::to_string(header.previous) + " that is not there");
   }
-  AETHER_TRY_ASSIGN(const BlockContent content, parse_block(bytes, options.streams, scan.place(at)));
+  AETHER_TRY_ASSIGN(const BlockContent content,
+                    parse_block(bytes, options.streams, scan.place(at)));
   for (uint32_t s = 0; s < options.streams; ++s) {
     const ChunkEntry& entry = content.entries[s];
     // Inside an extent a stream goes on where it ended; from one epoch to the next it may only grow.
@@ -274,7 +279,8 @@ Result<void> LogReader::Impl::check_end() {
                                std::to_string(*extent().end));
   }
   if (slot() < options.known_durable) {
-    return damaged(slot(), "the log was durable up to position " + std::to_string(options.known_durable));
+    return damaged(slot(),
+                   "the log was durable up to position " + std::to_string(options.known_durable));
   }
   AETHER_TRY_ASSIGN(const std::optional<LogPosition> later, find_later_block(slot()));
   if (later) return damaged(slot(), "the later block at " + scan.place(*later) + " is intact");
@@ -319,18 +325,18 @@ LogReader::~LogReader() = default;
 
 Result<std::unique_ptr<LogReader>> LogReader::open(const LogReaderOptions& options,
                                                    std::vector<EpochExtent> extents, os::Os& os) {
-  if (options.streams < 1 || options.streams > kMaxStreams || options.segment_bytes < 2 * kBlockAlignment ||
-      options.segment_bytes % kBlockAlignment != 0) {
+  if (options.streams < 1 || options.streams > kMaxStreams ||
+      options.segment_bytes < 2 * kBlockAlignment || options.segment_bytes % kBlockAlignment != 0) {
     return Error(Code::invalid_argument, "log reader: streams or segment_bytes out of range");
   }
   for (const EpochExtent& extent : extents) {
     if (extent.begin % kBlockAlignment != 0 || extent.begin < options.segment_bytes) {
-      return Error(Code::corruption, "the log cannot begin at position " + std::to_string(extent.begin) +
-                                         ": no block starts there");
+      return Error(Code::corruption, "the log cannot begin at position " +
+                                         std::to_string(extent.begin) + ": no block starts there");
     }
     if (extent.end && *extent.end < extent.begin) {
-      return Error(Code::corruption, "epoch " + std::to_string(extent.epoch) +
-                                         " of the log ends before it begins");
+      return Error(Code::corruption,
+                   "epoch " + std::to_string(extent.epoch) + " of the log ends before it begins");
     }
   }
   std::unique_ptr<LogReader> reader(new LogReader());

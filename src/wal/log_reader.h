@@ -30,9 +30,9 @@ namespace aether::wal {
 /// A stretch of the log that one life of the environment wrote.
 struct EpochExtent {
   uint32_t epoch = 0;
-  LogPosition begin = 0;               ///< Of its first block to read.
-  std::optional<LogPosition> end;      ///< After its last block, as fenced; nothing: find it.
-  LsnVector cut;                       ///< As fenced: the streams' ends. Only with `end`.
+  LogPosition begin = 0;           ///< Of its first block to read.
+  std::optional<LogPosition> end;  ///< After its last block, as fenced; nothing: find it.
+  LsnVector cut;                   ///< As fenced: the streams' ends. Only with `end`.
 };
 
 /// A run of one stream's records inside a block.
@@ -91,6 +91,5 @@ class RecordCursor {
  private:
   Chunk chunk_;
 };
-
 
 }  // namespace aether::wal

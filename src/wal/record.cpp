@@ -81,8 +81,9 @@ Result<RecordHeader> parse_header(std::string_view bytes, uint32_t stream, Lsn l
   }
   if (header.length < sizeof(RecordHeader) || header.length % kRecordAlignment != 0 ||
       header.length > bytes.size()) {
-    return bad_record(stream, lsn, "length is " + std::to_string(header.length) + " of " +
-                                       std::to_string(bytes.size()) + " bytes");
+    return bad_record(stream, lsn,
+                      "length is " + std::to_string(header.length) + " of " +
+                          std::to_string(bytes.size()) + " bytes");
   }
   if (header.type < RecordType::filler || header.type > RecordType::end) {
     return bad_record(stream, lsn,
@@ -162,13 +163,13 @@ bool RecordView::covered_by(const LsnVector& cut) const noexcept {
 }
 
 Result<RecordView> parse_record(std::string_view bytes, uint32_t stream, Lsn lsn) {
-  RecordView view{.header = {}, .stream = stream, .lsn = lsn, .gsn = 0, .vector = {}, .parts = {},
-                  .undo = {}};
+  RecordView view{
+      .header = {}, .stream = stream, .lsn = lsn, .gsn = 0, .vector = {}, .parts = {}, .undo = {}};
   AETHER_TRY_ASSIGN(view.header, parse_header(bytes, stream, lsn));
   if (view.header.type == RecordType::filler) return view;  // Its body means nothing.
 
-  const std::string_view body =
-      bytes.substr(sizeof(RecordHeader), view.header.length - sizeof(RecordHeader));
+  const std::string_view body = bytes.substr(sizeof(RecordHeader),
+                                             view.header.length - sizeof(RecordHeader));
   base::ByteReader reader(body);
   view.vector = reader.read_bytes(view.header.vector_count * kElementBytes);
   AETHER_TRY(check_vector(view));
@@ -180,9 +181,9 @@ Result<RecordView> parse_record(std::string_view bytes, uint32_t stream, Lsn lsn
       const auto part = reader.read<PartHeader>();
       reader.read_bytes(part.length);
       if (!reader.ok()) {
-        return bad_record(stream, lsn, "part " + std::to_string(i) + " of " +
-                                           std::to_string(view.header.part_count) +
-                                           " ends behind the record");
+        return bad_record(stream, lsn,
+                          "part " + std::to_string(i) + " of " +
+                              std::to_string(view.header.part_count) + " ends behind the record");
       }
     }
     view.parts = body.substr(parts_at, body.size() - reader.remaining() - parts_at);

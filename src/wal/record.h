@@ -30,7 +30,8 @@ enum class RecordType : uint8_t {
 };
 
 /// Flags of a record.
-inline constexpr uint8_t kFlagCommits = 1;  ///< A change that is its transaction's only one, and its commit.
+inline constexpr uint8_t
+    kFlagCommits = 1;  ///< A change that is its transaction's only one, and its commit.
 
 /// Who understands a part's data: registered with recovery (recovery/resource_manager.h).
 enum class ResourceManager : uint8_t {
@@ -53,7 +54,8 @@ static_assert(sizeof(RecordHeader) == 24);
 /// On disk, before the data of each part.
 struct PartHeader {
   uint64_t page_id = 0;
-  Gsn gsn_before = 0;  ///< kFormatGsn: the part's data is the whole page, whatever was there before.
+  Gsn gsn_before =
+      0;  ///< kFormatGsn: the part's data is the whole page, whatever was there before.
   StoreId store = 0;
   ResourceManager manager = ResourceManager::space;
   uint8_t op = 0;
@@ -79,10 +81,10 @@ struct RecordSpec {
   uint8_t flags = 0;
   TxnId txn = 0;
   Lsn link = kNoLsn;
-  Gsn gsn = 0;                  ///< After; for records with parts.
+  Gsn gsn = 0;                         ///< After; for records with parts.
   const LsnVector* vector = nullptr;   ///< Dependencies; null: none.
   const LsnVector* durable = nullptr;  ///< Elements at or below these are left out.
-  uint32_t home_stream = 0;            ///< Its own stream's element is left out: the position says it.
+  uint32_t home_stream = 0;  ///< Its own stream's element is left out: the position says it.
   std::span<const PartSpec> parts = {};
   std::span<const std::string_view> undo = {};  ///< What undo needs, read by the manager of part 0.
 };

@@ -54,7 +54,8 @@ class Ring {
   /// Length of the whole published records from released() on, at most `limit` bytes.
   uint64_t published_run(uint64_t limit) const noexcept {
     const Lsn from = released();
-    if (limit > memory_.bytes()) limit = memory_.bytes();  // Behind that it would meet itself again.
+    if (limit > memory_.bytes())
+      limit = memory_.bytes();  // Behind that it would meet itself again.
     uint64_t run = 0;
     while (run < limit) {
       const uint32_t length = length_word(from + run).load(std::memory_order_acquire);

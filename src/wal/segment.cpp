@@ -46,7 +46,8 @@ Result<void> remove_if_there(os::Os& os, const std::string& path) {
 
 std::string segment_name(uint64_t segment) {
   std::string name(kNameDigits, '0');
-  for (size_t i = kNameDigits; segment != 0; segment >>= 4) name[--i] = "0123456789abcdef"[segment & 15];
+  for (size_t i = kNameDigits; segment != 0; segment >>= 4)
+    name[--i] = "0123456789abcdef"[segment & 15];
   return name.append(kNameEnding);
 }
 
@@ -73,8 +74,8 @@ bool read_segment_header(std::string_view bytes, SegmentHeader& header) noexcept
          header.checksum == header_checksum(bytes.data(), header.environment_id);
 }
 
-Result<std::unique_ptr<SegmentFiles>> SegmentFiles::open(const SegmentOptions& options, uint64_t first,
-                                                         os::Os& os) {
+Result<std::unique_ptr<SegmentFiles>> SegmentFiles::open(const SegmentOptions& options,
+                                                         uint64_t first, os::Os& os) {
   std::unique_ptr<SegmentFiles> files(new SegmentFiles(options, os));
   AETHER_TRY_ASSIGN(const std::vector<uint64_t> numbers, list_segments(options.directory, os));
   const auto leftover = std::lower_bound(numbers.begin(), numbers.end(), first);

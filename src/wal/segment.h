@@ -107,7 +107,8 @@ class SegmentFiles {
   const SegmentOptions options_;
   os::Os& os_;
   os::Mutex mutex_;
-  std::set<uint64_t> in_use_ AETHER_GUARDED_BY(mutex_);  ///< On disk and not spare, older epochs too.
+  std::set<uint64_t> in_use_
+      AETHER_GUARDED_BY(mutex_);  ///< On disk and not spare, older epochs too.
   std::set<uint64_t> spares_ AETHER_GUARDED_BY(mutex_);
   uint64_t last_taken_ AETHER_GUARDED_BY(mutex_) = 0;
   std::unique_ptr<Preparation> preparation_ AETHER_GUARDED_BY(mutex_);

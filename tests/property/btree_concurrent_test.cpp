@@ -250,7 +250,7 @@ TEST_P(BTreeConcurrent, WritersOfDifferentRows) {
   for (uint64_t thread = 0; thread < kWriters; ++thread) {
     OwnRows& rows = owners.emplace_back(*world_.env, *store_, random_of(thread), thread, numbers,
                                         &key_of, &value_of);
-    writers.push_back([&rows, steps] {
+    writers.push_back([&rows] {
       for (uint64_t i = 0; i < steps && !HasFailure(); ++i) rows.step();
     });
   }

@@ -75,8 +75,9 @@ class BTree {
   Result<buffer::OptimisticGuard> find_leaf(Bytes key, SeekTo where = SeekTo::key,
                                             buffer::ScanRing* ring = nullptr);
 
-  /// Loads a sorted run into the empty tree (bulk_load.cpp). Returns the number of rows.
-  Result<uint64_t> bulk_load(txn::TransactionContext& txn,
+  /// Fills the empty tree from a sorted run, as rows of `txn`. One record, never undone: the caller waits until
+  /// `context`'s vector is durable. Returns the number of rows.
+  Result<uint64_t> bulk_load(buffer::LogContext& context, TxnId txn,
                              FunctionRef<Result<bool>(Bytes& key, Bytes& value)> next);
 
   /// Gives back the rightmost leaf, with the inner nodes that lead to nothing else and the values outside pages; the

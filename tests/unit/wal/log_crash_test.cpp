@@ -30,7 +30,8 @@ void live(Log& log, sim::Random& random, uint64_t records, Promises& promises) {
   for (uint64_t i = 0; i < records; ++i) {
     const auto stream = static_cast<uint32_t>(random.below(kStreams));
     const TxnId txn = log.epoch() * 1'000'000 + i;
-    promises.appended[stream].push_back(txn);  // First: reserve may flush it. Not published, not there.
+    promises.appended[stream].push_back(
+        txn);  // First: reserve may flush it. Not published, not there.
     const Result<Reservation> space = append(log, stream, txn, random.below(3000));
     ASSERT_TRUE(space) << error_of(space);
     if (random.percent(40)) {
@@ -62,8 +63,8 @@ sim::Crash crash_of(uint64_t seed) {
 void survive_twice(std::unique_ptr<sim::SimOs> disk, const Promises& before, uint64_t seed) {
   const LogOptions options = crash_options();
   std::vector<EpochExtent> extents = whole_log(options);
-  const Result<ReadLog> first =
-      read_log(*disk, reader_options(options, before.known_durable), extents);
+  const Result<ReadLog> first = read_log(*disk, reader_options(options, before.known_durable),
+                                         extents);
   ASSERT_TRUE(first) << error_of(first);
   ASSERT_NO_FATAL_FAILURE(check(*first, before));
   if (seed % 16 != 0) return;  // The second life costs more.
@@ -72,7 +73,8 @@ void survive_twice(std::unique_ptr<sim::SimOs> disk, const Promises& before, uin
   extents[0].cut = first->cut;
   LogStart start{.epoch = 2, .segment = first->end / options.segment_bytes + 1, .lsn = first->cut};
   for (uint32_t s = 0; s < kStreams; ++s) start.lsn.raise(s, kFirstLsn);
-  extents.push_back({.epoch = 2, .begin = start.segment * options.segment_bytes, .end = {}, .cut = {}});
+  extents.push_back(
+      {.epoch = 2, .begin = start.segment * options.segment_bytes, .end = {}, .cut = {}});
 
   Promises promises;
   for (uint32_t s = 0; s < kStreams; ++s) {
@@ -82,8 +84,8 @@ void survive_twice(std::unique_ptr<sim::SimOs> disk, const Promises& before, uin
   disk->on_step([&](const sim::Step& step) {
     if (!step.changes_disk) return;
     const auto after = disk->crash(crash_of(seed + step.number));
-    const Result<ReadLog> read =
-        read_log(*after, reader_options(options, promises.known_durable), extents);
+    const Result<ReadLog> read = read_log(*after, reader_options(options, promises.known_durable),
+                                          extents);
     ASSERT_TRUE(read) << "step " << step.number << ": " << error_of(read);
     ASSERT_NO_FATAL_FAILURE(check(*read, promises)) << "step " << step.number;
   });
@@ -105,7 +107,8 @@ TEST(LogCrash, NothingAcknowledgedIsLostAtAnyStep) {
       for (int i = 0; i < 4; ++i, ++crashes) {
         const uint64_t how = random.next();
         survive_twice(disk->crash(crash_of(how)), promises, how);
-        if (testing::Test::HasFatalFailure()) ADD_FAILURE() << "step " << step.number << ", crash " << how;
+        if (testing::Test::HasFatalFailure())
+          ADD_FAILURE() << "step " << step.number << ", crash " << how;
       }
     });
     live(*make_log(*disk, crash_options(), first_start(kStreams)), random, 150, promises);

@@ -16,7 +16,8 @@ std::string hex_lines(std::string_view bytes, uint64_t offset) {
     std::snprintf(text, sizeof text, "    %04x", static_cast<unsigned>(offset + row));
     lines += text;
     for (size_t i = row; i < std::min(row + 16, bytes.size()); ++i) {
-      std::snprintf(text, sizeof text, "%s%02x", i % 8 == 0 ? "  " : " ", static_cast<unsigned char>(bytes[i]));
+      std::snprintf(text, sizeof text, "%s%02x", i % 8 == 0 ? "  " : " ",
+                    static_cast<unsigned char>(bytes[i]));
       lines += text;
     }
     lines += '\n';
@@ -30,8 +31,11 @@ std::string example_segment() {
   const auto log = make_log(*disk, tiny_options(), first_start());
   const std::string_view data[] = {"key=new"};
   const std::string_view undo[] = {"old"};
-  const PartSpec part{.header = {.page_id = 5, .gsn_before = 0x33, .store = 2,
-                                 .manager = ResourceManager::btree, .op = 1},
+  const PartSpec part{.header = {.page_id = 5,
+                                 .gsn_before = 0x33,
+                                 .store = 2,
+                                 .manager = ResourceManager::btree,
+                                 .op = 1},
                       .data = data};
   const Result<Reservation> change = log->append(
       0, {.type = RecordType::change, .txn = 9, .gsn = 0x34, .parts = {&part, 1}, .undo = undo});

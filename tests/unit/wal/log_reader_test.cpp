@@ -123,14 +123,16 @@ TEST(LogReader, FindsItsEndAtEveryBlockOfASegment) {
     const Result<ReadLog> read = written.read(written.log->append_position());
     ASSERT_TRUE(read) << blocks << " blocks: " << error_of(read);
     EXPECT_EQ(read->txns(0), count_to(blocks));
-    EXPECT_EQ(read->end, blocks > 0 ? written.log->append_position() : written.options.segment_bytes);
+    EXPECT_EQ(read->end,
+              blocks > 0 ? written.log->append_position() : written.options.segment_bytes);
     EXPECT_FALSE(read->torn);
   }
 }
 
 TEST(LogReader, DamageAtTheEndOfASegmentIsSeenFromTheNext) {
   const WrittenLog written(20);
-  damage(*written.disk, written.options, 64 * KiB + 60 * KiB + 50);  // The 15th block, segment 1's last.
+  damage(*written.disk, written.options,
+         64 * KiB + 60 * KiB + 50);  // The 15th block, segment 1's last.
   expect_corruption(written.read(), segment_name(1), 60 * KiB);
 }
 
@@ -174,7 +176,7 @@ TEST(LogReader, AMissingLastSegmentIsCorruptionIfItWasDurable) {
   const WrittenLog written(20);
   const LogPosition end = written.log->append_position();
   ASSERT_TRUE(written.disk->remove(segment_path(2)));
-  EXPECT_TRUE(written.read());  // Nothing proves that it was there ...
+  EXPECT_TRUE(written.read());                     // Nothing proves that it was there ...
   const Result<ReadLog> read = written.read(end);  // ... but a checkpoint may.
   ASSERT_FALSE(read);
   EXPECT_THAT(std::string(read.error().message()), HasSubstr(segment_name(2)));
@@ -211,8 +213,8 @@ void rewrite_block(const WrittenLog& written, LogPosition position, Change chang
   const std::string path = segment_path(position / written.options.segment_bytes);
   Result<std::string> file = written.disk->read_file(path);
   ASSERT_TRUE(file);
-  std::byte* const block =
-      reinterpret_cast<std::byte*>(file->data()) + position % written.options.segment_bytes;
+  std::byte* const block = reinterpret_cast<std::byte*>(file->data()) +
+                           position % written.options.segment_bytes;
   change(block);
   seal_block(block, 4096);
   ASSERT_TRUE(written.disk->write_file(path, *file));
@@ -272,7 +274,10 @@ TEST(LogReader, ASegmentOfAnotherFormatOrSizeIsRefused) {
     EXPECT_TRUE(written.disk->write_file(segment_path(1), changed));
     return written.read();
   };
-  SegmentHeader header{.version = 2, .epoch = 1, .environment_id = kEnvironment, .segment = 1,
+  SegmentHeader header{.version = 2,
+                       .epoch = 1,
+                       .environment_id = kEnvironment,
+                       .segment = 1,
                        .segment_bytes = 64 * KiB};
   const Result<ReadLog> newer = with_header(header);
   ASSERT_FALSE(newer);
@@ -369,7 +374,8 @@ TEST(LogReader, AFencedEpochMustReachItsFence) {
 
 TEST(LogReader, ABlockBehindTheFenceIsNotTaken) {
   ThreeEpochs written;
-  written.extents[0].end = *written.extents[0].end - 4096;  // As if its last block had been cut off.
+  written.extents[0].end = *written.extents[0].end -
+                           4096;  // As if its last block had been cut off.
   const Result<ReadLog> read = written.read();
   ASSERT_FALSE(read);  // Stream 0 ends before the cut that was fenced.
   EXPECT_THAT(std::string(read.error().message()), HasSubstr("was closed at LSN"));
@@ -417,7 +423,8 @@ TEST(LogReader, AnEmptyEpochKeepsTheCut) {
 TEST(LogReader, StartsInTheMiddleOfAnEpoch) {
   const WrittenLog written(40);
   for (size_t block = 0; block < 40; ++block) {
-    const EpochExtent extent{.epoch = 1, .begin = written.starts[block], .end = std::nullopt, .cut = {}};
+    const EpochExtent extent{
+        .epoch = 1, .begin = written.starts[block], .end = std::nullopt, .cut = {}};
     const Result<ReadLog> read = read_log(*written.disk, reader_options(written.options), {extent});
     ASSERT_TRUE(read) << "block " << block << ": " << error_of(read);
     EXPECT_EQ(read->count, 40 - block);
@@ -449,8 +456,10 @@ TEST(LogReader, RefusesExtentsThatCannotBe) {
   };
   EXPECT_EQ(open({.epoch = 1, .begin = 64 * KiB, .end = std::nullopt, .cut = {}}), "ok");
   EXPECT_THAT(open({.epoch = 1, .begin = 4096, .end = std::nullopt, .cut = {}}), HasSubstr("4096"));
-  EXPECT_THAT(open({.epoch = 1, .begin = 70000, .end = std::nullopt, .cut = {}}), HasSubstr("70000"));
-  EXPECT_THAT(open({.epoch = 1, .begin = 128 * KiB, .end = 64 * KiB, .cut = {}}), HasSubstr("ends before"));
+  EXPECT_THAT(open({.epoch = 1, .begin = 70000, .end = std::nullopt, .cut = {}}),
+              HasSubstr("70000"));
+  EXPECT_THAT(open({.epoch = 1, .begin = 128 * KiB, .end = 64 * KiB, .cut = {}}),
+              HasSubstr("ends before"));
 }
 
 TEST(LogReader, NoExtentsIsAnEmptyLog) {
@@ -484,8 +493,9 @@ TEST(LogReader, ReadsABlockAgain) {
 TEST(LogReader, ABlockThatIsNotThereIsCorruption) {
   const WrittenLog written(3);
   const auto reader = *LogReader::open(reader_options(written.options), {}, *written.disk);
-  for (const LogPosition position : {LogPosition{0}, written.starts[0] + 8, written.starts[2] + 4096,
-                                     LogPosition{999 * 64 * KiB + 4096}}) {
+  for (const LogPosition position :
+       {LogPosition{0}, written.starts[0] + 8, written.starts[2] + 4096,
+        LogPosition{999 * 64 * KiB + 4096}}) {
     const Result<const Block*> block = reader->read_block(position, 1);
     ASSERT_FALSE(block) << position;
     EXPECT_EQ(block.error().code(), Code::corruption);

@@ -161,9 +161,12 @@ TEST(Log, SaysWhichOptionIsWrong) {
   };
   EXPECT_THAT(message([](LogOptions& o, LogStart&) { o.streams = 0; }), HasSubstr("streams"));
   EXPECT_THAT(message([](LogOptions& o, LogStart&) { o.streams = 9; }), HasSubstr("streams"));
-  EXPECT_THAT(message([](LogOptions& o, LogStart&) { o.segment_bytes = 96 * KiB; }), HasSubstr("segment_bytes"));
-  EXPECT_THAT(message([](LogOptions& o, LogStart&) { o.ring_bytes = 32 * KiB; }), HasSubstr("ring_bytes"));
-  EXPECT_THAT(message([](LogOptions& o, LogStart&) { o.block_bytes_max = 5000; }), HasSubstr("block_bytes_max"));
+  EXPECT_THAT(message([](LogOptions& o, LogStart&) { o.segment_bytes = 96 * KiB; }),
+              HasSubstr("segment_bytes"));
+  EXPECT_THAT(message([](LogOptions& o, LogStart&) { o.ring_bytes = 32 * KiB; }),
+              HasSubstr("ring_bytes"));
+  EXPECT_THAT(message([](LogOptions& o, LogStart&) { o.block_bytes_max = 5000; }),
+              HasSubstr("block_bytes_max"));
   EXPECT_THAT(message([](LogOptions&, LogStart& s) { s.lsn.at[0] = 0; }), HasSubstr("lsn"));
   EXPECT_THAT(message([](LogOptions&, LogStart& s) { s.lsn.at[0] = 68; }), HasSubstr("lsn"));
   EXPECT_THAT(message([](LogOptions&, LogStart& s) { s.epoch = 0; }), HasSubstr("epoch"));
@@ -209,8 +212,7 @@ TEST(Log, WrapsTheRingAndChangesSegments) {
   EXPECT_EQ(read->txns(1), want[1]);
   EXPECT_GT(log->current_segment(), 8u);
   EXPECT_EQ(log->stats().segments_created, log->current_segment());
-  EXPECT_EQ(log->stats().bytes_appended,
-            log->durable(0) + log->durable(1) - 2 * kFirstLsn);
+  EXPECT_EQ(log->stats().bytes_appended, log->durable(0) + log->durable(1) - 2 * kFirstLsn);
 }
 
 // A block may have room for more than the ring holds: the walk must not go round it twice.
@@ -278,7 +280,8 @@ TEST(Log, ReleasedSegmentsAreRecycledTwoAtMost) {
   const LogOptions options = tiny_options();
   const auto log = make_log(*disk, options, first_start());
   while (log->current_segment() < 6) ASSERT_TRUE(append(*log, 0, 1, 4000));
-  ASSERT_TRUE(log->release_before(6 * options.segment_bytes - 4096));  // The end of 5 is still needed.
+  ASSERT_TRUE(
+      log->release_before(6 * options.segment_bytes - 4096));  // The end of 5 is still needed.
   const Result<std::vector<uint64_t>> needed = list_segments(kDirectory, *disk);
   ASSERT_TRUE(needed);
   EXPECT_THAT(*needed, ElementsAre(1, 2, 5, 6));
@@ -453,7 +456,8 @@ TEST(ConcurrentLog, AFailureReachesEveryWaiter) {
   LogOptions options = tiny_options(3);
   options.background_thread = true;
   const auto log = make_log(*disk, options, first_start(3));
-  disk->add_fault({.kind = sim::StepKind::sync, .path_contains = "log/", .nth = 20, .sticky = true});
+  disk->add_fault(
+      {.kind = sim::StepKind::sync, .path_contains = "log/", .nth = 20, .sticky = true});
   std::vector<std::thread> threads;
   std::atomic<int> failed{0};
   for (uint32_t t = 0; t < 4; ++t) {

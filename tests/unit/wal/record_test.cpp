@@ -58,8 +58,15 @@ struct RandomRecord {
     }
     undo_pieces = {std::string_view(undo_text).substr(0, undo_text.size() / 2),
                    std::string_view(undo_text).substr(undo_text.size() / 2)};
-    spec = {.type = RecordType::change, .flags = kFlagCommits, .txn = txn, .link = 77, .gsn = gsn,
-            .vector = &vector, .durable = &durable, .home_stream = home, .parts = part_specs,
+    spec = {.type = RecordType::change,
+            .flags = kFlagCommits,
+            .txn = txn,
+            .link = 77,
+            .gsn = gsn,
+            .vector = &vector,
+            .durable = &durable,
+            .home_stream = home,
+            .parts = part_specs,
             .undo = undo_pieces};
   }
 
@@ -126,8 +133,8 @@ TEST(Record, ACommitWithoutDependenciesIsAHeader) {
 TEST(Record, ListsOnlyForeignStreamsThatAreNotDurable) {
   const LsnVector vector{{800, 900, 1000, 0, 0, 0, 0, 64}};
   const LsnVector durable{{800, 0, 0, 0, 0, 0, 0, 0}};
-  const std::string bytes = written({.type = RecordType::commit, .vector = &vector,
-                                     .durable = &durable, .home_stream = 1});
+  const std::string bytes = written(
+      {.type = RecordType::commit, .vector = &vector, .durable = &durable, .home_stream = 1});
   const Result<RecordView> got = parse_record(bytes, 1, 64);
   ASSERT_TRUE(got) << got.error().message();
   EXPECT_EQ(got->header.vector_count, 2);  // Stream 0 is durable, stream 1 is its own.

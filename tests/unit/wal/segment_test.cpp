@@ -10,10 +10,8 @@ namespace {
 
 using testing::ElementsAre;
 
-const SegmentOptions kOptions{.directory = kDirectory,
-                              .environment_id = kEnvironment,
-                              .segment_bytes = 64 * KiB,
-                              .epoch = 3};
+const SegmentOptions kOptions{
+    .directory = kDirectory, .environment_id = kEnvironment, .segment_bytes = 64 * KiB, .epoch = 3};
 
 std::unique_ptr<SegmentFiles> open_files(sim::SimOs& disk, uint64_t first) {
   Result<std::unique_ptr<SegmentFiles>> files = SegmentFiles::open(kOptions, first, disk);
@@ -46,8 +44,9 @@ TEST(Segment, NamesSortAsNumbersDo) {
 
 TEST(Segment, ListIgnoresOtherNames) {
   const auto disk = make_disk();
-  for (const char* name : {"000000000000002a.log", "0000000000000007.log", "000000000000002A.log", "7.log",
-                           "0000000000000007.log.old", "00000000000000zz.log", "CONTROL"}) {
+  for (const char* name :
+       {"000000000000002a.log", "0000000000000007.log", "000000000000002A.log", "7.log",
+        "0000000000000007.log.old", "00000000000000zz.log", "CONTROL"}) {
     ASSERT_TRUE(disk->write_file(kDirectory + "/" + name, "x"));
   }
   EXPECT_THAT(numbers(*disk), ElementsAre(7, 42));
@@ -119,7 +118,8 @@ TEST(Segment, ACrashWhileRecyclingIsHarmless) {
   ASSERT_TRUE(files->release_before(2));
   std::vector<std::unique_ptr<sim::SimOs>> crashed;
   disk->on_step([&](const sim::Step& step) {
-    for (const auto policy : {sim::CrashPolicy::lost, sim::CrashPolicy::kept, sim::CrashPolicy::sectors}) {
+    for (const auto policy :
+         {sim::CrashPolicy::lost, sim::CrashPolicy::kept, sim::CrashPolicy::sectors}) {
       crashed.push_back(disk->crash({.policy = policy, .seed = step.number}));
     }
   });

@@ -73,8 +73,8 @@ inline std::unique_ptr<Log> make_log(os::Os& os, const LogOptions& options, cons
 inline Result<Reservation> append(Log& log, uint32_t stream, TxnId txn, uint64_t bytes = 20) {
   const std::string text(bytes, static_cast<char>('a' + txn % 26));
   const std::string_view pieces[] = {text};
-  return log.append(stream,
-                    {.type = RecordType::change, .txn = txn, .home_stream = stream, .undo = pieces});
+  return log.append(
+      stream, {.type = RecordType::change, .txn = txn, .home_stream = stream, .undo = pieces});
 }
 
 inline Result<void> wait_for(Log& log, const Reservation& reservation, bool linger = false) {
@@ -137,10 +137,13 @@ inline std::vector<EpochExtent> whole_log(const LogOptions& options) {
   return {{.epoch = 1, .begin = options.segment_bytes, .end = std::nullopt, .cut = {}}};
 }
 
-inline std::string segment_path(uint64_t segment) { return kDirectory + "/" + segment_name(segment); }
+inline std::string segment_path(uint64_t segment) {
+  return kDirectory + "/" + segment_name(segment);
+}
 
 /// Flips one bit of the byte at `position`.
-inline void damage(sim::SimOs& disk, const LogOptions& options, LogPosition position, unsigned bit = 0) {
+inline void damage(sim::SimOs& disk, const LogOptions& options, LogPosition position,
+                   unsigned bit = 0) {
   const uint64_t offset = position % options.segment_bytes;
   EXPECT_TRUE(disk.flip_bit(segment_path(position / options.segment_bytes), offset * 8 + bit));
 }
