@@ -144,14 +144,15 @@ TEST(Control, TwoDamagedSlotsAreCorruption) {
 }
 
 TEST(Control, ACutFileIsRefusedOrServedByTheSlotThatIsThere) {
-  for (const uint64_t bytes : {uint64_t{0}, uint64_t{1}, kSlotBytes - 1, kSlotBytes}) {
+  for (const uint64_t bytes : {uint64_t{0}, uint64_t{1}, uint64_t{100}, kSlotBytes}) {
     ControlFixture t;
     t.write_to(5);
     const std::string all = *t.os.read_file(kPath);
     ASSERT_TRUE(t.os.write_file(kPath, all.substr(0, bytes)).has_value());
     const auto control = Control::open("/env", true, t.os);
     EXPECT_EQ(control.has_value(), bytes == kSlotBytes) << bytes;
-    if (!control) EXPECT_EQ(control.error().code(), Code::corruption);
+    if (control) continue;
+    EXPECT_EQ(control.error().code(), Code::corruption);
   }
 }
 
