@@ -65,6 +65,13 @@ Result<index::BTree*> EnvImpl::tree(StoreId id) {
 
 Result<StoreImpl*> EnvImpl::attach_store(const std::string& name, const CatalogueEntry& entry) {
   AETHER_TRY_ASSIGN(buffer::Frame * root, pool_->load_pinned(PageId{entry.root_page}));
+  const StoreId owner = pool_->node(*root).header().page.store;
+  if (owner != entry.id) {
+    pool_->discard(buffer::ExclusiveGuard::lock(*root));
+    return Error(Code::corruption, "page " + std::to_string(entry.root_page) + ", the root of store '" +
+                                       name + "', belongs to store " + std::to_string(owner) +
+                                       " (a lost write?): restore it from a backup");
+  }
   os::LockGuard lock(stores_mutex_);
   std::unique_ptr<StoreImpl>& place = stores_[name];
   AETHER_ASSERT(place == nullptr);
@@ -167,7 +174,11 @@ Result<StoreImpl*> EnvImpl::open_store(const std::string& name, const StoreOptio
   Result<void> got = catalogue_->get(name, value, nullptr);
   if (got) {
     AETHER_TRY_ASSIGN(const CatalogueEntry entry, parse_entry(name, value));
-    return attach_store(name, entry);
+    Result<StoreImpl*> attached = attach_store(name, entry);
+    // After a failed write the entry may be that of a store whose making was never finished: its pages were not
+    // written, and that is no corruption.
+    if (!attached && !options_.read_only) AETHER_TRY(check_writable());
+    return attached;
   }
   if (got.error().code() != Code::not_found) return std::move(got).error();
   if (!options.create || options_.read_only) {

@@ -193,8 +193,8 @@ class Log {
 
   // Appenders.
   std::array<Ring, kMaxStreams> rings_;
-  alignas(
-      64) std::array<std::atomic<Lsn>, kMaxStreams> streams_durable_{};  ///< PLV: one cache line.
+  /// PLV, in one cache line.
+  alignas(64) std::array<std::atomic<Lsn>, kMaxStreams> streams_durable_{};
   alignas(64) std::atomic<LogPosition> append_position_{0};
   std::atomic<WriterState> writer_state_{WriterState::awake};
   std::atomic<bool> failed_{false};
@@ -204,14 +204,14 @@ class Log {
   std::unique_ptr<SegmentFiles> segments_;
   std::unique_ptr<os::File> file_ AETHER_GUARDED_BY(turn_);
   AlignedBuffer block_ AETHER_GUARDED_BY(turn_);
-  LogPosition next_position_ AETHER_GUARDED_BY(turn_) =
-      0;  ///< Of the next block, if it fits there.
+  /// Of the next block, if it fits there.
+  LogPosition next_position_ AETHER_GUARDED_BY(turn_) = 0;
   LogPosition previous_position_ AETHER_GUARDED_BY(turn_) = 0;  ///< Of the last block; 0: none.
   uint32_t first_stream_ AETHER_GUARDED_BY(turn_) = 0;  ///< Whose records go first; rotates.
   std::atomic<uint32_t> joined_{0};  ///< How many waited for the last step: worth a linger.
-  uint64_t asked_segment_ AETHER_GUARDED_BY(turn_) =
-      0;                                     ///< Asked the background thread to prepare it.
-  std::atomic<bool> segment_wanted_{false};  ///< It has not done so yet.
+  /// The background thread was asked to prepare this one, and has not yet if segment_wanted_ is set.
+  uint64_t asked_segment_ AETHER_GUARDED_BY(turn_) = 0;
+  std::atomic<bool> segment_wanted_{false};
   std::atomic<uint64_t> segment_{0};
   std::atomic<uint64_t> bytes_written_{0};
   std::atomic<uint64_t> flushes_{0};

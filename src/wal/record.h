@@ -54,8 +54,8 @@ static_assert(sizeof(RecordHeader) == 24);
 /// On disk, before the data of each part.
 struct PartHeader {
   uint64_t page_id = 0;
-  Gsn gsn_before =
-      0;  ///< kFormatGsn: the part's data is the whole page, whatever was there before.
+  /// kFormatGsn: the part's data is the whole page, whatever was there before.
+  Gsn gsn_before = 0;
   StoreId store = 0;
   ResourceManager manager = ResourceManager::space;
   uint8_t op = 0;
