@@ -38,16 +38,15 @@ namespace aether::wal {
 
 struct LogOptions {
   std::string directory = {};  ///< ".../log"; exists.
-  uint64_t
-      environment_id = 0;  ///< Part of every checksum's seed, so that foreign blocks are not taken.
-  uint32_t streams = 1;    ///< 1 - kMaxStreams.
-  uint64_t segment_bytes = 64 * MiB;  ///< A power of two.
-  uint64_t ring_bytes =
-      4 * MiB;  ///< Of each stream; a power of two of at least 64 KiB. The largest record is a
-                ///< quarter of it (see max_record_bytes).
-  uint64_t
-      block_bytes_max = 1 * MiB;  ///< Of one block; a multiple of 4 KiB. Larger than a quarter of a
-                                  ///< segment: taken as that quarter.
+  /// The seed of every checksum, and a field of every block, so that foreign blocks are not taken.
+  uint64_t environment_id = 0;
+  uint32_t streams = 1;               ///< 1 - kMaxStreams.
+  uint64_t segment_bytes = 64 * MiB;  ///< A power of two of at least 64 KiB.
+  /// Of each stream; a power of two of at least 64 KiB. The largest record is a quarter of it (see
+  /// max_record_bytes).
+  uint64_t ring_bytes = 4 * MiB;
+  /// Of one block; a multiple of 4 KiB. Larger than a quarter of a segment: taken as that quarter.
+  uint64_t block_bytes_max = 1 * MiB;
   uint32_t flush_interval_ms = 20;
   bool background_thread = true;
 };

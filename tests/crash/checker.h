@@ -39,7 +39,8 @@ inline Result<State> read_state(DbEnv& env) {
       return true;
     }));
     if (!wrong.empty()) return Error(Code::corruption, wrong);
-    if (count != rows.size()) return Error(Code::corruption, "store " + name + ": a key came twice");
+    if (count != rows.size())
+      return Error(Code::corruption, "store " + name + ": a key came twice");
   }
   return state;
 }
@@ -70,7 +71,8 @@ class Checker {
     os.on_step({});
     for (size_t i = 0; i < again.size() && problem.empty(); ++i) {
       problem = check(*again[i], model, random, depth + 1);
-      if (!problem.empty()) problem = "(crash in recovery, depth " + std::to_string(depth + 1) + ") " + problem;
+      if (!problem.empty())
+        problem = "(crash in recovery, depth " + std::to_string(depth + 1) + ") " + problem;
     }
     return problem;
   }

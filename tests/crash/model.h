@@ -140,9 +140,7 @@ class Model {
     commits_.clear();
   }
   /// What a reader sees as long as nothing crashes.
-  State live() const {
-    return replay(std::vector<bool>(commits_.size(), true));
-  }
+  State live() const { return replay(std::vector<bool>(commits_.size(), true)); }
 
   /// Empty: `found` can be explained. Else what is wrong.
   std::string breach(const State& found, bool one_stream) const {
@@ -259,7 +257,10 @@ class Model {
         if (const auto row = rows->second.find(*place.key); row != rows->second.end())
           should = row->second;
       }
-      result.append(" key ").append(place.key->substr(0, 12)).append(": found ").append(text(value));
+      result.append(" key ")
+          .append(place.key->substr(0, 12))
+          .append(": found ")
+          .append(text(value));
       result.append(", should be ").append(text(should));
     }
     return result;

@@ -116,15 +116,16 @@ TEST(SimCrashStore, EveryCrashLeavesWhatWasAcknowledged) {
     ++runs;
     ++seed;
   } while (!one_seed && counts.crashes < points);
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::printf("%llu crashes in %llu runs, %llu of them in recovery; %llu recoveries with undo, %llu torn "
-              "pages restored; %.0f crashes/s\n",
-              static_cast<unsigned long long>(counts.crashes), static_cast<unsigned long long>(runs),
-              static_cast<unsigned long long>(counts.in_recovery),
-              static_cast<unsigned long long>(counts.recoveries_with_undo),
-              static_cast<unsigned long long>(counts.torn_pages_restored),
-              static_cast<double>(counts.crashes) / seconds);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
+                             .count();
+  std::printf(
+      "%llu crashes in %llu runs, %llu of them in recovery; %llu recoveries with undo, %llu torn "
+      "pages restored; %.0f crashes/s\n",
+      static_cast<unsigned long long>(counts.crashes), static_cast<unsigned long long>(runs),
+      static_cast<unsigned long long>(counts.in_recovery),
+      static_cast<unsigned long long>(counts.recoveries_with_undo),
+      static_cast<unsigned long long>(counts.torn_pages_restored),
+      static_cast<double>(counts.crashes) / seconds);
   // The load must provoke what it is there for.
   if (one_seed) return;
   EXPECT_GT(counts.in_recovery, points / 20);
@@ -153,8 +154,9 @@ TEST(SimCrashModel, TellsWhatACrashMayLeaveFromWhatItMayNot) {
   EXPECT_EQ(model.breach(state(without), true), "");
   EXPECT_EQ(model.breach(state(with_second), true), "");
   EXPECT_EQ(model.breach(state(with_all), true), "");
-  EXPECT_EQ(model.breach(state(with_third), false), "");  // Two streams: the others are independent.
-  EXPECT_NE(model.breach(state(with_third), true), "");   // One stream: not a prefix.
+  EXPECT_EQ(model.breach(state(with_third), false),
+            "");                                         // Two streams: the others are independent.
+  EXPECT_NE(model.breach(state(with_third), true), "");  // One stream: not a prefix.
 
   Rows wrong = with_all;
   wrong.erase("b");

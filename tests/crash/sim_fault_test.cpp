@@ -28,15 +28,15 @@ struct FaultPlace {
 sim::Fault pick_fault(sim::Random& random) {
   using sim::StepKind;
   constexpr FaultPlace kPlaces[] = {
-      {StepKind::any, "", 60},           {StepKind::any, "/log/", 40},
-      {StepKind::write, "/log/", 40},    {StepKind::sync, "/log/", 40},
-      {StepKind::write, "/data", 20},    {StepKind::sync, "/data", 5},
-      {StepKind::read, "/data", 15},     {StepKind::allocate, "/data", 1},
-      {StepKind::write, "/CONTROL", 2},  {StepKind::sync, "/CONTROL", 2},
-      {StepKind::write, "/double", 3},   {StepKind::sync, "/double", 3},
-      {StepKind::allocate, "/log/", 2},  {StepKind::open, "", 2},
-      {StepKind::rename, "", 2},         {StepKind::sync_directory, "", 2},
-      {StepKind::remove, "", 1},         {StepKind::list, "", 1}};
+      {StepKind::any, "", 60},          {StepKind::any, "/log/", 40},
+      {StepKind::write, "/log/", 40},   {StepKind::sync, "/log/", 40},
+      {StepKind::write, "/data", 20},   {StepKind::sync, "/data", 5},
+      {StepKind::read, "/data", 15},    {StepKind::allocate, "/data", 1},
+      {StepKind::write, "/CONTROL", 2}, {StepKind::sync, "/CONTROL", 2},
+      {StepKind::write, "/double", 3},  {StepKind::sync, "/double", 3},
+      {StepKind::allocate, "/log/", 2}, {StepKind::open, "", 2},
+      {StepKind::rename, "", 2},        {StepKind::sync_directory, "", 2},
+      {StepKind::remove, "", 1},        {StepKind::list, "", 1}};
   const FaultPlace& place = kPlaces[random.below(std::size(kPlaces))];
   return {.kind = place.kind,
           .path_contains = place.path,
@@ -49,9 +49,9 @@ sim::Fault pick_fault(sim::Random& random) {
 struct FaultCounts {
   CrashCounts crashes;
   uint64_t fired = 0;
-  uint64_t failed = 0;         ///< Runs whose environment stopped accepting writes.
-  uint64_t went_on = 0;        ///< Runs whose environment survived the fault.
-  uint64_t failed_opens = 0;   ///< Recoveries that a fault stopped.
+  uint64_t failed = 0;        ///< Runs whose environment stopped accepting writes.
+  uint64_t went_on = 0;       ///< Runs whose environment survived the fault.
+  uint64_t failed_opens = 0;  ///< Recoveries that a fault stopped.
   std::set<Code> codes;
 };
 
@@ -102,11 +102,12 @@ TEST(SimFaultStore, NoFailingCallLosesWhatWasAcknowledged) {
         << "seed " << seed << "; again with AETHER_SEED=" << seed
         << " sim_fault_test --gtest_filter=*NoFailingCall*";
   }
-  std::printf("%llu runs: %llu met their fault, %llu failed, %llu went on; %llu recoveries were stopped\n",
-              static_cast<unsigned long long>(runs), static_cast<unsigned long long>(counts.fired),
-              static_cast<unsigned long long>(counts.failed),
-              static_cast<unsigned long long>(counts.went_on),
-              static_cast<unsigned long long>(counts.failed_opens));
+  std::printf(
+      "%llu runs: %llu met their fault, %llu failed, %llu went on; %llu recoveries were stopped\n",
+      static_cast<unsigned long long>(runs), static_cast<unsigned long long>(counts.fired),
+      static_cast<unsigned long long>(counts.failed),
+      static_cast<unsigned long long>(counts.went_on),
+      static_cast<unsigned long long>(counts.failed_opens));
   if (one_seed) return;
   EXPECT_GT(counts.failed, runs / 20);
   EXPECT_GT(counts.went_on, runs / 100);

@@ -243,7 +243,8 @@ class Workload {
       if (others) {
         const Result<void> refused = store->put(*open->txn, *place.key, "locked");
         if (failed_ && !refused) return;
-        expect(!refused && refused.error().code() == Code::conflict, "no conflict in a transaction");
+        expect(!refused && refused.error().code() == Code::conflict,
+               "no conflict in a transaction");
         continue;
       }
       const bool present = own != open->writes.end() ? own->second.has_value()

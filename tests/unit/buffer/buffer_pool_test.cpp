@@ -212,8 +212,8 @@ TEST(BufferPoolConcurrent, ChangesSurviveEviction) {
           if (!parent.validate()) continue;
           parent.leave();
           const ExclusiveGuard guard = ExclusiveGuard::lock(frame);
-          if (frame.page_id.load() != t.leaf_id(leaf) || frame.state.load() == FrameState::loading ||
-              frame.state.load() == FrameState::free)
+          if (frame.page_id.load() != t.leaf_id(leaf) ||
+              frame.state.load() == FrameState::loading || frame.state.load() == FrameState::free)
             continue;
           if (round > 1 && t.stamp_of(frame) != round - 1) problems.fetch_add(1);
           const PageRef page = t.pool->ref(frame);

@@ -58,7 +58,8 @@ TEST(PageWriter, ATornAreaRestoresNothing) {
   ASSERT_TRUE(t.writer->write({&target, 1}).has_value());
   const std::string area = *t.os.read_file("/env/doublewrite");
   ASSERT_TRUE(t.os.flip_bit("/env/data", (raw(t.leaf_id(0)) * kPageBytes + 99) * 8).has_value());
-  for (const uint64_t at : {uint64_t{9}, uint64_t{40}, kPageBytes + uint64_t{3}, uint64_t{2} * kPageBytes - 1}) {
+  for (const uint64_t at :
+       {uint64_t{9}, uint64_t{40}, kPageBytes + uint64_t{3}, uint64_t{2} * kPageBytes - 1}) {
     std::string damaged = area;
     damaged[at] = static_cast<char>(damaged[at] ^ 1);
     ASSERT_TRUE(t.os.write_file("/env/doublewrite", damaged).has_value());

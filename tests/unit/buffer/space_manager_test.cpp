@@ -87,8 +87,7 @@ TEST(SpaceManager, GoesOnInANewGroupWhenOneIsFull) {
   EXPECT_FALSE(t.space->is_allocated(PageId{raw(ranges[1].first) + 20}));
   ASSERT_TRUE(t.writer->write(t.space->map_pages()).has_value());
 
-  const Result<std::unique_ptr<SpaceManager>> again = SpaceManager::open(*t.data,
-                                                                         *t.log);
+  const Result<std::unique_ptr<SpaceManager>> again = SpaceManager::open(*t.data, *t.log);
   ASSERT_TRUE(again.has_value()) << again.error().message();
   EXPECT_EQ((*again)->map_pages().size(), 2u);
   EXPECT_EQ((*again)->free_count(), t.space->free_count());

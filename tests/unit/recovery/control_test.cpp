@@ -144,7 +144,7 @@ TEST(Control, TwoDamagedSlotsAreCorruption) {
 }
 
 TEST(Control, ACutFileIsRefusedOrServedByTheSlotThatIsThere) {
-  for (const uint64_t bytes : {uint64_t{0}, uint64_t{1}, uint64_t{100}, kSlotBytes}) {
+  for (const uint64_t bytes : {uint64_t{0}, uint64_t{1}, uint64_t{80}, kSlotBytes}) {
     ControlFixture t;
     t.write_to(5);
     const std::string all = *t.os.read_file(kPath);

@@ -110,10 +110,8 @@ struct RedoFixture {
                       .segment_bytes = kSegmentBytes,
                       .block_bytes_max = log_options.block_bytes_max,
                       .known_durable = 0};
-    options.extents = {{.epoch = 1,
-                        .begin = kSegmentBytes,
-                        .end = log->append_position(),
-                        .cut = log->durable()}};
+    options.extents = {
+        {.epoch = 1, .begin = kSegmentBytes, .end = log->append_position(), .cut = log->durable()}};
     options.redo_position = from;
     options.window_bytes = window_bytes;
     ResourceManagers managers{};
@@ -213,7 +211,8 @@ TEST(Redo, InterruptedAnywhereItCanBeRepeated) {
     auto data = buffer::DataFile::open("/env/data", kPageBytes, kEnvironment, true, *os);
     ASSERT_TRUE(data.has_value());
     ASSERT_TRUE(buffer::restore_torn_pages("/env/doublewrite", **data, *os).has_value());
-    auto writer = buffer::PageWriter::open("/env/doublewrite", **data, *t.log, IoMode::automatic, *os);
+    auto writer = buffer::PageWriter::open("/env/doublewrite", **data, *t.log, IoMode::automatic,
+                                           *os);
     ASSERT_TRUE(writer.has_value());
     t.data = *std::move(data);
     t.writer = *std::move(writer);
