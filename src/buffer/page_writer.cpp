@@ -248,6 +248,7 @@ Result<void> PageWriter::write_places(std::vector<Copy>& copies) {
     request.data = copy.bytes;
     request.size = page_bytes;
   }
+  pointers.reserve(requests.size());
   for (os::IoRequest& request : requests) pointers.push_back(&request);
   Result<void> written = queue_->submit(pointers);
   // Also after a failure: the requests' memory must stay until none is under way.

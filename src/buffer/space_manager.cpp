@@ -254,7 +254,7 @@ void SpaceManager::MapChange::apply() {
   }
   os::LockGuard lock(manager_->mutex_);
   for (const PageRange& range : taken) manager_->set_unavailable(range, false);
-  for (PendingFree& range : freed) manager_->pending_.push_back(std::move(range));
+  manager_->pending_.insert(manager_->pending_.end(), freed.begin(), freed.end());
 }
 
 std::vector<PageWriter::Target> SpaceManager::map_pages() {

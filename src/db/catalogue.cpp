@@ -68,8 +68,9 @@ Result<StoreImpl*> EnvImpl::attach_store(const std::string& name, const Catalogu
   const StoreId owner = pool_->node(*root).header().page.store;
   if (owner != entry.id) {
     pool_->discard(buffer::ExclusiveGuard::lock(*root));
-    return Error(Code::corruption, "page " + std::to_string(entry.root_page) + ", the root of store '" +
-                                       name + "', belongs to store " + std::to_string(owner) +
+    return Error(Code::corruption, "page " + std::to_string(entry.root_page) +
+                                       ", the root of store '" + name + "', belongs to store " +
+                                       std::to_string(owner) +
                                        " (a lost write?): restore it from a backup");
   }
   os::LockGuard lock(stores_mutex_);
@@ -91,7 +92,8 @@ Result<void> EnvImpl::drop_store(const std::string& name) {
   if (transactions_->open_count() > 0) {
     store->set_dropped(false);
     return Error(Code::busy, "store '" + name + "' cannot be dropped while " +
-                                 std::to_string(transactions_->open_count()) + " transactions are open: end them first");
+                                 std::to_string(transactions_->open_count()) +
+                                 " transactions are open: end them first");
   }
   CatalogueEntry entry{.id = store->id(), .dropped = 1};
   entry.root_page = raw(store->tree().root().page_id.load());

@@ -165,8 +165,8 @@ class TreeBuilder {
 
   Result<void> add(Bytes key, std::string payload) {
     const bool first = levels_[0].rows.empty();
-    std::string separator =
-        first ? std::string(key) : page::shortest_separator(levels_[0].rows.back().key, key);
+    std::string separator = first ? std::string(key)
+                                  : page::shortest_separator(levels_[0].rows.back().key, key);
     return add_row(0, std::move(separator), std::string(key), std::move(payload));
   }
   PageStream& stream() noexcept { return stream_; }
