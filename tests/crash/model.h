@@ -15,6 +15,7 @@
 // Source: reliability work on dependency-closed recovery; shares no code with the engine.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <deque>
@@ -22,6 +23,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "aether/aether.hpp"

@@ -7,9 +7,13 @@
 //   AETHER_SEED=42                this one run again, as a failure says
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
 
 #include "crash/checker.h"
 #include "crash/lying_os.h"

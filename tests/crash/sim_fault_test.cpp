@@ -10,6 +10,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <set>
+#include <string>
 
 #include "crash/checker.h"
 #include "crash/model.h"

@@ -149,7 +149,7 @@ TEST(BufferPool, AWholePageOfTheWrongKindIsRefused) {
   node.format(t.leaf_id(1), kStore, 1, std::nullopt, std::nullopt);
   node.header().leftmost = 3;
   t.write(t.leaf_id(1), bytes.data());
-  for (const uint64_t leaf : {0, 1}) {
+  for (const uint64_t leaf : {uint64_t{0}, uint64_t{1}}) {
     const Result<Frame*> frame = t.fix(leaf);
     ASSERT_FALSE(frame.has_value());
     EXPECT_EQ(frame.error().code(), Code::corruption) << leaf;

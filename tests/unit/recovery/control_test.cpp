@@ -117,7 +117,7 @@ TEST(Control, ATornWriteLeavesTheOldOrTheNewState) {
 }
 
 TEST(Control, OneDamagedSlotLeavesTheOther) {
-  for (const uint64_t slot : {0, 1}) {
+  for (const uint64_t slot : {uint64_t{0}, uint64_t{1}}) {
     ControlFixture t;
     t.write_to(5);
     t.flip(slot, 100);
