@@ -95,6 +95,8 @@ Result<void> EnvImpl::drop_store(const std::string& name) {
                                  std::to_string(transactions_->open_count()) +
                                  " transactions are open: end them first");
   }
+  // What has ended in this store is so after a crash too: nobody could undo it there then.
+  AETHER_TRY(log_->flush());
   CatalogueEntry entry{.id = store->id(), .dropped = 1};
   entry.root_page = raw(store->tree().root().page_id.load());
   std::string hidden(1, '\0');
@@ -155,6 +157,8 @@ Result<void> EnvImpl::finish_drops() {
     dropped.emplace_back(std::string(cursor.key()), entry);
   }
   if (!more) return std::move(more).error();
+  if (dropped.empty()) return {};
+  AETHER_TRY(log_->flush());  // As in drop_store: what has been undone stays so.
   for (const auto& [name, entry] : dropped) AETHER_TRY(finish_drop(name, entry));
   return {};
 }
