@@ -177,10 +177,9 @@ start_load() { # start_load HOME OPTION...: sets `loader`, and opens descriptor 
   loader=$!
   exec 9>feed
 }
-await_busy() { # await_busy HOME: until the loader has it open
-  for _ in $(seq 500); do
-    "$aether" --home "$1" stat >/dev/null 2>&1
-    [ $? -eq 4 ] && return
+await_busy() { # await_busy HOME: until the loader has locked it; by looking, since a try might be in its way
+  for _ in $(seq 1500); do
+    readlink /proc/"$loader"/fd/* 2>/dev/null | grep -q "$1/data\$" && return
     sleep 0.02
   done
   fail "$1 was never busy"
