@@ -1,4 +1,4 @@
-# Tests. Labels: the kind (unit, property, integration, crash), and the room where there is one:
+# Tests. Labels: the kind (unit, property, integration, isolation, crash), and the room where there is one:
 #   ctest -L wal        one room          ctest -L crash      one kind
 #   ctest -R Concurrent what the thread sanitizer runs (suites with Concurrent in their name)
 
@@ -96,12 +96,22 @@ if(sources AND TARGET aether_cli)
   target_include_directories(unit_apps SYSTEM PRIVATE "${AETHER_CLI11_INCLUDE}")
 endif()
 
-# One program per file, named by the file; and scripts, run with bash against the built programs.
-foreach(kind property integration crash)
-  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${kind}/*.cpp")
+# One program per *_test.cpp, named by the file, with what else the folder has linked into each; and
+# scripts, run with bash against the built programs.
+foreach(kind property integration isolation crash)
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${kind}/*_test.cpp")
+  file(GLOB shared CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${kind}/*.cpp")
+  list(FILTER shared EXCLUDE REGEX "_test\\.cpp$")
+  set(linked aether_simos aether_static)
+  if(shared)
+    add_library(tests_${kind} OBJECT EXCLUDE_FROM_ALL ${shared})
+    target_link_libraries(tests_${kind} PRIVATE aether_flags)
+    target_include_directories(tests_${kind} PRIVATE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/tests")
+    list(PREPEND linked tests_${kind})
+  endif()
   foreach(source IN LISTS sources)
     cmake_path(GET source STEM name)
-    aether_test(${name} KIND ${kind} LABELS ${kind} SOURCES ${source} LINK aether_simos aether_static)
+    aether_test(${name} KIND ${kind} LABELS ${kind} SOURCES ${source} LINK ${linked})
     if(TARGET aether_cli)
       add_dependencies(${name} aether_cli)  # A test may start the command as a child process.
     endif()
