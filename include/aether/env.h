@@ -1,8 +1,12 @@
 /// An environment: one directory with any number of stores, one log, one pool, one recovery.
 ///
 /// Threads    Any method from any thread; `close` once, when no other call is running.
-/// Lifetime   Stores, transactions and cursors must end before the environment is closed or dropped.
-/// Processes  One at a time. A second one gets `busy` with the holder's pid.
+/// Lifetime   Transactions are to end before the environment is closed. After `close` every call here,
+///            and every use of what came from here, answers `closed`; once the DbEnv itself is gone,
+///            nothing of it may be used but a CommitTicket.
+/// Processes  One at a time. A second one gets `busy` with the holder's pid. A child made by fork shares
+///            its parent's hold: it must not use the environment, and keeps it held until it ends or
+///            calls exec.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +32,12 @@ class EnvImpl;
 
 class DbEnv {
  public:
-  /// Opens the environment in directory `home`, recovering it if its last process did not close it.
-  /// Errors: not_found, busy (names the pid), unsupported (newer format; or read-only and in need of
-  /// recovery), corruption (names the place), invalid_argument (names the option), io_error, no_space.
+  /// Opens the environment in directory `home`, recovering it if its last process did not close it. Makes
+  /// it if `home` is missing or empty; a directory with other files in it is left alone.
+  /// Errors: not_found (no environment is there), busy (names the pid), unsupported (another format
+  /// version, names both; or read-only and in need of recovery or of its LOCK file), corruption (names the
+  /// place; also a file that is missing), invalid_argument (names the option), io_error, no_space,
+  /// no_memory.
   static Result<std::unique_ptr<DbEnv>> open(const std::string& home,
                                              const EnvOptions& options = {});
   /// The same on another operating system body, for simulation. `os` must outlive the environment.
@@ -43,16 +50,23 @@ class DbEnv {
   ~DbEnv();
 
   /// Writes a final checkpoint, so that the next open replays nothing, and lets go of the directory.
+  /// Closes whatever the answer; after an error the next open recovers. Errors: busy (transactions are
+  /// open: the next open rolls them back), failed, io_error, no_space; closed (it was before).
   Result<void> close();
 
-  /// Errors: not_found, invalid_argument (an empty name, or one longer than 255 bytes).
+  /// Opening again gives the same store. Each open store keeps one page in the pool until the environment
+  /// is closed or the store dropped. Errors: not_found; invalid_argument (a name has 1 to 255 bytes, the
+  /// first not zero); busy (the pool is full of open stores, or too many transactions are open).
   Result<KvStore> open_store(const std::string& name, const StoreOptions& options = {});
-  /// Removes a store with all its keys and gives its pages back. Handles to it must not be used again.
-  /// Errors: not_found; busy (transactions are open: end them first).
+  /// Removes a store with all its keys and gives its pages back. No other call may be using it; handles
+  /// and cursors to it answer not_found from then on, also when another store has its name. A crash in
+  /// between leaves all or nothing. Errors: not_found; busy (transactions are open, in whatever store: end
+  /// them first).
   Result<void> drop_store(const std::string& name);
   /// Names in ascending order.
   Result<std::vector<std::string>> list_stores() const;
 
+  /// Errors: busy (4096 are open: end some), closed.
   Result<Transaction> begin(const TxnOptions& options = {});
 
   /// Writes all pages that were dirty when it began, then lets go of the log before. Writers go on.
@@ -65,6 +79,7 @@ class DbEnv {
   Result<VerifyReport> verify(FunctionRef<void(uint64_t done, uint64_t total)> progress);
   Result<VerifyReport> verify();
 
+  /// Opens every store to count its pages.
   EnvStats stats() const;
   /// What the last open did to recover; all zero after a clean close.
   const RecoveryReport& recovery_report() const noexcept;

@@ -47,17 +47,19 @@ struct EnvOptions {
   uint32_t page_bytes = 4 * KiB;
   /// Creation. Log streams, 1-8; 0 = one a core. More streams let more threads append side by side.
   uint32_t log_streams = 0;
-  /// Creation. Size of one log segment: a power of two, 64 KiB - 1 GiB. Segments are preallocated and
-  /// recycled.
+  /// Creation. Size of one log segment: a power of two, from 64 pages to 1 GiB. Segments are preallocated
+  /// and recycled.
   uint64_t log_segment_bytes = 64 * MiB;
   /// The log on disk is held near this bound by checkpoints; reopening after a crash replays at most
-  /// this much. At least four segments.
+  /// this much. At least four segments; an environment whose segments are larger raises it to that.
   uint64_t log_bytes_max = 1 * GiB;
   /// What `commit` waits for unless the transaction says otherwise.
   Durability durability = Durability::group;
-  /// With Durability::none: the longest time between a commit and its flush, in milliseconds.
+  /// With Durability::none: the longest time between a commit and its flush, in milliseconds. Kept by a
+  /// background thread: without background_threads such commits wait for the next flush, or close.
   uint32_t flush_interval_ms = 20;
-  /// A transaction that would need more memory than this to roll back fails with `too_large`.
+  /// A write for which its transaction would need more memory than this to roll back fails with
+  /// `too_large`; the transaction stays as it was, to be aborted or committed.
   uint64_t transaction_bytes_max = 64 * MiB;
   IoMode io_mode = IoMode::automatic;
   /// Checkpoints, eviction ahead of demand and log flushing run in background threads. Off: all of it
@@ -67,7 +69,7 @@ struct EnvOptions {
 
 /// How a transaction runs.
 struct TxnOptions {
-  /// Overrides EnvOptions::durability for this transaction.
+  /// Overrides EnvOptions::durability for this transaction, if env_durability is off.
   Durability durability = Durability::group;
   /// True: use EnvOptions::durability and ignore the field above.
   bool env_durability = true;

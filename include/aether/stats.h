@@ -22,7 +22,7 @@ struct EnvStats {
   std::string uuid;
   uint32_t format_version = 0;
   uint32_t page_bytes = 0;
-  std::string state;  ///< "open", "read_only" or "failed".
+  std::string state;  ///< "open", "read_only", "failed" or "closed" (then the rest is empty).
   // Pool
   uint64_t pool_frames = 0;
   uint64_t pool_frames_free = 0;
@@ -43,7 +43,8 @@ struct EnvStats {
   uint64_t log_position = 0;         ///< Position of the next log block.
   uint64_t checkpoint_position = 0;  ///< Where recovery would start now.
   uint64_t checkpoints = 0;
-  // Transactions, since open
+  // Transactions, since open: those begun, and those that a large value or the making of a store needed.
+  // A small write alone is one log record and not counted, but for its conflicts.
   uint64_t txn_begun = 0;
   uint64_t txn_committed = 0;
   uint64_t txn_aborted = 0;

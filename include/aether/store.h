@@ -2,9 +2,15 @@
 ///
 /// Order       Keys compare as unsigned bytes; a prefix sorts before what it begins.
 /// Threads     Any method from any thread. A Cursor: one thread at a time.
-/// Lifetime    KvStore is a small handle, copied freely, valid until its environment closes.
-/// Errors      Every call may also return: closed; failed (writes, after a log failure); io_error or
-///             corruption (names file and page); no_space.
+/// Keys        Any bytes, from none (the empty key is the first) to a quarter of the environment's page.
+/// Lifetime    KvStore is a small handle, copied freely. It must not be used when its DbEnv is gone.
+/// Errors      Every call may also return: closed (environment, transaction); not_found (the store was
+///             dropped; the message says so); invalid_argument (writes: environment or transaction is
+///             read-only; the transaction is another environment's); failed (writes, after a log
+///             failure); io_error or corruption (names file and page); no_space; busy (the pool is too
+///             small for what is going on; writes: the store is being dropped, or too many transactions
+///             are open). A write that fails has changed nothing, and its transaction is still open; but
+///             after `failed` its outcome is unknown until the environment is opened again.
 #pragma once
 
 #include <cstdint>
@@ -52,9 +58,11 @@ class Cursor {
   Result<bool> prev();
 
   bool positioned() const noexcept;
-  /// Valid until the cursor moves. Call only when positioned.
+  /// Valid until the cursor moves. Call only when positioned. The row may have been removed since.
   Bytes key() const noexcept;
-  /// Valid until the cursor moves. A value kept outside its page is read here.
+  /// Valid until the cursor moves. The value as it was when the cursor came here; one that is kept
+  /// outside its page is read here and now. Errors: not_found (such a row was removed since),
+  /// invalid_argument (not positioned).
   Result<Bytes> value();
 
  private:
@@ -71,10 +79,12 @@ class KvStore {
   /// The value of `key`. Errors: not_found.
   Result<std::string> get(Bytes key) const;
   Result<std::string> get(Transaction& txn, Bytes key) const;
-  /// As `get`, into a buffer that is reused. Errors: not_found; `value` is then unchanged.
+  /// As `get`, into a buffer that is reused; `key` must not lie in it. After an error it holds what it
+  /// held before, or if others were writing, anything.
   Result<void> get(Bytes key, std::string& value) const;
   Result<void> get(Transaction& txn, Bytes key, std::string& value) const;
-  /// Calls `visitor` with the value where it lies, without a copy. The page is latched meanwhile:
+  /// Calls `visitor` once with the value where it lies, without a copy (a value that is kept outside
+  /// its page is put together first). Errors: not_found. The page is latched meanwhile:
   /// `visitor` must be short, must not throw, and must not call into the environment.
   Result<void> visit(Bytes key, FunctionRef<void(Bytes value)> visitor) const;
   Result<void> visit(Transaction& txn, Bytes key, FunctionRef<void(Bytes value)> visitor) const;
@@ -93,14 +103,15 @@ class KvStore {
   Result<void> remove(Transaction& txn, Bytes key);
 
   /// Calls `visitor` for each key of `range` in order until it returns false. The arguments are valid
-  /// during the call only. Returns how many keys were visited.
+  /// during the call only. Returns how many keys were visited, the last one included. `visitor` may use
+  /// the store: the scan goes on from the key it was at.
   Result<uint64_t> scan(const Range& range,
                         FunctionRef<bool(Bytes key, Bytes value)> visitor) const;
   Result<uint64_t> scan(Transaction& txn, const Range& range,
                         FunctionRef<bool(Bytes key, Bytes value)> visitor) const;
-  /// A cursor outside any transaction; it must not outlive the environment.
+  /// A cursor outside any transaction; it must not outlive the DbEnv.
   Cursor cursor() const;
-  /// A cursor inside `txn`; it must not outlive it.
+  /// A cursor inside `txn`; it answers `closed` after its end, and must not outlive the object.
   Cursor cursor(Transaction& txn) const;
 
   /// Fills an empty store from keys that `next` yields in strictly ascending order, with packed pages

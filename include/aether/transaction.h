@@ -1,7 +1,8 @@
 /// A transaction over any stores of one environment.
 ///
 /// Threads     One thread at a time; any thread. Different transactions run in parallel.
-/// Lifetime    Must end before the environment is closed. Dropped without commit, it aborts.
+/// Lifetime    Must end before the environment is closed; one that is open then answers `closed`. Dropped without
+///             commit, it aborts; so does one that another is assigned to. What was moved from is `closed`.
 /// Isolation   Atomic commit and abort; a row written by an unfinished transaction cannot be written by
 ///             another (first updater wins: `conflict`). Reads see the newest row, also of transactions
 ///             that are still open; snapshots are the subject of a later release (docs/ISOLATION.md).
@@ -24,10 +25,12 @@ class TransactionImpl;
 class CommitTicket {
  public:
   CommitTicket() = default;
-  /// True once the commit is durable. No I/O, no wait.
+  /// True once the commit is durable. No I/O, no wait. After the environment's close: whether it was
+  /// seen to be durable before.
   bool durable() const noexcept;
   /// Waits until the commit is durable. Errors: failed (the log could not be written; the outcome is
-  /// unknown until the environment is opened again), closed.
+  /// unknown until the environment is opened again), closed (the environment, before this was seen to be
+  /// durable: if its close was ok, it is).
   Result<void> wait() const;
 
  private:
@@ -55,7 +58,7 @@ class Transaction {
   /// environment has then failed, and the next open finishes the rollback.
   Result<void> abort();
 
-  /// Grows with every transaction of the environment.
+  /// Grows with every transaction of the environment. 0 if it was moved from.
   uint64_t id() const noexcept;
   bool active() const noexcept;
 

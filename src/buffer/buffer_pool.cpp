@@ -13,6 +13,10 @@ constexpr uint64_t kFramesMin = 64;
 constexpr uint64_t kFramesPerPartition = 1024;
 constexpr uint64_t kPartitionsMax = 16;
 
+uint64_t frames_of(const PoolOptions& options) noexcept {
+  return options.pool_bytes / (options.page_bytes + sizeof(Frame));
+}
+
 /// The node is well formed, and its child words are page ids.
 Result<void> check_words(page::SlottedPage node) {
   AETHER_TRY(node.check_node());
@@ -51,14 +55,19 @@ BufferPool::BufferPool(const PoolOptions& options, DataFile& data, PageWriter& w
       writer_(writer),
       os_(os) {}
 
+Result<void> BufferPool::check(const PoolOptions& options) {
+  const uint64_t frames = frames_of(options);
+  if (frames >= kFramesMin) return {};
+  return Error(Code::invalid_argument,
+               "pool_bytes of " + std::to_string(options.pool_bytes) + " holds " +
+                   std::to_string(frames) + " pages of " + std::to_string(options.page_bytes) +
+                   " bytes; it must hold at least " + std::to_string(kFramesMin));
+}
+
 Result<std::unique_ptr<BufferPool>> BufferPool::open(const PoolOptions& options, DataFile& data,
                                                      PageWriter& writer, os::Os& os) {
-  const uint64_t frames = options.pool_bytes / (options.page_bytes + sizeof(Frame));
-  if (frames < kFramesMin) {
-    return Error(Code::invalid_argument, "pool_bytes of " + std::to_string(options.pool_bytes) +
-                                             " holds " + std::to_string(frames) +
-                                             " pages; it must hold at least 64");
-  }
+  AETHER_TRY(check(options));
+  const uint64_t frames = frames_of(options);
   auto pool = std::unique_ptr<BufferPool>(new BufferPool(options, data, writer, os));
   pool->frame_count_ = frames;
   pool->memory_bytes_ = frames * options.page_bytes + frames * sizeof(Frame);

@@ -66,6 +66,8 @@ class ScanRing {
 
 class BufferPool {
  public:
+  /// Errors: invalid_argument (fewer than 64 pages).
+  static Result<void> check(const PoolOptions& options);
   /// Reserves the pool's address space. `data`, `writer` and `os` must outlive the pool.
   /// Errors: no_memory, invalid_argument (fewer than 64 pages).
   static Result<std::unique_ptr<BufferPool>> open(const PoolOptions& options, DataFile& data,

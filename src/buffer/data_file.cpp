@@ -7,6 +7,7 @@
 
 #include "aether/version.h"
 #include "base/assert.h"
+#include "base/format_version.h"
 #include "page/page_header.h"
 
 namespace aether::buffer {
@@ -74,12 +75,7 @@ Result<std::unique_ptr<DataFile>> DataFile::open(const std::string& path, uint32
   if (header.magic != kMagic || header.page.kind != page::PageKind::file_header) {
     return Error(Code::corruption, path + ": not an Aether data file");
   }
-  if (header.format_version > kFormatVersion) {
-    return Error(Code::unsupported, path + ": format version " +
-                                        std::to_string(header.format_version) +
-                                        " is newer than this program's " +
-                                        std::to_string(kFormatVersion) + ": use a newer release");
-  }
+  AETHER_TRY(base::check_format_version(path, header.format_version));
   if (header.page_bytes != page_bytes) {
     return Error(Code::corruption, path + ": the file has pages of " +
                                        std::to_string(header.page_bytes) + " bytes, CONTROL says " +

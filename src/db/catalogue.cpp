@@ -83,31 +83,45 @@ Result<StoreImpl*> EnvImpl::attach_store(const std::string& name, const Catalogu
 /// Two steps: the name goes, with a commit; then the pages, a leaf at a time. The entry of a store that is being given
 /// back stays under a hidden name (a zero byte, then its id), so that a crash in between leaks nothing.
 Result<void> EnvImpl::drop_store(const std::string& name) {
+  AETHER_TRY(check_open());
   AETHER_TRY(check_writable());
   AETHER_TRY_ASSIGN(StoreImpl * store, open_store(name, {.create = false}));
   os::LockGuard ddl(ddl_mutex_);
+  AETHER_TRY(store->check());  // Somebody else may have dropped it since.
   // A transaction that has rows here could not be rolled back afterwards. First the mark, then the count: who writes
   // without seeing the mark is counted.
-  store->set_dropped(true);
-  if (transactions_->open_count() > 0) {
-    store->set_dropped(false);
-    return Error(Code::busy, "store '" + name + "' cannot be dropped while " +
-                                 std::to_string(transactions_->open_count()) +
-                                 " transactions are open: end them first");
-  }
-  // What has ended in this store is so after a crash too: nobody could undo it there then.
-  AETHER_TRY(log_->flush());
+  store->set_state(StoreImpl::State::dropping);
   CatalogueEntry entry{.id = store->id(), .dropped = 1};
   entry.root_page = raw(store->tree().root().page_id.load());
   std::string hidden(1, '\0');
   hidden.append(reinterpret_cast<const char*>(&entry.id), sizeof entry.id);
+  Result<void> taken;
+  if (const uint64_t open_count = transactions_->open_count(); open_count > 0) {
+    taken = Error(Code::busy, "store '" + name + "' cannot be dropped while " +
+                                  std::to_string(open_count) +
+                                  " transactions are open: end them first");
+  } else {
+    taken = take_name(*store, hidden, entry);
+  }
+  if (!taken) {
+    store->set_state(StoreImpl::State::open);
+    return taken;
+  }
+  store->set_state(StoreImpl::State::dropped);
+  return finish_drop(hidden, entry);
+}
+
+/// The first step of a drop.
+Result<void> EnvImpl::take_name(const StoreImpl& store, const std::string& hidden_name,
+                                const CatalogueEntry& entry) {
+  // What has ended in this store is so after a crash too: nobody could undo it there then.
+  AETHER_TRY(log_->flush());
   AETHER_TRY_ASSIGN(const std::unique_ptr<TransactionImpl> txn,
                     begin({.durability = Durability::group, .env_durability = false}));
-  AETHER_TRY(catalogue_->write(txn->context(), index::WriteMode::remove, name, {}));
+  AETHER_TRY(catalogue_->write(txn->context(), index::WriteMode::remove, store.name(), {}));
   AETHER_TRY(
-      catalogue_->write(txn->context(), index::WriteMode::insert, hidden, entry_bytes(entry)));
-  AETHER_TRY(txn->commit());
-  return finish_drop(hidden, entry);
+      catalogue_->write(txn->context(), index::WriteMode::insert, hidden_name, entry_bytes(entry)));
+  return txn->commit();
 }
 
 Result<void> EnvImpl::finish_drop(const std::string& hidden_name, const CatalogueEntry& entry) {
@@ -117,6 +131,7 @@ Result<void> EnvImpl::finish_drop(const std::string& hidden_name, const Catalogu
     for (auto it = stores_.begin(); it != stores_.end() && root == nullptr; ++it) {
       if (it->second->id() != entry.id) continue;
       root = &it->second->tree().root();
+      dropped_stores_.push_back(std::move(it->second));
       stores_.erase(it);
       break;
     }
@@ -164,7 +179,7 @@ Result<void> EnvImpl::finish_drops() {
 }
 
 Result<StoreImpl*> EnvImpl::open_store(const std::string& name, const StoreOptions& options) {
-  if (closed_) return Error(Code::closed, "the environment is closed");
+  AETHER_TRY(check_open());
   if (name.empty() || name.size() > kNameBytesMax || name.front() == '\0') {
     return Error(Code::invalid_argument,
                  "a store's name has 1 to 255 bytes, the first not zero; this one has " +
@@ -216,6 +231,7 @@ Result<StoreImpl*> EnvImpl::create_store(const std::string& name) {
 }
 
 Result<std::vector<std::string>> EnvImpl::list_stores() {
+  AETHER_TRY(check_open());
   std::vector<std::string> names;
   index::BTreeCursor cursor(*catalogue_, nullptr);
   Result<bool> more = cursor.first();

@@ -66,6 +66,7 @@ void EnvImpl::run_checkpointer() {
 }
 
 Result<void> EnvImpl::checkpoint() {
+  AETHER_TRY(check_open());
   AETHER_TRY(check_writable());
   return checkpoint_now(~LogPosition{0}, false);
 }

@@ -16,6 +16,8 @@ namespace db {
 
 EnvStats EnvImpl::stats() {
   EnvStats stats;
+  stats.state = "closed";
+  if (is_closed()) return stats;
   char id[17];
   std::snprintf(id, sizeof id, "%016llx",
                 static_cast<unsigned long long>(control_->state().environment_id));
@@ -63,6 +65,7 @@ EnvStats EnvImpl::stats() {
 }
 
 Result<VerifyReport> EnvImpl::verify(FunctionRef<void(uint64_t, uint64_t)> progress) {
+  AETHER_TRY(check_open());
   if (!options_.read_only) AETHER_TRY(checkpoint());
   std::vector<TreeRoot> roots{{"catalogue", kCatalogueStore, kCatalogueRoot}};
   index::BTreeCursor cursor(*catalogue_, nullptr);

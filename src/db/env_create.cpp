@@ -22,6 +22,29 @@ std::string parent_of(const std::string& path) {
   return slash == 0 ? "/" : trimmed.substr(0, slash);
 }
 
+/// What is fixed when an environment is made: of one that is there, the directory decides.
+Result<void> check_creation_options(const EnvOptions& options) {
+  const auto bad = [](const std::string& what) { return Error(Code::invalid_argument, what); };
+  const uint32_t page = options.page_bytes;
+  if (page < 4 * KiB || page > 64 * KiB || (page & (page - 1)) != 0) {
+    return bad("page_bytes must be 4096, 8192, 16384, 32768 or 65536, not " + std::to_string(page));
+  }
+  if (options.log_streams > wal::kMaxStreams) {
+    return bad("log_streams must be at most " + std::to_string(wal::kMaxStreams) + ", not " +
+               std::to_string(options.log_streams));
+  }
+  const uint64_t segment = options.log_segment_bytes;
+  if (segment < 64 * uint64_t{page} || segment > 1 * GiB || (segment & (segment - 1)) != 0) {
+    return bad("log_segment_bytes must be a power of two, from 64 pages to 1 GiB, not " +
+               std::to_string(segment));
+  }
+  if (options.log_bytes_max < 4 * segment) {
+    return bad("log_bytes_max must hold at least four segments (" + std::to_string(4 * segment) +
+               "), not " + std::to_string(options.log_bytes_max));
+  }
+  return buffer::BufferPool::check({.pool_bytes = options.pool_bytes, .page_bytes = page});
+}
+
 /// Names that a creation which was interrupted may have left.
 bool is_ours(const std::string& name) {
   return name == kLockName || name == "data" || name == "log" || name == "doublewrite" ||
@@ -32,11 +55,16 @@ bool is_ours(const std::string& name) {
 
 /// The directory is there, and is an environment or may become one.
 Result<void> EnvImpl::prepare_home() {
+  if (home_.empty() || home_.find('\0') != std::string::npos) {
+    return Error(Code::invalid_argument,
+                 "the environment's directory has an empty name, or a zero byte in it");
+  }
   AETHER_TRY_ASSIGN(const bool there, os_.exists(home_));
   if (!there) {
     if (!options_.create || options_.read_only) {
       return Error(Code::not_found, home_ + ": no such directory");
     }
+    AETHER_TRY(check_creation_options(options_));
     AETHER_TRY(os_.create_directory(home_));
     return os_.sync_directory(parent_of(home_));
   }
@@ -60,7 +88,7 @@ Result<void> EnvImpl::prepare_home() {
   if (!options_.create || options_.read_only) {
     return Error(Code::not_found, home_ + " is not an Aether environment: it has no CONTROL");
   }
-  return {};
+  return check_creation_options(options_);
 }
 
 /// One process at a time; the holder's pid stands in the file for those who come second.
@@ -70,6 +98,12 @@ Result<void> EnvImpl::lock_home() {
                                                            .create = !options_.read_only,
                                                            .exclusive = false,
                                                            .direct = false});
+  if (!file && options_.read_only && file.error().code() == Code::not_found) {
+    return Error(Code::unsupported,
+                 path +
+                     " is missing, without which nobody can be kept from writing "
+                     "meanwhile: open the environment once for writing");
+  }
   AETHER_TRY_ASSIGN(lock_file_, std::move(file));
   AETHER_TRY_ASSIGN(const bool locked, lock_file_->try_lock());
   char text[32] = {};
@@ -91,6 +125,19 @@ Result<void> EnvImpl::lock_home() {
   return {};
 }
 
+/// A creation that was interrupted may go on, in its own leftovers; an environment that has lost its CONTROL must not be
+/// made anew. What tells them apart is made when CONTROL is durable.
+Result<void> EnvImpl::check_not_lost() {
+  AETHER_TRY_ASSIGN(bool lost, os_.exists(home_ + "/doublewrite"));
+  const Result<std::vector<std::string>> segments = os_.list(home_ + "/log");
+  if (!segments && segments.error().code() != Code::not_found) return segments.error().clone();
+  if (segments) lost = lost || !segments->empty();
+  if (!lost) return {};
+  return Error(Code::corruption, home_ +
+                                     ": CONTROL is missing, the rest of an environment is "
+                                     "there: restore CONTROL, or all of it, from a backup");
+}
+
 /// Everything is durable before CONTROL appears under its name: with that the environment exists.
 Result<void> EnvImpl::create_files() {
   recovery::ControlState state;
@@ -107,10 +154,9 @@ Result<void> EnvImpl::create_files() {
   state.clean = true;
   for (uint32_t i = 0; i < wal::kMaxStreams; ++i) state.lsn.at[i] = kFirstLsn;
 
+  AETHER_TRY(check_not_lost());
   Result<void> made = os_.create_directory(home_ + "/log");
   if (!made && made.error().code() != Code::exists) return made;
-  AETHER_TRY_ASSIGN(const std::vector<std::string> leftovers, os_.list(home_ + "/log"));
-  for (const std::string& name : leftovers) AETHER_TRY(os_.remove(home_ + "/log/" + name));
   AETHER_TRY(os_.sync_directory(home_ + "/log"));
   AETHER_TRY_ASSIGN(auto data, buffer::DataFile::create(home_ + "/data", state.page_bytes,
                                                         state.environment_id, os_));

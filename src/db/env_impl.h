@@ -39,20 +39,40 @@ struct CatalogueEntry {
 };
 static_assert(sizeof(CatalogueEntry) == 16);
 
-/// A store that is open in this process.
+/// A store that is open in this process. It stays until the environment's object goes, also when it is dropped or the
+/// environment closed: a handle that is used too late gets an answer.
 class StoreImpl {
  public:
+  /// open ◄──► dropping (drop_store: no new writes, until it is sure) ──► dropped; closed: the environment is.
+  enum class State : uint8_t { open, dropping, dropped, closed };
+
   StoreImpl(EnvImpl& env, std::string name, StoreId id, buffer::Frame& root);
 
   Result<void> write(TransactionImpl* txn, index::WriteMode mode, Bytes key, Bytes value);
+  /// It may be read. Errors: closed, not_found (dropped).
+  Result<void> check() const {
+    if (state_.load(std::memory_order_relaxed) <= State::dropping) [[likely]]
+      return {};
+    return why_not();
+  }
+  /// It may be written. Errors: those, and busy (it may be about to be dropped).
+  Result<void> check_writable() const {
+    if (state_.load(std::memory_order_relaxed) == State::open) [[likely]]
+      return {};
+    return why_not();
+  }
   EnvImpl& env() noexcept { return env_; }
   index::BTree& tree() noexcept { return tree_; }
   const std::string& name() const noexcept { return name_; }
   StoreId id() const noexcept { return tree_.store(); }
-  void set_dropped(bool dropped) noexcept { dropped_.store(dropped); }
+  void set_state(State state) noexcept { state_.store(state); }
 
  private:
-  std::atomic<bool> dropped_{false};
+  Result<void> write_in(TransactionImpl& txn, index::WriteMode mode, Bytes key, Bytes value);
+  Result<void> write_alone(index::WriteMode mode, Bytes key, Bytes value);
+  Error why_not() const;
+
+  std::atomic<State> state_{State::open};
   EnvImpl& env_;
   const std::string name_;
   index::BTree tree_;
@@ -77,7 +97,10 @@ class EnvImpl {
   Result<VerifyReport> verify(FunctionRef<void(uint64_t, uint64_t)> progress);
   EnvStats stats();
 
-  /// Errors: closed, failed (a write or sync failed before), invalid_argument (opened read-only).
+  /// Errors: closed.
+  Result<void> check_open() const;
+  bool is_closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
+  /// Errors: failed (a write or sync failed before), invalid_argument (opened read-only).
   Result<void> check_writable() const;
   /// Before a write: lets a checkpoint begin when the log has grown, waits for it when it has grown too far.
   void pace_log() noexcept;
@@ -89,6 +112,8 @@ class EnvImpl {
   uint32_t stream_of_caller() const noexcept { return os::worker_id() % log_->stream_count(); }
 
   index::Services& services() noexcept { return *services_; }
+  /// For who may outlive the log: a commit's ticket.
+  std::weak_ptr<wal::Log> log() const noexcept { return log_; }
   const EnvOptions& options() const noexcept { return options_; }
   const std::string& home() const noexcept { return home_; }
   const RecoveryReport& recovery_report() const noexcept { return recovery_report_; }
@@ -105,6 +130,7 @@ class EnvImpl {
   // Opening and closing (env_open.cpp, env_create.cpp).
   Result<void> prepare_home();
   Result<void> lock_home();
+  Result<void> check_not_lost();
   Result<void> create_files();
   Result<void> write_first_pages(buffer::DataFile& data);
   Result<void> open_files();
@@ -128,6 +154,8 @@ class EnvImpl {
   LogPosition log_bytes_used() const noexcept;
 
   Result<StoreImpl*> create_store(const std::string& name);
+  Result<void> take_name(const StoreImpl& store, const std::string& hidden_name,
+                         const CatalogueEntry& entry);
   Result<void> finish_drop(const std::string& hidden_name, const CatalogueEntry& entry);
   Result<void> finish_drops();
   Result<StoreImpl*> attach_store(const std::string& name, const CatalogueEntry& entry);
@@ -138,7 +166,7 @@ class EnvImpl {
   std::unique_ptr<os::File> lock_file_;
   std::unique_ptr<recovery::Control> control_;
   std::unique_ptr<buffer::DataFile> data_;
-  std::unique_ptr<wal::Log> log_;
+  std::shared_ptr<wal::Log> log_;  ///< Nobody else holds on to it: see log().
   std::unique_ptr<buffer::PageWriter> writer_;
   std::unique_ptr<buffer::SpaceManager> space_;
   std::unique_ptr<buffer::BufferPool> pool_;
@@ -148,11 +176,12 @@ class EnvImpl {
   std::unique_ptr<SpaceResourceManager> space_manager_;
   std::unique_ptr<index::BTree> catalogue_;
   RecoveryReport recovery_report_;
-  bool closed_ = false;
+  std::atomic<bool> closed_{false};
 
   os::Mutex ddl_mutex_;
   os::Mutex stores_mutex_;
   std::map<std::string, std::unique_ptr<StoreImpl>> stores_;
+  std::vector<std::unique_ptr<StoreImpl>> dropped_stores_;  ///< For handles that are still around.
   StoreId next_store_ = kCatalogueStore + 1;
 
   os::Mutex checkpoint_mutex_;

@@ -12,24 +12,13 @@ namespace {
 constexpr uint64_t kRingBytes = 4 * MiB;
 constexpr uint64_t kBlockBytesMax = 1 * MiB;
 
-Result<void> check_options(const EnvOptions& options) {
-  const auto bad = [](const std::string& what) { return Error(Code::invalid_argument, what); };
-  const uint32_t page = options.page_bytes;
-  if (page < 4 * KiB || page > 64 * KiB || (page & (page - 1)) != 0) {
-    return bad("page_bytes must be 4096, 8192, 16384, 32768 or 65536, not " + std::to_string(page));
-  }
-  if (options.log_streams > wal::kMaxStreams) {
-    return bad("log_streams must be at most " + std::to_string(wal::kMaxStreams));
-  }
-  const uint64_t segment = options.log_segment_bytes;
-  if (segment < 64 * uint64_t{page} || segment > 1 * GiB || (segment & (segment - 1)) != 0) {
-    return bad("log_segment_bytes must be a power of two, from 64 pages to 1 GiB, not " +
-               std::to_string(segment));
-  }
-  if (options.log_bytes_max < 4 * segment) {
-    return bad("log_bytes_max must hold at least four segments: " + std::to_string(4 * segment));
-  }
-  return {};
+/// A file without which the environment, whose CONTROL is there, is not whole.
+Error missing_is_corruption(Error error) {
+  if (error.code() != Code::not_found) return error;
+  return Error(Code::corruption,
+               std::string(error.message()) +
+                   ": a part of the environment is missing; restore it from a backup",
+               error.os_errno());
 }
 
 }  // namespace
@@ -39,13 +28,13 @@ EnvImpl::EnvImpl(std::string home, const EnvOptions& options, os::Os& os)
 
 Result<std::unique_ptr<EnvImpl>> EnvImpl::open(const std::string& home, const EnvOptions& options,
                                                os::Os& os) {
-  AETHER_TRY(check_options(options));
   auto env = std::unique_ptr<EnvImpl>(new EnvImpl(home, options, os));
   AETHER_TRY(env->prepare_home());
   AETHER_TRY(env->lock_home());
   AETHER_TRY_ASSIGN(const bool is_there, os.exists(home + "/" + recovery::kControlName));
   if (!is_there) AETHER_TRY(env->create_files());
-  AETHER_TRY(env->open_files());
+  Result<void> opened = env->open_files();
+  if (!opened) return missing_is_corruption(std::move(opened).error());
   return env;
 }
 
@@ -78,6 +67,8 @@ Result<void> EnvImpl::open_files() {
   options_.log_streams = state.streams;
   options_.log_segment_bytes = state.segment_bytes;
   options_.log_bytes_max = std::max(options_.log_bytes_max, 4 * state.segment_bytes);
+  AETHER_TRY(buffer::BufferPool::check(
+      {.pool_bytes = options_.pool_bytes, .page_bytes = options_.page_bytes}));
   AETHER_TRY_ASSIGN(data_, buffer::DataFile::open(home_ + "/data", state.page_bytes,
                                                   state.environment_id, !options_.read_only, os_));
   if (options_.read_only) {
@@ -155,7 +146,7 @@ EnvImpl::~EnvImpl() {
 }
 
 Result<void> EnvImpl::close() {
-  if (closed_) return Error(Code::closed, "the environment is closed");
+  AETHER_TRY(check_open());
   closed_ = true;
   if (checkpointer_) {
     {
@@ -168,18 +159,18 @@ Result<void> EnvImpl::close() {
   Result<void> result;
   const bool opened = services_ != nullptr && catalogue_ != nullptr;
   if (opened && !options_.read_only) {
-    if (transactions_->open_count() > 0) {
-      result = Error(Code::busy,
-                     std::to_string(transactions_->open_count()) +
-                         " transactions were still open: the next open rolls them back");
-    } else if (Result<void> writable = check_writable(); !writable) {
+    if (Result<void> writable = check_writable(); !writable) {
       result = std::move(writable);
+    } else if (const uint64_t open_count = transactions_->open_count(); open_count > 0) {
+      result = Error(Code::busy, std::to_string(open_count) +
+                                     " transactions were still open: the environment is closed; "
+                                     "the next open rolls them back");
     } else {
       result = checkpoint_now(~LogPosition{0}, true);
     }
   }
-  // In this order: what uses before what is used.
-  stores_.clear();
+  // In this order: what uses before what is used. The stores stay, to answer that they are closed.
+  for (const auto& [name, store] : stores_) store->set_state(StoreImpl::State::closed);
   catalogue_.reset();
   services_.reset();
   pool_.reset();
@@ -191,6 +182,11 @@ Result<void> EnvImpl::close() {
   control_.reset();
   lock_file_.reset();
   return result;
+}
+
+Result<void> EnvImpl::check_open() const {
+  if (is_closed()) return Error(Code::closed, home_ + ": the environment is closed: open it again");
+  return {};
 }
 
 Result<void> EnvImpl::check_writable() const {
@@ -219,6 +215,7 @@ Result<std::unique_ptr<TransactionImpl>> EnvImpl::begin(const TxnOptions& option
 }
 
 Result<Transaction> EnvImpl::begin_transaction(const TxnOptions& options) {
+  AETHER_TRY(check_open());
   AETHER_TRY_ASSIGN(std::unique_ptr<TransactionImpl> impl, begin(options));
   return Transaction(std::move(impl));
 }

@@ -1,6 +1,7 @@
 // Stores and cursors: the public calls over the tree.
 #include "aether/store.h"
 
+#include <optional>
 #include <utility>
 
 #include "db/env_impl.h"
@@ -10,36 +11,95 @@
 namespace aether {
 namespace db {
 
+namespace {
+
+/// `txn` as a part of which `store` is to be used. Errors: closed; invalid_argument (of another environment).
+Result<TransactionImpl*> part_of(Transaction& txn, StoreImpl& store) {
+  if (!txn.active()) {
+    return Error(Code::closed,
+                 "the transaction has ended or was moved to another object: begin another");
+  }
+  TransactionImpl& impl = txn.impl();
+  if (&impl.env() != &store.env()) {
+    return Error(Code::invalid_argument, "the transaction belongs to environment " +
+                                             impl.env().home() + ", store '" + store.name() +
+                                             "' to " + store.env().home());
+  }
+  return &impl;
+}
+
+/// The index's view of that.
+Result<txn::TransactionContext*> context_of(Transaction& txn, StoreImpl& store) {
+  AETHER_TRY_ASSIGN(TransactionImpl * impl, part_of(txn, store));
+  return &impl->context();
+}
+
+}  // namespace
+
 class CursorImpl {
  public:
-  CursorImpl(StoreImpl& store, TransactionImpl* txn)
-      : txn_(txn), cursor_(store.tree(), txn == nullptr ? nullptr : &txn->context()) {}
-  /// A cursor must not be used after its transaction has ended.
-  Result<void> check() const { return txn_ == nullptr ? Result<void>() : txn_->check_active(); }
-  index::BTreeCursor& cursor() noexcept { return cursor_; }
+  explicit CursorImpl(StoreImpl& store) : store_(store) {}
+  CursorImpl(StoreImpl& store, Transaction& txn) : store_(store) {
+    Result<TransactionImpl*> part = part_of(txn, store);
+    if (part) {
+      txn_ = *part;
+    } else {
+      refusal_.emplace(std::move(part).error());
+    }
+  }
+  /// The tree's cursor, if it may move. Errors: closed, not_found (the store is dropped), invalid_argument.
+  Result<index::BTreeCursor*> usable() {
+    AETHER_TRY(store_.check());
+    if (refusal_) return refusal_->clone();
+    if (txn_ != nullptr) AETHER_TRY(txn_->check_active());
+    if (!cursor_) cursor_.emplace(store_.tree(), txn_ == nullptr ? nullptr : &txn_->context());
+    return &*cursor_;
+  }
+  bool positioned() const noexcept { return cursor_ && cursor_->positioned(); }
+  Bytes key() const noexcept { return cursor_ ? cursor_->key() : Bytes(); }
 
  private:
-  TransactionImpl* txn_;
-  index::BTreeCursor cursor_;
+  StoreImpl& store_;
+  TransactionImpl* txn_ = nullptr;  ///< Null: none.
+  std::optional<Error> refusal_;    ///< It was made for a transaction that cannot be used.
+  std::optional<index::BTreeCursor> cursor_;  ///< From the first move on.
 };
 
 StoreImpl::StoreImpl(EnvImpl& env, std::string name, StoreId id, buffer::Frame& root)
     : env_(env), name_(std::move(name)), tree_(env.services(), id, root) {}
 
+Error StoreImpl::why_not() const {
+  const std::string store = "store '" + name_ + "'";
+  switch (state_.load(std::memory_order_relaxed)) {
+    case State::dropped: return Error(Code::not_found, store + " has been dropped");
+    case State::closed:
+      return Error(Code::closed, store + ": its environment is closed: open it again");
+    case State::open:  // Again, since the caller looked.
+    case State::dropping: break;
+  }
+  return Error(Code::busy, store + " is about to be dropped: retry");
+}
+
 Result<void> StoreImpl::write(TransactionImpl* txn, index::WriteMode mode, Bytes key, Bytes value) {
-  if (dropped_.load(std::memory_order_relaxed)) {
-    return Error(Code::not_found, "store '" + name_ + "' has been dropped");
-  }
-  if (txn != nullptr) {
-    AETHER_TRY(txn->check_writable());
-    env_.pace_log();
-    Result<bool> written = tree_.write(txn->context(), mode, key, value);
-    if (written) return {};
-    if (written.error().code() == Code::conflict)
-      env_.conflicts_.fetch_add(1, std::memory_order_relaxed);
-    return std::move(written).error();
-  }
-  // Alone: one record that is change and commit in one, unless overflow pages come into it.
+  Result<void> written = txn != nullptr ? write_in(*txn, mode, key, value)
+                                        : write_alone(mode, key, value);
+  if (!written && written.error().code() == Code::conflict) [[unlikely]]
+    env_.conflicts_.fetch_add(1, std::memory_order_relaxed);
+  return written;
+}
+
+Result<void> StoreImpl::write_in(TransactionImpl& txn, index::WriteMode mode, Bytes key,
+                                 Bytes value) {
+  AETHER_TRY(check_writable());
+  AETHER_TRY(txn.check_writable());
+  env_.pace_log();
+  AETHER_TRY(tree_.write(txn.context(), mode, key, value));
+  return {};
+}
+
+/// One record that is change and commit in one, unless overflow pages come into it.
+Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes value) {
+  AETHER_TRY(check_writable());
   AETHER_TRY(env_.check_writable());
   env_.pace_log();
   index::Services& services = env_.services();
@@ -60,16 +120,6 @@ Result<void> StoreImpl::write(TransactionImpl* txn, index::WriteMode mode, Bytes
 
 }  // namespace db
 
-namespace {
-
-/// The index's view of a transaction; null without one. Errors: closed.
-Result<txn::TransactionContext*> context_of(Transaction& txn) {
-  AETHER_TRY(txn.impl().check_active());
-  return &txn.impl().context();
-}
-
-}  // namespace
-
 Result<std::string> KvStore::get(Bytes key) const {
   std::string value;
   AETHER_TRY(get(key, value));
@@ -83,20 +133,24 @@ Result<std::string> KvStore::get(Transaction& txn, Bytes key) const {
 }
 
 Result<void> KvStore::get(Bytes key, std::string& value) const {
+  AETHER_TRY(impl_->check());
   return impl_->tree().get(key, value, nullptr);
 }
 
 Result<void> KvStore::get(Transaction& txn, Bytes key, std::string& value) const {
-  AETHER_TRY_ASSIGN(txn::TransactionContext * context, context_of(txn));
+  AETHER_TRY(impl_->check());
+  AETHER_TRY_ASSIGN(txn::TransactionContext * context, db::context_of(txn, *impl_));
   return impl_->tree().get(key, value, context);
 }
 
 Result<void> KvStore::visit(Bytes key, FunctionRef<void(Bytes)> visitor) const {
+  AETHER_TRY(impl_->check());
   return impl_->tree().visit(key, visitor, nullptr);
 }
 
 Result<void> KvStore::visit(Transaction& txn, Bytes key, FunctionRef<void(Bytes)> visitor) const {
-  AETHER_TRY_ASSIGN(txn::TransactionContext * context, context_of(txn));
+  AETHER_TRY(impl_->check());
+  AETHER_TRY_ASSIGN(txn::TransactionContext * context, db::context_of(txn, *impl_));
   return impl_->tree().visit(key, visitor, context);
 }
 
@@ -104,25 +158,29 @@ Result<void> KvStore::put(Bytes key, Bytes value) {
   return impl_->write(nullptr, index::WriteMode::put, key, value);
 }
 Result<void> KvStore::put(Transaction& txn, Bytes key, Bytes value) {
-  return impl_->write(&txn.impl(), index::WriteMode::put, key, value);
+  AETHER_TRY_ASSIGN(db::TransactionImpl * part, db::part_of(txn, *impl_));
+  return impl_->write(part, index::WriteMode::put, key, value);
 }
 Result<void> KvStore::insert(Bytes key, Bytes value) {
   return impl_->write(nullptr, index::WriteMode::insert, key, value);
 }
 Result<void> KvStore::insert(Transaction& txn, Bytes key, Bytes value) {
-  return impl_->write(&txn.impl(), index::WriteMode::insert, key, value);
+  AETHER_TRY_ASSIGN(db::TransactionImpl * part, db::part_of(txn, *impl_));
+  return impl_->write(part, index::WriteMode::insert, key, value);
 }
 Result<void> KvStore::update(Bytes key, Bytes value) {
   return impl_->write(nullptr, index::WriteMode::update, key, value);
 }
 Result<void> KvStore::update(Transaction& txn, Bytes key, Bytes value) {
-  return impl_->write(&txn.impl(), index::WriteMode::update, key, value);
+  AETHER_TRY_ASSIGN(db::TransactionImpl * part, db::part_of(txn, *impl_));
+  return impl_->write(part, index::WriteMode::update, key, value);
 }
 Result<void> KvStore::remove(Bytes key) {
   return impl_->write(nullptr, index::WriteMode::remove, key, {});
 }
 Result<void> KvStore::remove(Transaction& txn, Bytes key) {
-  return impl_->write(&txn.impl(), index::WriteMode::remove, key, {});
+  AETHER_TRY_ASSIGN(db::TransactionImpl * part, db::part_of(txn, *impl_));
+  return impl_->write(part, index::WriteMode::remove, key, {});
 }
 
 namespace {
@@ -162,17 +220,17 @@ Result<uint64_t> KvStore::scan(const Range& range, FunctionRef<bool(Bytes, Bytes
 
 Result<uint64_t> KvStore::scan(Transaction& txn, const Range& range,
                                FunctionRef<bool(Bytes, Bytes)> visitor) const {
-  AETHER_TRY(txn.impl().check_active());
   return run_scan(cursor(txn), range, visitor);
 }
 
-Cursor KvStore::cursor() const { return Cursor(std::make_unique<db::CursorImpl>(*impl_, nullptr)); }
+Cursor KvStore::cursor() const { return Cursor(std::make_unique<db::CursorImpl>(*impl_)); }
 
 Cursor KvStore::cursor(Transaction& txn) const {
-  return Cursor(std::make_unique<db::CursorImpl>(*impl_, &txn.impl()));
+  return Cursor(std::make_unique<db::CursorImpl>(*impl_, txn));
 }
 
 Result<uint64_t> KvStore::bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next) {
+  AETHER_TRY(impl_->check_writable());
   db::EnvImpl& env = impl_->env();
   AETHER_TRY(env.check_writable());
   index::Services& services = env.services();
@@ -204,35 +262,44 @@ Cursor::Cursor(Cursor&&) noexcept = default;
 Cursor& Cursor::operator=(Cursor&&) noexcept = default;
 Cursor::~Cursor() = default;
 
+namespace {
+
+Result<index::BTreeCursor*> usable(const std::unique_ptr<db::CursorImpl>& impl) {
+  if (impl == nullptr) return Error(Code::closed, "the cursor was moved to another object");
+  return impl->usable();
+}
+
+}  // namespace
+
 Result<bool> Cursor::seek(Bytes key) {
-  AETHER_TRY(impl_->check());
-  return impl_->cursor().seek(key);
+  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
+  return cursor->seek(key);
 }
 Result<bool> Cursor::seek_for_prev(Bytes key) {
-  AETHER_TRY(impl_->check());
-  return impl_->cursor().seek_for_prev(key);
+  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
+  return cursor->seek_for_prev(key);
 }
 Result<bool> Cursor::first() {
-  AETHER_TRY(impl_->check());
-  return impl_->cursor().first();
+  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
+  return cursor->first();
 }
 Result<bool> Cursor::last() {
-  AETHER_TRY(impl_->check());
-  return impl_->cursor().last();
+  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
+  return cursor->last();
 }
 Result<bool> Cursor::next() {
-  AETHER_TRY(impl_->check());
-  return impl_->cursor().next();
+  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
+  return cursor->next();
 }
 Result<bool> Cursor::prev() {
-  AETHER_TRY(impl_->check());
-  return impl_->cursor().prev();
+  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
+  return cursor->prev();
 }
-bool Cursor::positioned() const noexcept { return impl_->cursor().positioned(); }
-Bytes Cursor::key() const noexcept { return impl_->cursor().key(); }
 Result<Bytes> Cursor::value() {
-  AETHER_TRY(impl_->check());
-  return impl_->cursor().value();
+  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
+  return cursor->value();
 }
+bool Cursor::positioned() const noexcept { return impl_ != nullptr && impl_->positioned(); }
+Bytes Cursor::key() const noexcept { return impl_ != nullptr ? impl_->key() : Bytes(); }
 
 }  // namespace aether

@@ -1,6 +1,8 @@
 #include "db/transaction_impl.h"
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <utility>
 
 #include "base/assert.h"
@@ -9,17 +11,30 @@
 namespace aether {
 
 struct CommitTicket::State {
-  wal::Log* log = nullptr;
+  std::weak_ptr<wal::Log> log;  ///< Gone when the environment is closed.
   wal::LsnVector vector;
+  std::atomic<bool> seen_durable{false};  ///< Stays true, also when the log has gone.
 };
 
 bool CommitTicket::durable() const noexcept {
-  return state_ == nullptr || state_->vector.covered_by(state_->log->durable());
+  if (state_ == nullptr || state_->seen_durable.load(std::memory_order_relaxed)) return true;
+  const std::shared_ptr<wal::Log> log = state_->log.lock();
+  const bool durable = log != nullptr && state_->vector.covered_by(log->durable());
+  if (durable) state_->seen_durable.store(true, std::memory_order_relaxed);
+  return durable;
 }
 
 Result<void> CommitTicket::wait() const {
-  if (state_ == nullptr) return {};
-  return state_->log->wait_durable(state_->vector);
+  if (durable()) return {};
+  const std::shared_ptr<wal::Log> log = state_->log.lock();
+  if (log == nullptr) {
+    return Error(Code::closed,
+                 "the environment was closed before the commit was seen to be durable: if close "
+                 "was ok, it is; else open the environment again and look");
+  }
+  AETHER_TRY(log->wait_durable(state_->vector));
+  state_->seen_durable.store(true, std::memory_order_relaxed);
+  return {};
 }
 
 namespace db {
@@ -38,7 +53,7 @@ TransactionImpl::~TransactionImpl() {
 
 Result<void> TransactionImpl::check_active() const {
   if (!active_) return Error(Code::closed, "the transaction has ended: begin another");
-  return {};
+  return env_.check_open();
 }
 
 Result<void> TransactionImpl::check_writable() const {
@@ -105,7 +120,7 @@ Result<CommitTicket> TransactionImpl::commit_async() {
   env_.services().log.request_flush();
   CommitTicket ticket;
   ticket.state_ = std::make_shared<CommitTicket::State>();
-  ticket.state_->log = &env_.services().log;
+  ticket.state_->log = env_.log();
   ticket.state_->vector = vector;
   return ticket;
 }
@@ -169,10 +184,18 @@ Transaction::Transaction(Transaction&&) noexcept = default;
 Transaction& Transaction::operator=(Transaction&&) noexcept = default;
 Transaction::~Transaction() = default;
 
-Result<void> Transaction::commit() { return impl_->commit(); }
-Result<CommitTicket> Transaction::commit_async() { return impl_->commit_async(); }
-Result<void> Transaction::abort() { return impl_->abort(); }
-uint64_t Transaction::id() const noexcept { return impl_->id(); }
+namespace {
+
+Error moved_from() { return Error(Code::closed, "the transaction was moved to another object"); }
+
+}  // namespace
+
+Result<void> Transaction::commit() { return impl_ ? impl_->commit() : moved_from(); }
+Result<CommitTicket> Transaction::commit_async() {
+  return impl_ ? impl_->commit_async() : moved_from();
+}
+Result<void> Transaction::abort() { return impl_ ? impl_->abort() : moved_from(); }
+uint64_t Transaction::id() const noexcept { return impl_ ? impl_->id() : 0; }
 bool Transaction::active() const noexcept { return impl_ != nullptr && impl_->active(); }
 
 }  // namespace aether

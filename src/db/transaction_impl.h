@@ -25,7 +25,7 @@ class TransactionImpl {
 
   Result<void> check_active() const;
   Result<void> check_writable() const;
-  bool active() const noexcept { return active_; }
+  bool active() const noexcept { return active_ && !env_.is_closed(); }
   TxnId id() const noexcept { return context_.id(); }
   txn::TransactionContext& context() noexcept { return context_; }
   EnvImpl& env() noexcept { return env_; }

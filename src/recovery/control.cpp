@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "base/format_version.h"
 #include "buffer/data_file.h"
 
 namespace aether::recovery {
@@ -91,12 +92,7 @@ Result<std::optional<Decoded>> decode(const std::byte* slot, const std::string& 
   const auto header = base::load<SlotHeader>(slot);
   if (header.magic != kMagic || header.checksum != slot_checksum(slot))
     return std::optional<Decoded>();
-  if (header.format_version > kFormatVersion) {
-    return Error(Code::unsupported, path + ": format version " +
-                                        std::to_string(header.format_version) +
-                                        " is newer than this program's " +
-                                        std::to_string(kFormatVersion) + ": use a newer release");
-  }
+  AETHER_TRY(base::check_format_version(path, header.format_version));
   const bool page_ok = header.page_bytes >= 4 * KiB && header.page_bytes <= 64 * KiB &&
                        (header.page_bytes & (header.page_bytes - 1)) == 0;
   const bool sizes_ok = header.fence_count <= kFencesMax && header.streams >= 1 &&
