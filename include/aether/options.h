@@ -27,6 +27,16 @@ enum class Durability : uint8_t {
   none,
 };
 
+/// What a transaction sees of others, and what it may overwrite. docs/ISOLATION.md has the anomalies of each.
+enum class Isolation : uint8_t {
+  /// Each read sees the newest committed row; a scan, one moment a page. A write meets `conflict` only where another
+  /// transaction has changed the row and is still open.
+  read_committed,
+  /// Default. Every read sees the moment of `begin`, and the transaction's own writes. A write meets `conflict` also
+  /// where another transaction has changed the row since then (first updater wins).
+  snapshot,
+};
+
 /// How files are read and written.
 enum class IoMode : uint8_t {
   automatic,  ///< io_uring where the kernel grants a ring, else `threads`.
@@ -73,7 +83,8 @@ struct TxnOptions {
   Durability durability = Durability::group;
   /// True: use EnvOptions::durability and ignore the field above.
   bool env_durability = true;
-  /// Promises not to write; a write fails with `invalid_argument`.
+  Isolation isolation = Isolation::snapshot;
+  /// Promises not to write; a write fails with `invalid_argument`. Such a transaction has no id and costs less.
   bool read_only = false;
 };
 

@@ -38,8 +38,9 @@ struct Range {
   static Range prefix(Bytes prefix, std::string& storage);
 };
 
-/// Walks a store in key order, both ways. Sees every change that is made while it walks, also its own
-/// transaction's. Positioned after a successful seek, first or last; unpositioned at the end.
+/// Walks a store in key order, both ways. Inside a transaction it sees what that sees, also its own writes.
+/// Alone, and at read_committed, it sees committed rows only, and at each step what has been committed by
+/// then to the page it stands on; while it stands, it holds back garbage like an open snapshot. Positioned after a successful seek, first or last; unpositioned at the end.
 class Cursor {
  public:
   Cursor(Cursor&&) noexcept;
@@ -60,8 +61,7 @@ class Cursor {
   bool positioned() const noexcept;
   /// Valid until the cursor moves. Call only when positioned. The row may have been removed since.
   Bytes key() const noexcept;
-  /// Valid until the cursor moves. The value as it was when the cursor came here; one that is kept
-  /// outside its page is read here and now. Errors: not_found (such a row was removed since),
+  /// Valid until the cursor moves. The value as it was when the cursor came here. Errors:
   /// invalid_argument (not positioned).
   Result<Bytes> value();
 
@@ -102,7 +102,7 @@ class KvStore {
   Result<void> remove(Bytes key);
   Result<void> remove(Transaction& txn, Bytes key);
 
-  /// Calls `visitor` for each key of `range` in order until it returns false. The arguments are valid
+  /// Calls `visitor` for each key of `range` in order until it returns false; alone, on one snapshot. The arguments are valid
   /// during the call only. Returns how many keys were visited, the last one included. `visitor` may use
   /// the store: the scan goes on from the key it was at.
   Result<uint64_t> scan(const Range& range,

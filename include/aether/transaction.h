@@ -3,9 +3,10 @@
 /// Threads     One thread at a time; any thread. Different transactions run in parallel.
 /// Lifetime    Must end before the environment is closed; one that is open then answers `closed`. Dropped without
 ///             commit, it aborts; so does one that another is assigned to. What was moved from is `closed`.
-/// Isolation   Atomic commit and abort; a row written by an unfinished transaction cannot be written by
-///             another (first updater wins: `conflict`). Reads see the newest row, also of transactions
-///             that are still open; snapshots are the subject of a later release (docs/ISOLATION.md).
+/// Isolation   Atomic commit and abort. Reads see the moment of `begin` and the transaction's own writes, or with
+///             Isolation::read_committed the newest committed rows; they take no locks and do not wait. A row that
+///             another transaction has changed meanwhile cannot be written: `conflict`, first updater wins
+///             (docs/ISOLATION.md).
 #pragma once
 
 #include <cstdint>
@@ -58,7 +59,7 @@ class Transaction {
   /// environment has then failed, and the next open finishes the rollback.
   Result<void> abort();
 
-  /// Grows with every transaction of the environment. 0 if it was moved from.
+  /// Grows with every transaction of the environment. 0 if it was begun read-only, or moved from.
   uint64_t id() const noexcept;
   bool active() const noexcept;
 

@@ -117,14 +117,24 @@ std::optional<PageRange> SpaceManager::take(uint64_t index, uint32_t count) {
 void SpaceManager::reclaim() {
   const wal::LsnVector durable = log_.durable();
   while (!pending_.empty() && pending_.front().vector.covered_by(durable)) {
-    const PageRange& range = pending_.front().range;
-    set_unavailable(range, false);
-    Group& place = *groups_[group_of(range.first)];
-    const auto bit = static_cast<uint32_t>(raw(range.first) %
-                                           page::pages_per_group(data_.page_bytes()));
-    place.hint = std::min(place.hint, bit);
+    make_available(pending_.front().range);
     pending_.pop_front();
   }
+  if (held_.empty()) return;
+  const TxnId horizon = horizon_ ? horizon_() : ~TxnId{0};
+  while (!held_.empty() && held_.front().txn < horizon &&
+         held_.front().vector.covered_by(durable)) {
+    make_available(held_.front().range);
+    held_.pop_front();
+  }
+}
+
+void SpaceManager::make_available(const PageRange& range) noexcept {
+  set_unavailable(range, false);
+  Group& place = *groups_[group_of(range.first)];
+  const auto bit = static_cast<uint32_t>(raw(range.first) %
+                                         page::pages_per_group(data_.page_bytes()));
+  place.hint = std::min(place.hint, bit);
 }
 
 void SpaceManager::set_unavailable(const PageRange& range, bool value) noexcept {
@@ -138,11 +148,7 @@ void SpaceManager::set_unavailable(const PageRange& range, bool value) noexcept 
 
 void SpaceManager::unreserve(const PageRange& range) noexcept {
   os::LockGuard lock(mutex_);
-  set_unavailable(range, false);
-  Group& place = *groups_[group_of(range.first)];
-  const auto bit = static_cast<uint32_t>(raw(range.first) %
-                                         page::pages_per_group(data_.page_bytes()));
-  place.hint = std::min(place.hint, bit);
+  make_available(range);
 }
 
 Result<void> SpaceManager::add_group(LogContext context, uint64_t seen) {
@@ -247,14 +253,15 @@ void SpaceManager::MapChange::apply() {
       if (op_ == SpaceOp::allocate) {
         taken.push_back(pages);
       } else {
-        freed.push_back({pages, context_->lsn_vector});
+        freed.push_back({pages, context_->lsn_vector, context_->txn});
       }
     }
     piece->guard.release();
   }
   os::LockGuard lock(manager_->mutex_);
   for (const PageRange& range : taken) manager_->set_unavailable(range, false);
-  manager_->pending_.insert(manager_->pending_.end(), freed.begin(), freed.end());
+  std::deque<PendingFree>& queue = context_->txn == 0 ? manager_->pending_ : manager_->held_;
+  queue.insert(queue.end(), freed.begin(), freed.end());
 }
 
 std::vector<PageWriter::Target> SpaceManager::map_pages() {

@@ -6,7 +6,8 @@
 /// reachable and reachable pages are allocated (DESIGN.md 4.10).
 ///
 /// A freed page may be used again only when the record that freed it is durable: else the old life, come back
-/// after a crash, would meet the bytes of the new one.
+/// after a crash, would meet the bytes of the new one. And what a transaction has freed, the pages of a large value,
+/// only when every snapshot sees that transaction: an older one may still read them.
 ///
 /// Threads   Any. Latch order: tree pages before map pages; map pages ascending.
 #pragma once
@@ -14,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -44,6 +46,9 @@ class SpaceManager {
  public:
   /// Reads the maps of all groups that the file has, after redo.
   static Result<std::unique_ptr<SpaceManager>> open(DataFile& data, wal::Log& log);
+
+  /// Who tells below which id every snapshot sees every transaction that has ended. Before that: all are seen.
+  void set_horizon(std::function<TxnId()> horizon) { horizon_ = std::move(horizon); }
 
   /// Takes `count` contiguous pages (at most pages_per_group - 2) nobody uses, and makes room for them in the
   /// file. Errors: no_space, io_error, failed.
@@ -94,6 +99,7 @@ class SpaceManager {
   struct PendingFree {
     PageRange range;
     wal::LsnVector vector;
+    TxnId txn = 0;
   };
 
   SpaceManager(DataFile& data, wal::Log& log) : data_(data), log_(log) {}
@@ -102,14 +108,17 @@ class SpaceManager {
   uint64_t group_of(PageId id) const noexcept;
   Result<void> add_group(LogContext context, uint64_t seen);
   std::optional<PageRange> take(uint64_t index, uint32_t count);
-  void reclaim();
+  void reclaim() AETHER_REQUIRES(mutex_);
+  void make_available(const PageRange& range) noexcept AETHER_REQUIRES(mutex_);
   void set_unavailable(const PageRange& range, bool value) noexcept;
 
   DataFile& data_;
   wal::Log& log_;
   os::Mutex mutex_;  ///< Guards groups_ (its length), unavailable maps, hints and pending_.
   std::vector<std::unique_ptr<Group>> groups_;
-  std::deque<PendingFree> pending_;
+  std::deque<PendingFree> pending_;  ///< Freed by system actions: wait for the log.
+  std::deque<PendingFree> held_;     ///< Freed by transactions: wait for the log and for snapshots.
+  std::function<TxnId()> horizon_;
 };
 
 /// Redo of ResourceManager::space on the bytes of a map page.

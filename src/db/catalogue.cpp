@@ -114,6 +114,7 @@ Result<void> EnvImpl::drop_store(const std::string& name) {
 /// The first step of a drop.
 Result<void> EnvImpl::take_name(const StoreImpl& store, const std::string& hidden_name,
                                 const CatalogueEntry& entry) {
+  garbage_.forget_store(store.id());
   // What has ended in this store is so after a crash too: nobody could undo it there then.
   AETHER_TRY(log_->flush());
   AETHER_TRY_ASSIGN(const std::unique_ptr<TransactionImpl> txn,
@@ -161,7 +162,7 @@ Result<void> EnvImpl::finish_drop(const std::string& hidden_name, const Catalogu
   return txn->commit();
 }
 
-/// After recovery: what a crash has interrupted.
+/// At open: what a crash or an error has interrupted.
 Result<void> EnvImpl::finish_drops() {
   std::vector<std::pair<std::string, CatalogueEntry>> dropped;
   index::BTreeCursor cursor(*catalogue_, nullptr);

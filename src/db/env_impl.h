@@ -15,6 +15,7 @@
 #include "buffer/data_file.h"
 #include "buffer/page_writer.h"
 #include "buffer/space_manager.h"
+#include "db/garbage.h"
 #include "db/resource_managers.h"
 #include "index/btree/btree.h"
 #include "os/os.h"
@@ -114,6 +115,9 @@ class EnvImpl {
   index::Services& services() noexcept { return *services_; }
   /// For who may outlive the log: a commit's ticket.
   std::weak_ptr<wal::Log> log() const noexcept { return log_; }
+  Garbage& garbage() noexcept { return garbage_; }
+  /// Stays until this object goes, also when the environment is closed.
+  txn::TransactionTable& transactions() noexcept { return *transactions_; }
   const EnvOptions& options() const noexcept { return options_; }
   const std::string& home() const noexcept { return home_; }
   const RecoveryReport& recovery_report() const noexcept { return recovery_report_; }
@@ -136,6 +140,7 @@ class EnvImpl {
   Result<void> open_files();
   Result<void> open_parts(const wal::LogStart& start);
   Result<void> open_pool();
+  void open_transactions(TxnId next_id);
   Result<void> open_catalogue();
   Result<void> start_epoch(const recovery::LogEnd& end);
   wal::LogOptions log_options() const;
@@ -171,7 +176,9 @@ class EnvImpl {
   std::unique_ptr<buffer::SpaceManager> space_;
   std::unique_ptr<buffer::BufferPool> pool_;
   std::unique_ptr<txn::TransactionTable> transactions_;
+  std::unique_ptr<txn::VersionStore> versions_;
   std::unique_ptr<index::Services> services_;
+  Garbage garbage_{*this};
   std::unique_ptr<BTreeManager> btree_manager_;
   std::unique_ptr<SpaceResourceManager> space_manager_;
   std::unique_ptr<index::BTree> catalogue_;

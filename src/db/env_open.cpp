@@ -87,6 +87,7 @@ Result<void> EnvImpl::open_files() {
     AETHER_TRY(start_epoch({.position = state.start_position, .cut = state.lsn, .bytes = 0}));
     AETHER_TRY(open_pool());
     AETHER_TRY(open_catalogue());
+    AETHER_TRY(finish_drops());  // Of one that an error has stopped.
   } else {
     AETHER_TRY(recover());
   }
@@ -133,12 +134,18 @@ Result<void> EnvImpl::open_pool() {
                          .page_bytes = options_.page_bytes,
                          .background_thread = options_.background_threads && !options_.read_only},
                         *data_, *writer_, os_));
-  transactions_ = std::make_unique<txn::TransactionTable>(*log_, control_->state().next_txn);
-  services_ = std::make_unique<index::Services>(
-      index::Services{*pool_, *log_, *space_, *writer_, *transactions_});
+  open_transactions(control_->state().next_txn);
   if (!btree_manager_) btree_manager_ = std::make_unique<BTreeManager>(this);
   if (!space_manager_) space_manager_ = std::make_unique<SpaceResourceManager>(this);
   return {};
+}
+
+void EnvImpl::open_transactions(TxnId next_id) {
+  transactions_ = std::make_unique<txn::TransactionTable>(*log_, next_id);
+  versions_ = std::make_unique<txn::VersionStore>();
+  space_->set_horizon([this] { return transactions_->horizon(); });
+  services_ = std::make_unique<index::Services>(
+      index::Services{*pool_, *log_, *space_, *writer_, *transactions_, *versions_});
 }
 
 EnvImpl::~EnvImpl() {
@@ -169,12 +176,12 @@ Result<void> EnvImpl::close() {
       result = checkpoint_now(~LogPosition{0}, true);
     }
   }
-  // In this order: what uses before what is used. The stores stay, to answer that they are closed.
+  // In this order: what uses before what is used. The stores stay, to answer that they are closed; and the
+  // transaction table, for snapshots that are still open.
   for (const auto& [name, store] : stores_) store->set_state(StoreImpl::State::closed);
   catalogue_.reset();
   services_.reset();
   pool_.reset();
-  transactions_.reset();
   space_.reset();
   writer_.reset();
   log_.reset();
@@ -209,9 +216,10 @@ void EnvImpl::fail(const Error& why) noexcept {
 }
 
 Result<std::unique_ptr<TransactionImpl>> EnvImpl::begin(const TxnOptions& options) {
-  AETHER_TRY_ASSIGN(const TxnId id, transactions_->open());
+  auto transaction = std::make_unique<TransactionImpl>(*this, options);
+  AETHER_TRY(transaction->open());
   begun_.fetch_add(1, std::memory_order_relaxed);
-  return std::make_unique<TransactionImpl>(*this, id, options);
+  return transaction;
 }
 
 Result<Transaction> EnvImpl::begin_transaction(const TxnOptions& options) {

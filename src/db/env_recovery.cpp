@@ -39,9 +39,7 @@ Result<void> EnvImpl::recover() {
   AETHER_TRY(open_pool());
   // Ids must not meet those that stand in pages and log records.
   const TxnId next = std::max(control_->state().next_txn, redo.max_txn + 1);
-  transactions_ = std::make_unique<txn::TransactionTable>(*log_, next);
-  services_ = std::make_unique<index::Services>(
-      index::Services{*pool_, *log_, *space_, *writer_, *transactions_});
+  open_transactions(next);
   AETHER_TRY(open_catalogue());
   AETHER_TRY(undo_losers(redo));
   AETHER_TRY(check_broken_pages(redo));

@@ -105,10 +105,10 @@ Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes valu
   index::Services& services = env_.services();
   txn::TransactionContext single;
   single.single_record = true;
-  single.log.txn = services.transactions.draw_id();
   single.log.stream = env_.stream_of_caller();
   AETHER_TRY_ASSIGN(const bool done, tree_.write(single, mode, key, value));
   if (done) {
+    if (!single.versions.empty() || !single.ghosts.empty()) env_.garbage().add(single);
     const Durability durability = env_.options().durability;
     if (durability == Durability::none) return {};
     return services.log.wait_durable(single.log.lsn_vector, durability == Durability::group);
@@ -215,7 +215,8 @@ Result<uint64_t> run_scan(Cursor cursor, const Range& range,
 }  // namespace
 
 Result<uint64_t> KvStore::scan(const Range& range, FunctionRef<bool(Bytes, Bytes)> visitor) const {
-  return run_scan(cursor(), range, visitor);
+  AETHER_TRY_ASSIGN(Transaction txn, impl_->env().begin_transaction({.read_only = true}));
+  return scan(txn, range, visitor);
 }
 
 Result<uint64_t> KvStore::scan(Transaction& txn, const Range& range,
@@ -236,11 +237,15 @@ Result<uint64_t> KvStore::bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> 
   index::Services& services = env.services();
   buffer::LogContext context;
   context.stream = env.stream_of_caller();
-  AETHER_TRY_ASSIGN(const uint64_t rows,
-                    impl_->tree().bulk_load(context, services.transactions.draw_id(),
-                                            [&](Bytes& key, Bytes& value) -> Result<bool> {
-                                              return next(key, value);
-                                            }));
+  // Open while the rows are made: a snapshot of that time does not see them.
+  AETHER_TRY_ASSIGN(const TxnId id, services.transactions.open());
+  Result<uint64_t> rows = impl_->tree().bulk_load(
+      context, id, [&](Bytes& key, Bytes& value) -> Result<bool> { return next(key, value); });
+  if (!rows) {
+    services.transactions.forget(id);
+    return rows;
+  }
+  services.transactions.end(id, context.lsn_vector);
   AETHER_TRY(services.log.wait_durable(context.lsn_vector));
   return rows;
 }

@@ -39,9 +39,8 @@ Result<void> CommitTicket::wait() const {
 
 namespace db {
 
-TransactionImpl::TransactionImpl(EnvImpl& env, TxnId id, const TxnOptions& options)
+TransactionImpl::TransactionImpl(EnvImpl& env, const TxnOptions& options)
     : env_(env), options_(options) {
-  context_.log.txn = id;
   context_.log.stream = env.stream_of_caller();
   context_.undo_bytes_max = env.options().transaction_bytes_max;
 }
@@ -49,6 +48,31 @@ TransactionImpl::TransactionImpl(EnvImpl& env, TxnId id, const TxnOptions& optio
 TransactionImpl::~TransactionImpl() {
   // An error is remembered by the environment (EnvImpl::fail); there is nobody here to tell.
   if (active_) static_cast<void>(abort().has_value());
+  if (snapshot_.is_open())
+    env_.transactions().close_snapshot(snapshot_);  // The environment was closed.
+}
+
+Result<void> TransactionImpl::open() {
+  txn::TransactionTable& table = env_.transactions();
+  const bool has_snapshot = options_.isolation != Isolation::read_committed;
+  if (!options_.read_only) {
+    AETHER_TRY_ASSIGN(context_.log.txn, table.open(has_snapshot ? &snapshot_ : nullptr));
+  } else if (has_snapshot) {
+    table.open_snapshot(snapshot_);
+  }
+  if (has_snapshot) context_.snapshot = &snapshot_;
+  active_ = true;
+  return {};
+}
+
+/// It reads no more: lets go of its snapshot, and of its id if nothing in the log bears it.
+void TransactionImpl::leave() noexcept {
+  active_ = false;
+  txn::TransactionTable& table = env_.transactions();
+  context_.snapshot = nullptr;
+  table.close_snapshot(snapshot_);
+  if (!context_.pinned && context_.id() != 0) table.forget(context_.id());
+  if (!context_.pinned) env_.garbage().collect();
 }
 
 Result<void> TransactionImpl::check_active() const {
@@ -67,8 +91,7 @@ Result<wal::LsnVector> TransactionImpl::precommit() {
   AETHER_TRY(check_active());
   index::Services& services = env_.services();
   if (!context_.pinned) {  // It wrote nothing: no record.
-    active_ = false;
-    services.transactions.forget(context_.id());
+    leave();
     return context_.log.lsn_vector;
   }
   AETHER_TRY(env_.check_writable());
@@ -88,8 +111,8 @@ Result<wal::LsnVector> TransactionImpl::precommit() {
   AETHER_TRY(buffer::log_change(services.log, context_.log, {.type = wal::RecordType::commit},
                                 pages, parts));
   map.apply();
-  active_ = false;
   services.transactions.end(context_.id(), context_.log.lsn_vector);
+  leave();
   return context_.log.lsn_vector;
 }
 
@@ -109,14 +132,14 @@ Result<void> TransactionImpl::commit() {
   if (durability != Durability::none) {
     durable = env_.services().log.wait_durable(vector, durability == Durability::group);
   }
-  purge_ghosts(vector);
+  env_.garbage().add(context_);
   return durable;
 }
 
 Result<CommitTicket> TransactionImpl::commit_async() {
   AETHER_TRY_ASSIGN(const wal::LsnVector vector, precommit_or_abort());
   env_.committed_.fetch_add(1, std::memory_order_relaxed);
-  purge_ghosts(vector);
+  env_.garbage().add(context_);
   env_.services().log.request_flush();
   CommitTicket ticket;
   ticket.state_ = std::make_shared<CommitTicket::State>();
@@ -125,29 +148,20 @@ Result<CommitTicket> TransactionImpl::commit_async() {
   return ticket;
 }
 
-/// Rows this transaction removed go for good, each by a record that depends on the commit.
-void TransactionImpl::purge_ghosts(const wal::LsnVector& vector) noexcept {
-  for (const txn::Ghost& ghost : context_.ghosts) {
-    Result<index::BTree*> tree = env_.tree(ghost.store);
-    if (!tree) return;
-    buffer::LogContext system{
-        .stream = context_.log.stream, .gsn = context_.log.gsn, .lsn_vector = vector};
-    // A ghost that stays is invisible, and goes when its page needs the room.
-    if (!(*tree)->purge(system, ghost.key, context_.id())) return;
-  }
-}
-
 Result<void> TransactionImpl::abort() {
   AETHER_TRY(check_active());
-  active_ = false;
   env_.aborted_.fetch_add(1, std::memory_order_relaxed);
   if (!context_.pinned) {
-    env_.services().transactions.forget(context_.id());
+    leave();
     return {};
   }
   Result<void> undone = roll_back();
-  if (!undone)
-    env_.fail(undone.error());  // Its rows stay locked; the next open finishes the rollback.
+  leave();
+  if (!undone) {
+    // Its rows stay locked, with what others see in their place; the next open finishes the rollback.
+    env_.services().versions.keep(context_.undo.take_versions());
+    env_.fail(undone.error());
+  }
   return undone;
 }
 

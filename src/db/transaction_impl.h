@@ -13,9 +13,11 @@ namespace aether::db {
 
 class TransactionImpl {
  public:
-  TransactionImpl(EnvImpl& env, TxnId id, const TxnOptions& options);
+  TransactionImpl(EnvImpl& env, const TxnOptions& options);
   ~TransactionImpl();
 
+  /// Draws its id and takes its snapshot, as far as it needs them. Before anything else. Errors: busy.
+  Result<void> open();
   /// Appends the commit record; the rows are others' to change from then on. Returns what must be durable for
   /// the commit to be.
   Result<wal::LsnVector> precommit();
@@ -33,12 +35,13 @@ class TransactionImpl {
  private:
   Result<wal::LsnVector> precommit_or_abort();
   Result<void> roll_back();
-  void purge_ghosts(const wal::LsnVector& vector) noexcept;
+  void leave() noexcept;
 
   EnvImpl& env_;
   txn::TransactionContext context_;
+  txn::Snapshot snapshot_;
   const TxnOptions options_;
-  bool active_ = true;
+  bool active_ = false;
 };
 
 }  // namespace aether::db

@@ -9,6 +9,7 @@
 #include "buffer/change.h"
 #include "buffer/space_manager.h"
 #include "page/leaf_record.h"
+#include "txn/snapshot.h"
 #include "txn/undo_log.h"
 
 namespace aether::txn {
@@ -26,9 +27,14 @@ struct TransactionContext {
   bool pinned = false;  ///< It has appended a record.
   bool data_written =
       false;  ///< It wrote overflow pages: the data file must be synced before it commits.
+  /// What it reads; null: the newest committed rows. Its own are always seen.
+  const Snapshot* snapshot = nullptr;
+  uint64_t writes = 0;  ///< Rows written, so that its cursors know when to look again.
   uint64_t undo_bytes_max = 0;
   UndoLog undo;
   std::vector<Ghost> ghosts;
+  /// Of a single record: the version it replaced, if a snapshot may need it.
+  std::vector<Version*> versions;
   /// Overflow values that no row refers to once it has committed, and those it made itself and dropped.
   std::vector<page::OverflowReference> freed;
   std::vector<buffer::PageRange> freed_pages;  ///< Other pages that go with the commit.

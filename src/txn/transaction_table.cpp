@@ -28,9 +28,9 @@ bool TransactionTable::reusable(const Slot& slot) const noexcept {
   return false;
 }
 
-Result<TxnId> TransactionTable::open() {
+Result<TxnId> TransactionTable::open(Snapshot* snapshot) {
   for (;;) {
-    const TxnId id = try_open();
+    const TxnId id = try_open(snapshot);
     if (id != 0) return id;
     // Every slot is taken. By ends that wait for the log? Then a flush makes room.
     if (open_count() >= kSlots) break;
@@ -40,7 +40,7 @@ Result<TxnId> TransactionTable::open() {
 }
 
 /// 0: no slot is free.
-TxnId TransactionTable::try_open() {
+TxnId TransactionTable::try_open(Snapshot* snapshot) {
   os::LockGuard lock(mutex_);
   // Ids that fall on a slot in use are skipped: they cost nothing.
   for (uint32_t tries = 0; tries < kSlots; ++tries) {
@@ -52,6 +52,8 @@ TxnId TransactionTable::try_open() {
     slot.pin.store(0, std::memory_order_relaxed);
     slot.state.store(State::open, std::memory_order_release);
     open_count_.fetch_add(1, std::memory_order_relaxed);
+    if (snapshot != nullptr) enter(*snapshot);
+    open_ids_.push_back(id);
     return id;
   }
   return 0;
@@ -64,6 +66,19 @@ void TransactionTable::reopen(TxnId id) noexcept {
   slot.pin.store(1, std::memory_order_relaxed);  // The log stays whole until recovery is through.
   slot.state.store(State::open, std::memory_order_release);
   open_count_.fetch_add(1, std::memory_order_relaxed);
+  os::LockGuard lock(mutex_);
+  open_ids_.insert(std::lower_bound(open_ids_.begin(), open_ids_.end(), id), id);
+}
+
+/// From here on snapshots see it, and reads without one: both at the same moment, so that nobody who has seen it
+/// takes a snapshot without it.
+void TransactionTable::leave(Slot& slot, State state) noexcept {
+  os::LockGuard lock(mutex_);
+  const TxnId id = slot.id.load(std::memory_order_relaxed);
+  if (state == State::none) slot.id.store(0, std::memory_order_relaxed);
+  slot.state.store(state, std::memory_order_release);
+  open_ids_.erase(std::lower_bound(open_ids_.begin(), open_ids_.end(), id));
+  open_count_.fetch_sub(1, std::memory_order_release);
 }
 
 void TransactionTable::pin(TxnId id) noexcept {
@@ -79,16 +94,53 @@ void TransactionTable::end(TxnId id, const wal::LsnVector& vector) noexcept {
   for (uint32_t i = 0; i < wal::kMaxStreams; ++i) {
     slot.vector[i].store(vector.at[i], std::memory_order_relaxed);
   }
-  slot.state.store(State::ended, std::memory_order_release);
-  open_count_.fetch_sub(1, std::memory_order_relaxed);
+  leave(slot, State::ended);
 }
 
 void TransactionTable::forget(TxnId id) noexcept {
   Slot& slot = slots_[id % kSlots];
   AETHER_ASSERT(slot.id.load(std::memory_order_relaxed) == id);
-  slot.id.store(0, std::memory_order_relaxed);
-  slot.state.store(State::none, std::memory_order_release);
-  open_count_.fetch_sub(1, std::memory_order_relaxed);
+  leave(slot, State::none);
+}
+
+void TransactionTable::open_snapshot(Snapshot& snapshot) noexcept {
+  os::LockGuard lock(mutex_);
+  enter(snapshot);
+}
+
+void TransactionTable::enter(Snapshot& snapshot) {
+  AETHER_ASSERT(!snapshot.is_open());
+  // First the count, then the bound: who draws an id that this snapshot does not see, sees the count.
+  snapshot_count_.fetch_add(1, std::memory_order_seq_cst);
+  SnapshotBounds& bounds = snapshot.bounds_;
+  bounds.next = next_id_.load(std::memory_order_seq_cst);
+  bounds.open = open_ids_;
+  bounds.low = open_ids_.empty() ? bounds.next : open_ids_.front();
+  snapshot.older_ = newest_;
+  snapshot.newer_ = nullptr;
+  (newest_ == nullptr ? oldest_ : newest_->newer_) = &snapshot;
+  newest_ = &snapshot;
+}
+
+void TransactionTable::close_snapshot(Snapshot& snapshot) noexcept {
+  if (!snapshot.is_open()) return;
+  os::LockGuard lock(mutex_);
+  (snapshot.older_ == nullptr ? oldest_ : snapshot.older_->newer_) = snapshot.newer_;
+  (snapshot.newer_ == nullptr ? newest_ : snapshot.newer_->older_) = snapshot.older_;
+  snapshot.bounds_.next = 0;
+  snapshot_count_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+TxnId TransactionTable::horizon() const noexcept {
+  os::LockGuard lock(mutex_);
+  return oldest_ == nullptr ? next_id_.load(std::memory_order_seq_cst) : oldest_->bounds_.low;
+}
+
+std::vector<SnapshotBounds> TransactionTable::snapshots() const {
+  os::LockGuard lock(mutex_);
+  std::vector<SnapshotBounds> result;
+  for (const Snapshot* s = oldest_; s != nullptr; s = s->newer_) result.push_back(s->bounds_);
+  return result;
 }
 
 void TransactionTable::add_dependency(TxnId id, wal::LsnVector& vector) const noexcept {

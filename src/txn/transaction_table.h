@@ -1,22 +1,24 @@
-/// Which transactions are open, and what must be durable before those that have just ended are.
+/// Which transactions are open, what they see, and what must be durable before those that have just ended are.
 ///
 /// A row says who wrote it last. Looking that transaction up here is one load: slot id % kSlots holds the id or it
 /// does not. An open writer means a conflict; an ended one whose end is not durable yet passes its vector on to
 /// whoever reads or overwrites the row (the commit-order carrier of DESIGN.md, section wal); anything else is
 /// old history.
 ///
-/// Threads   Any. Ids are drawn without a lock; opening and ending an explicit transaction takes a short mutex.
+/// Threads   Any. Ids are drawn without a lock; opening and ending an explicit transaction or a snapshot takes a
+///           short mutex.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <optional>
+#include <vector>
 
 #include "aether/error.h"
 #include "base/ids.h"
 #include "os/sync.h"
+#include "txn/snapshot.h"
 #include "wal/log.h"
 #include "wal/lsn_vector.h"
 
@@ -29,10 +31,11 @@ class TransactionTable {
 
   TransactionTable(wal::Log& log, TxnId first_id);
 
-  /// An id for a transaction of one record, which is ended when its record is there. Not entered.
-  TxnId draw_id() noexcept { return next_id_.fetch_add(1, std::memory_order_relaxed); }
-  /// Opens a transaction. Errors: busy (kSlots are open).
-  Result<TxnId> open();
+  /// An id for a transaction of one record, which is ended when its record is there. Not entered: a snapshot that is
+  /// opened later sees it. So it is drawn under the latch of the page that it changes, where readers wait for it.
+  TxnId draw_id() noexcept { return next_id_.fetch_add(1, std::memory_order_seq_cst); }
+  /// Opens a transaction, and the snapshot it is to read (null: none). Errors: busy (kSlots are open).
+  Result<TxnId> open(Snapshot* snapshot = nullptr);
   /// For recovery: enters a transaction of the last life that is to be undone.
   void reopen(TxnId id) noexcept;
 
@@ -44,10 +47,29 @@ class TransactionTable {
   void forget(TxnId id) noexcept;
 
   bool is_open(TxnId id) const noexcept {
+    if (open_count_.load(std::memory_order_acquire) == 0) return false;
     const Slot& slot = slots_[id % kSlots];
     return slot.id.load(std::memory_order_acquire) == id &&
            slot.state.load(std::memory_order_acquire) == State::open;
   }
+  // Snapshots.
+  void open_snapshot(Snapshot& snapshot) noexcept;
+  /// Nothing if it is not open.
+  void close_snapshot(Snapshot& snapshot) noexcept;
+  /// After draw_id: false means that no snapshot is open that does not see that id.
+  bool has_snapshots() const noexcept {
+    return snapshot_count_.load(std::memory_order_seq_cst) != 0;
+  }
+  uint64_t snapshot_count() const noexcept {
+    return snapshot_count_.load(std::memory_order_relaxed);
+  }
+  /// Every snapshot, now and later, sees the ended transactions below.
+  TxnId horizon() const noexcept;
+  /// It has ended, and every snapshot sees it.
+  bool seen_by_all(TxnId id) const noexcept { return !is_open(id) && id < horizon(); }
+  /// Copies of all that are open, oldest first.
+  std::vector<SnapshotBounds> snapshots() const;
+
   /// What a reader or overwriter of a row of `id` depends on: nothing for old history.
   void add_dependency(TxnId id, wal::LsnVector& vector) const noexcept;
 
@@ -66,13 +88,20 @@ class TransactionTable {
     std::array<std::atomic<Lsn>, wal::kMaxStreams> vector{};
   };
 
-  TxnId try_open();
+  TxnId try_open(Snapshot* snapshot);
+  void enter(Snapshot& snapshot) AETHER_REQUIRES(mutex_);
+  void leave(Slot& slot, State state) noexcept;
   static wal::LsnVector vector_of(const Slot& slot) noexcept;
   bool reusable(const Slot& slot) const noexcept;
 
   wal::Log& log_;
   std::unique_ptr<Slot[]> slots_;
-  os::Mutex mutex_;
+  mutable os::Mutex mutex_;
+  std::vector<TxnId> open_ids_
+      AETHER_GUARDED_BY(mutex_);  ///< Ascending, but for those that were reopened.
+  Snapshot* oldest_ AETHER_GUARDED_BY(mutex_) = nullptr;
+  Snapshot* newest_ AETHER_GUARDED_BY(mutex_) = nullptr;
+  std::atomic<uint64_t> snapshot_count_{0};
   alignas(64) std::atomic<TxnId> next_id_;
   alignas(64) std::atomic<uint64_t> open_count_{0};
 };

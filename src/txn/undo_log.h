@@ -1,15 +1,16 @@
 /// What a transaction needs to take itself back, in memory, in the order it happened.
 ///
 /// The same entries are in the log, for a rollback after a crash; these spare a running rollback from reading
-/// it, and are what older versions of rows will be read from.
+/// it. A row's payload before the change is kept as a Version, which readers of older snapshots use too, and which
+/// outlives the transaction if it must.
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/ids.h"
+#include "txn/version_store.h"
 #include "wal/record.h"
 
 namespace aether::txn {
@@ -23,39 +24,72 @@ struct UndoEntry {
   Lsn previous = kNoLsn;  ///< Of the transaction's record before it: the CLR's undo-next.
   std::string_view key;
   std::string_view before;
+  Version* version = nullptr;  ///< What readers may have found; null after a restart.
 };
 
 class UndoLog {
  public:
+  UndoLog() = default;
+  UndoLog(const UndoLog&) = delete;
+  UndoLog& operator=(const UndoLog&) = delete;
+  ~UndoLog() {
+    for (const Place& place : places_) Version::destroy(place.version);
+  }
+
+  /// Takes `entry.version` if it is set; else keeps a copy of key and before.
   void push(const UndoEntry& entry) {
-    places_.push_back({entry, bytes_.size()});
-    bytes_.append(entry.key);
-    bytes_.append(entry.before);
+    Version* const version = entry.version != nullptr
+                                 ? entry.version
+                                 : Version::make(entry.store, entry.key, entry.before);
+    bytes_ += version->memory_bytes();
+    places_.push_back({entry.manager, entry.op, entry.lsn, entry.previous, version});
   }
   bool empty() const noexcept { return places_.empty(); }
   size_t size() const noexcept { return places_.size(); }
-  /// Valid until the next push or pop.
+  /// Valid until the next pop.
   UndoEntry back() const noexcept {
     const Place& place = places_.back();
-    UndoEntry entry = place.entry;
-    const std::string_view all(bytes_);
-    entry.key = all.substr(place.offset, place.entry.key.size());
-    entry.before = all.substr(place.offset + place.entry.key.size(), place.entry.before.size());
-    return entry;
+    return {.manager = place.manager,
+            .op = place.op,
+            .store = place.version->store,
+            .lsn = place.lsn,
+            .previous = place.previous,
+            .key = place.version->key(),
+            .before = place.version->payload(),
+            .version = place.version};
   }
+  /// What it took back is no version of anything: no reader may be able to find it.
   void pop() noexcept {
-    bytes_.resize(places_.back().offset);
+    bytes_ -= places_.back().version->memory_bytes();
+    Version::destroy(places_.back().version);
     places_.pop_back();
   }
-  uint64_t memory_bytes() const noexcept { return bytes_.size() + places_.size() * sizeof(Place); }
+  /// The transaction has committed: what it replaced, for VersionStore::retire. Empties the log.
+  std::vector<Version*> take_versions() {
+    std::vector<Version*> versions;
+    for (const Place& place : places_) {
+      if (place.version->linked) {
+        versions.push_back(place.version);
+      } else {
+        Version::destroy(place.version);
+      }
+    }
+    places_.clear();
+    bytes_ = 0;
+    return versions;
+  }
+  uint64_t memory_bytes() const noexcept { return bytes_ + places_.size() * sizeof(Place); }
 
  private:
   struct Place {
-    UndoEntry entry;  ///< Its views tell lengths only.
-    size_t offset = 0;
+    wal::ResourceManager manager;
+    uint8_t op;
+    Lsn lsn;
+    Lsn previous;
+    Version* version;
   };
   std::vector<Place> places_;
-  std::string bytes_;
+  uint64_t bytes_ = 0;
 };
 
 }  // namespace aether::txn

@@ -97,6 +97,8 @@ class Workload {
   struct Open {
     std::optional<Transaction> txn;
     Writes writes;
+    std::optional<State> seen;  ///< What its snapshot shows; none: read committed.
+    std::set<Place> changed;    ///< By others, since its snapshot.
   };
 
   // --- dice -----------------------------------------------------------------------------------------
@@ -156,6 +158,7 @@ class Workload {
     if (went_well(result, call)) {
       model_.answer(fate);
       take_in(live_, writes);
+      note_changed(writes);
     } else if (failed_) {
       model_.answer(Fate::unknown);
     } else {
@@ -228,8 +231,21 @@ class Workload {
   void begin() {
     Open* open = pick_open(false);
     if (open == nullptr) return end();
-    Result<Transaction> txn = env_->begin();
-    if (went_well(txn, "begin")) open->txn.emplace(*std::move(txn));
+    const bool snapshot = random_.percent(60);
+    Result<Transaction> txn = env_->begin(
+        {.isolation = snapshot ? Isolation::snapshot : Isolation::read_committed});
+    if (!went_well(txn, "begin")) return;
+    open->txn.emplace(*std::move(txn));
+    open->seen.reset();
+    if (snapshot) open->seen = live_;
+    open->changed.clear();
+  }
+  /// These rows are others' writes now, to every snapshot that is open.
+  void note_changed(const Writes& writes) {
+    for (Open& open : open_) {
+      if (!open.txn || !open.seen) continue;
+      for (const auto& [place, value] : writes) open.changed.insert(place);
+    }
   }
 
   void write_inside() {
@@ -239,7 +255,8 @@ class Workload {
       const Place place{pick_store(), pick_key()};
       const auto own = open->writes.find(place);
       const auto lock = locked_.find(place);
-      const bool others = lock != locked_.end() && lock->second != open;
+      const bool others = (lock != locked_.end() && lock->second != open) ||
+                          (own == open->writes.end() && open->changed.count(place) != 0);
       Result<KvStore> store = env_->open_store(place.store, {.create = false});
       if (!went_well(store, "open_store")) return;
       if (others) {
@@ -318,12 +335,13 @@ class Workload {
     Writes writes{{{name, std::nullopt}, std::nullopt}};
     model_.call(writes);
     const Result<void> dropped = env_->drop_store(name);
-    if (!dropped && profile_.faults && env_->stats().state != "failed") {
+    if (!dropped && profile_.faults) {
       // The name goes first, then the pages: it may have been stopped in between.
       const Result<std::vector<std::string>> names = env_->list_stores();
       if (went_well(names, "list_stores") &&
           std::find(names->begin(), names->end(), name) == names->end()) {
-        model_.answer(Fate::durable);
+        failed_ = failed_ || env_->stats().state == "failed";
+        model_.answer(failed_ ? Fate::unknown : Fate::durable);
         take_in(live_, writes);
         return;
       }
@@ -354,8 +372,13 @@ class Workload {
     Result<KvStore> store = env_->open_store(place.store, {.create = false});
     if (!went_well(store, "open_store")) return;
     const Result<std::string> got = store->get(*place.key);
-    if (locked_.count(place) != 0) return;  // Somebody's unfinished value, for now.
-    const Rows& rows = live_[place.store];
+    check_row(place, got, live_[place.store]);
+    Open* open = pick_open(true);
+    if (open == nullptr || !open->seen || open->writes.count(place) != 0) return;
+    check_row(place, store->get(*open->txn, *place.key), (*open->seen)[place.store]);
+  }
+
+  void check_row(const Place& place, const Result<std::string>& got, const Rows& rows) {
     const auto row = rows.find(*place.key);
     if (!got && got.error().code() == Code::not_found) {
       // After a failure an unknown commit, or a rollback that did not end, may show.
@@ -368,7 +391,7 @@ class Workload {
 
   /// Everything, both ways.
   void compare() {
-    if (any_open() || failed_) return;
+    if (failed_) return;
     for (const auto& [name, rows] : live_) {
       Result<KvStore> store = env_->open_store(name, {.create = false});
       if (!went_well(store, "open_store")) return;

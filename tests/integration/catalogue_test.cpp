@@ -125,7 +125,8 @@ TEST(Stores, ADropWithOpenTransactionsIsBusyAndChangesNothing) {
   Transaction txn = t.begin();
   ASSERT_TRUE(ok(store.put(txn, "k", "w")));
   EXPECT_TRUE(fails(t.env->drop_store("s"), Code::busy, "1 transactions are open"));
-  EXPECT_EQ(store.get("k").value(), "w");
+  EXPECT_EQ(store.get("k").value(), "v");
+  EXPECT_EQ(store.get(txn, "k").value(), "w");
   EXPECT_TRUE(ok(store.put("other", "v")));
   ASSERT_TRUE(ok(txn.abort()));
   EXPECT_EQ(store.get("k").value(), "v");

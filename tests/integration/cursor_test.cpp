@@ -189,7 +189,7 @@ TEST_P(Cursors, RemovingWhereTheyStandEmptiesTheStore) {
   }
 }
 
-TEST_P(Cursors, ValuesAreThoseOfTheMoveThoseOutsideThePageOfNow) {
+TEST_P(Cursors, ValuesAreThoseOfTheMove) {
   const std::string large(100000, 'L');
   put({"small"});
   ASSERT_TRUE(ok(store().put("large", large)));
@@ -201,11 +201,10 @@ TEST_P(Cursors, ValuesAreThoseOfTheMoveThoseOutsideThePageOfNow) {
   EXPECT_EQ(cursor.value().value(), "changed");
 
   ASSERT_TRUE(answers(cursor.seek("large"), true));
-  EXPECT_EQ(cursor.value().value(), large);
   ASSERT_TRUE(ok(store().put("large", std::string(50000, 'M'))));
-  EXPECT_EQ(cursor.value().value(), std::string(50000, 'M'));
+  EXPECT_TRUE(cursor.value().value() == large);
   ASSERT_TRUE(ok(store().remove("large")));
-  EXPECT_TRUE(fails(cursor.value(), Code::not_found));
+  EXPECT_TRUE(cursor.value().value() == large);
   ASSERT_TRUE(answers(cursor.next(), true));
   EXPECT_EQ(cursor.value().value(), "changed");
 }

@@ -152,7 +152,10 @@ class BTreeProperty : public testing::TestWithParam<std::tuple<uint32_t, bool>> 
         [&] { return store_->get(key, got); },
         [&](Transaction& txn) { return store_->get(txn, key, got); });
     std::string seen;
-    const Result<void> visited = store_->visit(key, [&](Bytes value) { seen = value; });
+    const auto visitor = [&](Bytes value) { seen = value; };
+    const Result<void> visited = either(
+        [&] { return store_->visit(key, visitor); },
+        [&](Transaction& txn) { return store_->visit(txn, key, visitor); });
     ASSERT_EQ(result.has_value(), found != model_.end());
     ASSERT_EQ(visited.has_value(), found != model_.end());
     if (found == model_.end()) {
@@ -168,9 +171,11 @@ class BTreeProperty : public testing::TestWithParam<std::tuple<uint32_t, bool>> 
     if (!txn_) {
       Result<Transaction> begun = world_.env->begin();
       ASSERT_TRUE(begun.has_value()) << begun.error().message();
+      close_cursor();
       txn_.emplace(*std::move(begun));
       return;
     }
+    close_cursor();
     // Whoever is outside may not touch a row that the transaction has written.
     if (!before_.empty()) {
       const Result<void> outside = store_->put(before_[pick(before_.size())].first, "outside");
@@ -220,13 +225,18 @@ class BTreeProperty : public testing::TestWithParam<std::tuple<uint32_t, bool>> 
     ASSERT_TRUE(*value == expected->second) << "key of " << expected->first.size() << " bytes";
   }
 
+  void close_cursor() {
+    cursor_.reset();
+    at_.reset();
+  }
+
   Model::const_iterator before(Model::const_iterator it) const {
     return it == model_.begin() ? model_.end() : std::prev(it);
   }
 
   /// One movement of a cursor that stays while rows come and go around it.
   void move_cursor() {
-    if (!cursor_) cursor_.emplace(store_->cursor());
+    if (!cursor_) cursor_.emplace(txn_ ? store_->cursor(*txn_) : store_->cursor());
     const Model& model = model_;
     switch (pick(12)) {
       case 0: {
@@ -276,8 +286,8 @@ class BTreeProperty : public testing::TestWithParam<std::tuple<uint32_t, bool>> 
       return ++seen < limit && same;
     };
     if (limit == 0) return;
-    const Result<uint64_t> visited = txn_ && one_in(2) ? store_->scan(*txn_, range, visitor)
-                                                       : store_->scan(range, visitor);
+    const Result<uint64_t> visited = txn_ ? store_->scan(*txn_, range, visitor)
+                                          : store_->scan(range, visitor);
     ASSERT_TRUE(visited.has_value()) << visited.error().message();
     ASSERT_TRUE(same) << "row " << seen << " of the scan differs";
     ASSERT_EQ(*visited, limit);

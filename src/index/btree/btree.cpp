@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "index/btree/overflow.h"
+#include "index/btree/read_view.h"
 
 namespace aether::index {
 
@@ -53,19 +54,41 @@ Result<OptimisticGuard> BTree::find_leaf(Bytes key, SeekTo where, buffer::ScanRi
   }
 }
 
+/// The row's payload as `view` sees it, in the page or copied to `older`; validated if it lies in `older` or is
+/// empty (no row), else a guess until the caller validates. `again`: what was read did not hold.
+Bytes BTree::read_row(const OptimisticGuard& guard, Bytes key, ReadView& view, std::string& older,
+                      bool& again) {
+  SlottedPage node = services_.pool.node(guard.frame());
+  const SlottedPage::Position at = node.lower_bound(key);
+  const Bytes payload = at.exact ? node.payload(at.slot) : Bytes();
+  again = false;
+  if (at.exact && view.sees(page::meta_of(payload).txn())) return payload;
+  if (at.exact && !view.has_snapshot()) {
+    again = true;
+    if (guard.validate()) view.take_snapshot();
+    return {};
+  }
+  const bool found = at.exact && view.find_version(store_, key, older);
+  again = !guard.validate();
+  return found ? Bytes(older) : Bytes();
+}
+
 Result<void> BTree::get(Bytes key, std::string& value, txn::TransactionContext* txn) {
+  ReadView view(services_, txn);
+  return get(key, value, view, txn);
+}
+
+Result<void> BTree::get(Bytes key, std::string& value, ReadView& view,
+                        txn::TransactionContext* txn) {
+  std::string older;
   for (os::Backoff backoff;; backoff.wait()) {
     AETHER_TRY_ASSIGN(const OptimisticGuard guard, find_leaf(key));
-    SlottedPage node = services_.pool.node(guard.frame());
-    const SlottedPage::Position at = node.lower_bound(key);
+    bool again = false;
+    const Bytes payload = read_row(guard, key, view, older, again);
+    if (again) continue;
     if (txn != nullptr) txn->log.lsn_vector.raise(guard.frame().lsn_vector);
-    if (!at.exact) {
-      if (!guard.validate()) continue;
-      return Code::not_found;
-    }
-    const Bytes payload = node.payload(at.slot);
     const page::RecordMeta meta = page::meta_of(payload);
-    if (meta.removed()) {
+    if (payload.empty() || meta.removed()) {
       if (!guard.validate()) continue;
       if (txn != nullptr) services_.transactions.add_dependency(meta.txn(), txn->log.lsn_vector);
       return Code::not_found;
@@ -79,8 +102,11 @@ Result<void> BTree::get(Bytes key, std::string& value, txn::TransactionContext* 
       const auto reference = base::load<page::OverflowReference>(where.data());
       if (!guard.validate()) continue;
       Result<void> read = read_overflow(services_, reference, value);
-      AETHER_TRY_ASSIGN(const bool same, holds_reference(key, meta, reference));
-      if (!same) continue;  // The pages may have been given back while they were read.
+      // A snapshot keeps the pages; else they may have been given back while they were read.
+      if (!view.has_snapshot()) {
+        AETHER_TRY_ASSIGN(const bool same, holds_reference(key, meta, reference));
+        if (!same) continue;
+      }
       AETHER_TRY(std::move(read));
     } else {
       value.assign(page::value_of(payload));
@@ -121,15 +147,13 @@ Result<void> BTree::visit(Bytes key, FunctionRef<void(Bytes)> visitor,
     if (!at.exact) return Code::not_found;
     const Bytes payload = node.payload(at.slot);
     const page::RecordMeta meta = page::meta_of(payload);
+    if (!ReadView(services_, txn).sees(meta.txn()) || meta.overflow()) break;
     if (txn != nullptr) services_.transactions.add_dependency(meta.txn(), txn->log.lsn_vector);
     if (meta.removed()) return Code::not_found;
-    if (!meta.overflow()) {
-      visitor(page::value_of(payload));
-      return {};
-    }
-    break;
+    visitor(page::value_of(payload));
+    return {};
   }
-  std::string value;  // Kept outside the leaf: it has to be put together.
+  std::string value;  // Not in the leaf, or an older version: it has to be put together.
   AETHER_TRY(get(key, value, txn));
   visitor(value);
   return {};

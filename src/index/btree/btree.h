@@ -5,7 +5,8 @@
 /// changes: a root split moves the content down.
 ///
 /// Rows      A leaf's payload is RecordMeta (who wrote it) and the value. A row of an open transaction is locked
-///           against others by that word. A removed row stays as a ghost until its transaction has committed.
+///           against others by that word; who does not see its writer finds an older one in the VersionStore. A
+///           removed row stays as a ghost until every snapshot sees the removal.
 /// Threads   Any method from any thread; a TransactionContext is one thread's at a time.
 /// Errors    not_found, exists, conflict, too_large, invalid_argument; io_error, corruption, busy, failed,
 ///           no_space from the rooms below.
@@ -30,6 +31,8 @@
 namespace aether::index {
 
 using Bytes = std::string_view;
+
+class ReadView;
 
 enum class WriteMode : uint8_t { put, insert, update, remove };
 
@@ -57,8 +60,9 @@ class BTree {
   static Result<buffer::Frame*> create(Services& services, txn::TransactionContext& txn,
                                        StoreId store);
 
-  /// `txn`: takes what the answer depends on; may be null.
+  /// `txn`: says what is seen, and takes what the answer depends on. Null: the newest committed row.
   Result<void> get(Bytes key, std::string& value, txn::TransactionContext* txn);
+  Result<void> get(Bytes key, std::string& value, ReadView& view, txn::TransactionContext* txn);
   /// `visitor` runs under the leaf's shared latch.
   Result<void> visit(Bytes key, FunctionRef<void(Bytes)> visitor, txn::TransactionContext* txn);
 
@@ -68,7 +72,8 @@ class BTree {
 
   /// Takes one change back, logging a CLR.
   Result<void> undo(txn::TransactionContext& txn, const txn::UndoEntry& entry);
-  /// Removes the ghost of `key` that `owner` left, now that its commit is logged (`context` depends on it).
+  /// Removes the ghost of `key` that `owner` left, now that its commit is logged (`context` depends on it) and every
+  /// snapshot sees it.
   Result<void> purge(buffer::LogContext& context, Bytes key, TxnId owner);
 
   /// The leaf that covers the place; what is read under the guard is a guess until it validates.
@@ -104,6 +109,8 @@ class BTree {
     buffer::OptimisticGuard node;
   };
 
+  Bytes read_row(const buffer::OptimisticGuard& guard, Bytes key, ReadView& view,
+                 std::string& older, bool& again);
   Result<bool> holds_reference(Bytes key, page::RecordMeta meta,
                                const page::OverflowReference& reference);
 
@@ -115,8 +122,9 @@ class BTree {
                          page::SlottedPage::Position at, Bytes key, Bytes value, uint8_t flags);
   Result<Step> remove_row(txn::TransactionContext& txn, buffer::Frame& leaf,
                           page::SlottedPage::Position at, Bytes key);
+  Result<void> check_writer(txn::TransactionContext& txn, TxnId writer) const;
   Result<void> log_row(txn::TransactionContext& txn, buffer::Frame& leaf, RowPart& part, Bytes key,
-                       Bytes before);
+                       Bytes old, Bytes before);
   Result<Step> try_undo(txn::TransactionContext& txn, const txn::UndoEntry& entry,
                         uint32_t& payload_bytes);
 

@@ -94,7 +94,7 @@ Result<void> BTree::make_room(buffer::LogContext& context, Bytes key, uint32_t p
   return split(context, key, 0, payload_bytes);
 }
 
-/// Ghosts in the leaf of `key` whose transactions have ended make room before a split does.
+/// Ghosts in the leaf of `key` that nobody can look behind any more make room before a split does.
 Result<bool> BTree::purge_ghosts(buffer::LogContext& context, Bytes key) {
   for (os::Backoff backoff;; backoff.wait()) {
     AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf(key));
@@ -104,7 +104,7 @@ Result<bool> BTree::purge_ghosts(buffer::LogContext& context, Bytes key) {
     bool purged = false;
     for (uint32_t slot = node.count(); slot-- > 0;) {
       const page::RecordMeta meta = page::meta_of(node.payload(slot));
-      if (!meta.removed() || services_.transactions.is_open(meta.txn())) continue;
+      if (!meta.removed() || !services_.transactions.seen_by_all(meta.txn())) continue;
       buffer::LogContext system = context.system();
       services_.transactions.add_dependency(meta.txn(), system.lsn_vector);
       std::string ghost;

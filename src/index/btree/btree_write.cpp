@@ -109,17 +109,9 @@ Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteMode mod
   if (!leaf) return Step::restart;
   const SlottedPage node = services_.pool.node(leaf->frame());
   const SlottedPage::Position at = node.lower_bound(key);
-  if (at.exact) {
-    // First updater wins; and who overwrites a commit that is not durable yet depends on it.
-    const TxnId writer = page::meta_of(node.payload(at.slot)).txn();
-    if (writer != txn.id()) {
-      if (services_.transactions.is_open(writer)) {
-        return Error(Code::conflict, "the row is being changed by transaction " +
-                                         std::to_string(writer) + ": abort and retry");
-      }
-      services_.transactions.add_dependency(writer, txn.log.lsn_vector);
-    }
-  }
+  // Under the latch: a snapshot that is opened from here on sees the id, and its readers wait for the row.
+  if (txn.single_record) txn.log.txn = services_.transactions.draw_id();
+  if (at.exact) AETHER_TRY(check_writer(txn, page::meta_of(node.payload(at.slot)).txn()));
   const bool present = is_present(node, at);
   if (present && mode == WriteMode::insert) return Code::exists;
   if (!present && (mode == WriteMode::update || mode == WriteMode::remove)) return Code::not_found;
@@ -131,6 +123,21 @@ Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteMode mod
                                    : write_row(txn, leaf->frame(), at, key, value, flags);
 }
 
+/// First updater wins; and who overwrites a commit that is not durable yet depends on it.
+Result<void> BTree::check_writer(txn::TransactionContext& txn, TxnId writer) const {
+  if (writer == txn.id()) return {};
+  if (services_.transactions.is_open(writer)) {
+    return Error(Code::conflict, "the row is being changed by transaction " +
+                                     std::to_string(writer) + ": abort and retry");
+  }
+  if (txn.snapshot != nullptr && !txn.snapshot->sees(writer)) {
+    return Error(Code::conflict, "the row was changed by transaction " + std::to_string(writer) +
+                                     ", which this one's snapshot does not see: abort and retry");
+  }
+  services_.transactions.add_dependency(writer, txn.log.lsn_vector);
+  return {};
+}
+
 Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
                                      SlottedPage::Position at, Bytes key, Bytes value,
                                      uint8_t flags) {
@@ -140,7 +147,7 @@ Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
   if (!at.exact) {
     if (!node.fits(static_cast<uint32_t>(key.size()), payload_bytes)) return Step::full;
     RowPart part(BTreeOp::insert, store_, key, word_bytes(meta), value);
-    AETHER_TRY(log_row(txn, leaf, part, key, {}));
+    AETHER_TRY(log_row(txn, leaf, part, key, {}, {}));
     // One copy: the payload's bytes go straight from the caller into the page.
     std::array<char, 2048> small;
     std::string large;
@@ -161,7 +168,7 @@ Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
   RowPart part(BTreeOp::replace, store_, key, word_bytes(meta), value);
   const std::optional<page::OverflowReference> large = old_value(old);
   if (large) AETHER_TRY(check_freed(txn));
-  AETHER_TRY(log_row(txn, leaf, part, key, old));
+  AETHER_TRY(log_row(txn, leaf, part, key, old, old));
   if (large) free_value(txn, *large);
   if (same_size) {
     std::byte* place = node.mutable_payload(at.slot);
@@ -181,10 +188,10 @@ Result<BTree::Step> BTree::remove_row(txn::TransactionContext& txn, Frame& leaf,
   SlottedPage node = services_.pool.node(leaf);
   const Bytes old = node.payload(at.slot);
   const RecordMeta meta = page::meta_of(old);
-  if (txn.single_record) {
-    if (meta.overflow()) return Step::needs_transaction;
+  if (txn.single_record && meta.overflow()) return Step::needs_transaction;
+  if (txn.single_record && !services_.transactions.has_snapshots()) {
     RowPart part(BTreeOp::remove, store_, key, {}, {});
-    AETHER_TRY(log_row(txn, leaf, part, key, {}));
+    AETHER_TRY(log_row(txn, leaf, part, key, {}, {}));
     node.remove(at.slot);
     return is_underfull(node) ? Step::underfull : Step::done;
   }
@@ -192,18 +199,19 @@ Result<BTree::Step> BTree::remove_row(txn::TransactionContext& txn, Frame& leaf,
   RowPart part(BTreeOp::set_meta, store_, key, word_bytes(ghost), {});
   const std::optional<page::OverflowReference> large = old_value(old);
   if (large) AETHER_TRY(check_freed(txn));
-  AETHER_TRY(log_row(txn, leaf, part, key, old.substr(0, page::kMetaBytes)));
+  AETHER_TRY(log_row(txn, leaf, part, key, old, old.substr(0, page::kMetaBytes)));
   if (large) free_value(txn, *large);
   base::store(node.mutable_payload(at.slot), ghost);
   txn.ghosts.push_back({store_, std::string(key)});
   return Step::done;
 }
 
-/// Logs one row's change, with its undo unless it commits by itself.
+/// Logs one row's change, with its undo (`before`: what the log needs of the old payload) unless it commits by
+/// itself; and keeps the old payload for those who do not see the new one. `old` is empty if there was no row.
 Result<void> BTree::log_row(txn::TransactionContext& txn, Frame& leaf, RowPart& part, Bytes key,
-                            Bytes before) {
-  const uint64_t undo_bytes = key.size() + before.size();
-  if (!txn.single_record && txn.undo.memory_bytes() + undo_bytes > txn.undo_bytes_max) {
+                            Bytes old, Bytes before) {
+  if (!txn.single_record &&
+      txn.undo.memory_bytes() + key.size() + old.size() > txn.undo_bytes_max) {
     return Error(Code::too_large,
                  "the transaction needs more than transaction_bytes_max (" +
                      std::to_string(txn.undo_bytes_max) +
@@ -217,15 +225,26 @@ Result<void> BTree::log_row(txn::TransactionContext& txn, Frame& leaf, RowPart& 
                                 {&before, undo_count}));
   page::PageHeader& header = page.header();
   header.newest_txn = std::max(header.newest_txn, txn.id());
-  if (!txn.single_record) {
-    txn.undo.push({.manager = wal::ResourceManager::btree,
-                   .op = part.spec().header.op,
-                   .store = store_,
-                   .lsn = txn.log.last_lsn,
-                   .previous = previous,
-                   .key = key,
-                   .before = before});
+  ++txn.writes;
+  if (txn.single_record) {
+    if (!old.empty() && services_.transactions.has_snapshots()) {
+      txn.versions.push_back(txn::Version::make(store_, key, old));
+      services_.versions.link(*txn.versions.back(), page::meta_of(old).txn(), txn.id());
+    }
+    return {};
   }
+  txn::Version* const version = txn::Version::make(store_, key, old);
+  // What it wrote itself is no version that anybody could see.
+  const TxnId writer = page::meta_of(old).txn();
+  if (!old.empty() && writer != txn.id()) services_.versions.link(*version, writer, txn.id());
+  txn.undo.push({.manager = wal::ResourceManager::btree,
+                 .op = part.spec().header.op,
+                 .store = store_,
+                 .lsn = txn.log.last_lsn,
+                 .previous = previous,
+                 .key = key,
+                 .before = old,
+                 .version = version});
   return {};
 }
 
@@ -253,8 +272,12 @@ Result<BTree::Step> BTree::try_undo(txn::TransactionContext& txn, const txn::Und
   }
   const buffer::PageRef page = services_.pool.ref(leaf->frame());
   const buffer::ChangeKind kind{.type = wal::RecordType::clr, .link = entry.previous};
-  const auto log = [&](RowPart& part) {
-    return buffer::log_change(services_.log, txn.log, kind, {&page, 1}, {&part.spec(), 1});
+  const auto log = [&](RowPart& part) -> Result<void> {
+    AETHER_TRY(buffer::log_change(services_.log, txn.log, kind, {&page, 1}, {&part.spec(), 1}));
+    // The row is back before the latch is let go; a reader that has met it in neither place does not validate.
+    if (entry.version != nullptr) services_.versions.unlink(*entry.version);
+    ++txn.writes;
+    return {};
   };
   switch (static_cast<BTreeOp>(entry.op)) {
     case BTreeOp::insert: {
@@ -272,10 +295,11 @@ Result<BTree::Step> BTree::try_undo(txn::TransactionContext& txn, const txn::Und
       return Step::done;
     }
     case BTreeOp::set_meta: {
-      if (entry.before.size() != page::kMetaBytes) break;
-      RowPart part(BTreeOp::set_meta, store_, entry.key, entry.before, {});
+      if (entry.before.size() < page::kMetaBytes) break;
+      const Bytes meta = entry.before.substr(0, page::kMetaBytes);
+      RowPart part(BTreeOp::set_meta, store_, entry.key, meta, {});
       AETHER_TRY(log(part));
-      base::store(node.mutable_payload(at.slot), base::load<uint64_t>(entry.before.data()));
+      base::store(node.mutable_payload(at.slot), base::load<uint64_t>(meta.data()));
       return Step::done;
     }
     default: break;

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "index/btree/overflow.h"
+#include "index/btree/read_view.h"
 
 namespace aether::index {
 
@@ -13,8 +14,17 @@ using page::SlottedPage;
 BTreeCursor::BTreeCursor(BTree& tree, txn::TransactionContext* txn)
     : tree_(tree), txn_(txn), copy_(tree.services().pool.page_bytes()) {}
 
+BTreeCursor::~BTreeCursor() { tree_.services().transactions.close_snapshot(own_); }
+
 Result<void> BTreeCursor::copy_leaf(Bytes key, SeekTo where) {
   buffer::BufferPool& pool = tree_.services().pool;
+  snapshot_ = txn_ == nullptr ? nullptr : txn_->snapshot;
+  if (snapshot_ ==
+      nullptr) {  // Before the copy: so what it shows of open transactions is told from the rest.
+    tree_.services().transactions.close_snapshot(own_);
+    tree_.services().transactions.open_snapshot(own_);
+    snapshot_ = &own_;
+  }
   for (os::Backoff backoff;; backoff.wait()) {
     AETHER_TRY_ASSIGN(const OptimisticGuard guard, tree_.find_leaf(key, where, &ring_));
     std::memcpy(leaf().bytes(), pool.page(guard.frame()), pool.page_bytes());
@@ -23,20 +33,34 @@ Result<void> BTreeCursor::copy_leaf(Bytes key, SeekTo where) {
     if (txn_ != nullptr) txn_->log.lsn_vector.raise(vector);
     frame_ = &guard.frame();
     version_ = guard.version();
+    writes_ = txn_ == nullptr ? 0 : txn_->writes;
     return {};
   }
 }
 
+/// The copy still shows all that this cursor may see: what others write is not for its snapshot.
 bool BTreeCursor::is_current() const noexcept {
-  return frame_ != nullptr && frame_->latch.validate(version_);
+  if (frame_ == nullptr) return false;
+  if (snapshot_ != &own_ && txn_->writes == writes_) return true;
+  return frame_->latch.validate(version_);
 }
 
-/// Stands on `slot` unless it is a ghost.
-bool BTreeCursor::settle(uint32_t slot) {
-  const page::RecordMeta meta = page::meta_of(leaf().payload(slot));
-  if (txn_ != nullptr)
-    tree_.services().transactions.add_dependency(meta.txn(), txn_->log.lsn_vector);
-  if (meta.removed()) return false;
+/// Stands on `slot` unless there is no row for this cursor.
+Result<bool> BTreeCursor::settle(uint32_t slot) {
+  const Bytes payload = leaf().payload(slot);
+  const page::RecordMeta meta = page::meta_of(payload);
+  ReadView view(tree_.services(), txn_, snapshot_);
+  is_older_ = !view.sees(meta.txn());
+  if (is_older_) {
+    leaf().key(slot, fence_);
+    Result<void> got = tree_.get(fence_, older_value_, view, txn_);
+    if (!got && got.error().code() == Code::not_found) return false;
+    AETHER_TRY(std::move(got));
+  } else {
+    if (txn_ != nullptr)
+      tree_.services().transactions.add_dependency(meta.txn(), txn_->log.lsn_vector);
+    if (meta.removed()) return false;
+  }
   slot_ = slot;
   leaf().key(slot, key_);
   positioned_ = true;
@@ -48,7 +72,8 @@ Result<bool> BTreeCursor::forward(uint32_t slot) {
   for (;;) {
     const uint32_t count = leaf().count();
     for (; slot < count; ++slot) {
-      if (settle(slot)) return true;
+      AETHER_TRY_ASSIGN(const bool is_row, settle(slot));
+      if (is_row) return true;
     }
     const page::Fence upper = leaf().upper_fence();
     if (!upper) break;
@@ -64,7 +89,8 @@ Result<bool> BTreeCursor::forward(uint32_t slot) {
 Result<bool> BTreeCursor::backward(uint32_t slots) {
   for (;;) {
     while (slots > 0) {
-      if (settle(--slots)) return true;
+      AETHER_TRY_ASSIGN(const bool is_row, settle(--slots));
+      if (is_row) return true;
     }
     const page::Fence lower = leaf().lower_fence();
     if (!lower) break;
@@ -114,11 +140,13 @@ Result<bool> BTreeCursor::prev() {
 
 Result<Bytes> BTreeCursor::value() {
   if (!positioned_) return Error(Code::invalid_argument, "the cursor stands on no key: seek first");
+  if (is_older_) return Bytes(older_value_);
   const Bytes payload = leaf().payload(slot_);
   if (!page::meta_of(payload).overflow()) return page::value_of(payload);
   // Read by key, not by the copied reference: the pages may have been given back since.
   const std::string key = key_;
-  AETHER_TRY(tree_.get(key, large_value_, txn_));
+  ReadView view(tree_.services(), txn_, snapshot_);
+  AETHER_TRY(tree_.get(key, large_value_, view, txn_));
   return Bytes(large_value_);
 }
 

@@ -1,8 +1,9 @@
 /// Walks the tree in key order, both ways, over a private copy of one leaf at a time.
 ///
-/// No latch is held between calls and no user code runs under one. Before each step the leaf's version is compared;
-/// if the leaf changed, it is copied again and the position found anew by key. So a cursor always sees the newest
-/// rows, also those of its own transaction.
+/// No latch is held between calls and no user code runs under one. With a snapshot a copy stays good until the
+/// cursor's own transaction writes: what others write is not for it. Without one each copy has a snapshot of its own,
+/// and the leaf's version is compared before each step. If the copy is stale, the leaf is copied again and the position found anew by key. A row whose newest
+/// version is not seen is looked up by its key.
 ///
 /// Threads   One at a time.
 #pragma once
@@ -18,8 +19,11 @@ namespace aether::index {
 
 class BTreeCursor {
  public:
-  /// `txn`: takes what the answers depend on; may be null.
+  /// `txn`: says what is seen, and takes what the answers depend on. Null: the newest committed rows.
   BTreeCursor(BTree& tree, txn::TransactionContext* txn);
+  BTreeCursor(const BTreeCursor&) = delete;
+  BTreeCursor& operator=(const BTreeCursor&) = delete;
+  ~BTreeCursor();
 
   /// To the first key >= `key`, or to the last key <= `key`. False: there is none.
   Result<bool> seek(Bytes key);
@@ -38,7 +42,7 @@ class BTreeCursor {
   Result<bool> forward(uint32_t slot);
   Result<bool> backward(uint32_t slots);
   bool is_current() const noexcept;
-  bool settle(uint32_t slot);
+  Result<bool> settle(uint32_t slot);
   page::SlottedPage leaf() noexcept { return copy_.node(); }
 
   BTree& tree_;
@@ -53,12 +57,17 @@ class BTreeCursor {
     uint32_t page_bytes_;
   } copy_;
   buffer::ScanRing ring_;
+  const txn::Snapshot* snapshot_ = nullptr;  ///< The transaction's, or own_.
+  txn::Snapshot own_;
   buffer::Frame* frame_ = nullptr;  ///< Where the copy came from, and at which version.
   uint64_t version_ = 0;
+  uint64_t writes_ = 0;  ///< The transaction's, when it was copied.
   uint32_t slot_ = 0;
+  bool is_older_ = false;  ///< The row's value is in older_value_.
   bool positioned_ = false;
   std::string key_;
   std::string fence_;
+  std::string older_value_;
   std::string large_value_;
 };
 

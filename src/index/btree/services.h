@@ -5,6 +5,7 @@
 #include "buffer/page_writer.h"
 #include "buffer/space_manager.h"
 #include "txn/transaction_table.h"
+#include "txn/version_store.h"
 #include "wal/log.h"
 
 namespace aether::index {
@@ -15,6 +16,7 @@ struct Services {
   buffer::SpaceManager& space;
   buffer::PageWriter& writer;
   txn::TransactionTable& transactions;
+  txn::VersionStore& versions;
 };
 
 /// A frame and a page id for a page that is going to be made; given back if nobody uses them. Taken before any

@@ -1,0 +1,69 @@
+#include "db/garbage.h"
+
+#include <utility>
+
+#include "db/env_impl.h"
+
+namespace aether::db {
+
+void Garbage::add(txn::TransactionContext& ended) noexcept {
+  index::Services& services = env_.services();
+  services.versions.retire(ended.single_record ? std::exchange(ended.versions, {})
+                                               : ended.undo.take_versions());
+  if (!ended.ghosts.empty()) {
+    os::LockGuard lock(mutex_);
+    for (txn::Ghost& ghost : ended.ghosts) {
+      removed_.push_back({std::move(ghost), ended.id(), ended.log.gsn, ended.log.lsn_vector});
+    }
+    any_removed_.store(true, std::memory_order_relaxed);
+    ended.ghosts.clear();
+  }
+  collect();
+}
+
+void Garbage::collect() noexcept {
+  index::Services& services = env_.services();
+  services.versions.collect(services.transactions);
+  if (!any_removed_.load(std::memory_order_relaxed)) return;
+  Removed next;
+  while (take_next(next)) {
+    // A ghost that stays is invisible, and goes when its page needs the room.
+    const bool purged = purge(next);
+    end_purge();
+    if (!purged) return;
+  }
+}
+
+/// False: there is none that nobody can look behind, or another thread is at it.
+bool Garbage::take_next(Removed& next) noexcept {
+  os::LockGuard lock(mutex_);
+  if (removed_.empty()) any_removed_.store(false, std::memory_order_relaxed);
+  if (purging_ || removed_.empty()) return false;
+  if (!env_.services().transactions.seen_by_all(removed_.front().owner)) return false;
+  next = std::move(removed_.front());
+  removed_.pop_front();
+  purging_ = true;
+  return true;
+}
+
+void Garbage::end_purge() noexcept {
+  os::LockGuard lock(mutex_);
+  purging_ = false;
+  purged_.notify_all();
+}
+
+void Garbage::forget_store(StoreId store) noexcept {
+  os::LockGuard lock(mutex_);
+  std::erase_if(removed_, [&](const Removed& removed) { return removed.ghost.store == store; });
+  while (purging_) purged_.wait(mutex_);
+}
+
+bool Garbage::purge(const Removed& removed) noexcept {
+  Result<index::BTree*> tree = env_.tree(removed.ghost.store);
+  if (!tree) return true;  // The store has been dropped since.
+  buffer::LogContext system{
+      .stream = env_.stream_of_caller(), .gsn = removed.gsn, .lsn_vector = removed.vector};
+  return (*tree)->purge(system, removed.ghost.key, removed.owner).has_value();
+}
+
+}  // namespace aether::db

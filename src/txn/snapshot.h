@@ -1,0 +1,51 @@
+/// Which transactions a reader sees: those that had ended when it began.
+///
+/// Ids are drawn in order, so a snapshot is two bounds and the few ids between them that were open: a row is
+/// visible iff its writer's id is below the lower bound, or below the upper one and not among the open. No commit
+/// timestamps, and nothing to look up for old rows: one comparison.
+///
+/// Threads   Made and dropped by TransactionTable from any thread; read by its owner, and by garbage collection
+///           under the table's mutex.
+/// Source    The form is that of PostgreSQL's snapshots (xmin, xmax, xip); first updater wins: Berenson et al.,
+///           "A Critique of ANSI SQL Isolation Levels", 1995.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace aether::txn {
+
+/// The value of a snapshot.
+struct SnapshotBounds {
+  TxnId low = 0;            ///< Every id below has ended.
+  TxnId next = 0;           ///< Ids from here on were not drawn yet.
+  std::vector<TxnId> open;  ///< Of those between, ascending.
+
+  /// True if transaction `id` had ended when the snapshot was taken.
+  bool sees(TxnId id) const noexcept {
+    if (id < low) return true;
+    return id < next && !std::binary_search(open.begin(), open.end(), id);
+  }
+};
+
+/// A snapshot that holds back garbage collection while it is open (TransactionTable::open_snapshot).
+class Snapshot {
+ public:
+  Snapshot() = default;
+  Snapshot(const Snapshot&) = delete;  // It is linked into the table by address.
+  Snapshot& operator=(const Snapshot&) = delete;
+
+  bool sees(TxnId id) const noexcept { return bounds_.sees(id); }
+  bool is_open() const noexcept { return bounds_.next != 0; }
+
+ private:
+  friend class TransactionTable;
+  SnapshotBounds bounds_;
+  Snapshot* older_ = nullptr;
+  Snapshot* newer_ = nullptr;
+};
+
+}  // namespace aether::txn
