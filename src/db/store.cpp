@@ -38,7 +38,8 @@ Result<txn::TransactionContext*> context_of(Transaction& txn, StoreImpl& store) 
 
 class CursorImpl {
  public:
-  explicit CursorImpl(StoreImpl& store) : store_(store) {}
+  explicit CursorImpl(StoreImpl& store, TransactionImpl* txn = nullptr)
+      : store_(store), txn_(txn) {}
   CursorImpl(StoreImpl& store, Transaction& txn) : store_(store) {
     Result<TransactionImpl*> part = part_of(txn, store);
     if (part) {
@@ -113,7 +114,8 @@ Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes valu
     if (durability == Durability::none) return {};
     return services.log.wait_durable(single.log.lsn_vector, durability == Durability::group);
   }
-  AETHER_TRY_ASSIGN(const std::unique_ptr<TransactionImpl> whole, env_.begin({}));
+  AETHER_TRY_ASSIGN(const std::unique_ptr<TransactionImpl> whole,
+                    env_.begin({.isolation = Isolation::read_committed}));
   AETHER_TRY(tree_.write(whole->context(), mode, key, value));
   return whole->commit();
 }
@@ -215,8 +217,13 @@ Result<uint64_t> run_scan(Cursor cursor, const Range& range,
 }  // namespace
 
 Result<uint64_t> KvStore::scan(const Range& range, FunctionRef<bool(Bytes, Bytes)> visitor) const {
-  AETHER_TRY_ASSIGN(Transaction txn, impl_->env().begin_transaction({.read_only = true}));
-  return scan(txn, range, visitor);
+  AETHER_TRY(impl_->check());
+  db::TransactionImpl moment(impl_->env(), {.read_only = true});
+  AETHER_TRY(moment.open());
+  Result<uint64_t> visited = run_scan(Cursor(std::make_unique<db::CursorImpl>(*impl_, &moment)),
+                                      range, visitor);
+  moment.leave();
+  return visited;
 }
 
 Result<uint64_t> KvStore::scan(Transaction& txn, const Range& range,

@@ -65,7 +65,6 @@ Result<void> TransactionImpl::open() {
   return {};
 }
 
-/// It reads no more: lets go of its snapshot, and of its id if nothing in the log bears it.
 void TransactionImpl::leave() noexcept {
   active_ = false;
   txn::TransactionTable& table = env_.transactions();

@@ -18,6 +18,8 @@ class TransactionImpl {
 
   /// Draws its id and takes its snapshot, as far as it needs them. Before anything else. Errors: busy.
   Result<void> open();
+  /// It reads no more: lets go of its snapshot, and of its id if nothing in the log bears it.
+  void leave() noexcept;
   /// Appends the commit record; the rows are others' to change from then on. Returns what must be durable for
   /// the commit to be.
   Result<wal::LsnVector> precommit();
@@ -35,7 +37,6 @@ class TransactionImpl {
  private:
   Result<wal::LsnVector> precommit_or_abort();
   Result<void> roll_back();
-  void leave() noexcept;
 
   EnvImpl& env_;
   txn::TransactionContext context_;

@@ -52,8 +52,8 @@ TxnId TransactionTable::try_open(Snapshot* snapshot) {
     slot.pin.store(0, std::memory_order_relaxed);
     slot.state.store(State::open, std::memory_order_release);
     open_count_.fetch_add(1, std::memory_order_relaxed);
-    if (snapshot != nullptr) enter(*snapshot);
     open_ids_.push_back(id);
+    if (snapshot != nullptr) enter(*snapshot);
     return id;
   }
   return 0;
