@@ -46,14 +46,17 @@ Result<void> EnvImpl::open_catalogue() {
   return {};
 }
 
-Result<index::BTree*> EnvImpl::tree(StoreId id) {
+index::BTree* EnvImpl::open_tree(StoreId id) {
   if (id == kCatalogueStore) return catalogue_.get();
-  {
-    os::LockGuard lock(stores_mutex_);
-    for (const auto& [name, store] : stores_) {
-      if (store->id() == id) return &store->tree();
-    }
+  os::LockGuard lock(stores_mutex_);
+  for (const auto& [name, store] : stores_) {
+    if (store->id() == id) return &store->tree();
   }
+  return nullptr;
+}
+
+Result<index::BTree*> EnvImpl::tree(StoreId id) {
+  if (index::BTree* const tree = open_tree(id)) return tree;
   AETHER_TRY_ASSIGN(const std::vector<std::string> names, list_stores());
   for (const std::string& name : names) {
     AETHER_TRY_ASSIGN(StoreImpl * store, open_store(name, {.create = false}));

@@ -89,6 +89,8 @@ class EnvImpl {
   Result<StoreImpl*> open_store(const std::string& name, const StoreOptions& options);
   Result<void> drop_store(const std::string& name);
   Result<std::vector<std::string>> list_stores();
+  /// The store's tree if it is open, else null.
+  index::BTree* open_tree(StoreId id);
   /// The store's tree, opened if need be: for undo. Errors: corruption (no such store).
   Result<index::BTree*> tree(StoreId id);
 

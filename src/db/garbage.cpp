@@ -59,11 +59,12 @@ void Garbage::forget_store(StoreId store) noexcept {
 }
 
 bool Garbage::purge(const Removed& removed) noexcept {
-  Result<index::BTree*> tree = env_.tree(removed.ghost.store);
-  if (!tree) return true;  // The store has been dropped since.
+  // Not opened for this: whoever drops a store waits for us.
+  index::BTree* const tree = env_.open_tree(removed.ghost.store);
+  if (tree == nullptr) return true;  // The store has been dropped since.
   buffer::LogContext system{
       .stream = env_.stream_of_caller(), .gsn = removed.gsn, .lsn_vector = removed.vector};
-  return (*tree)->purge(system, removed.ghost.key, removed.owner).has_value();
+  return tree->purge(system, removed.ghost.key, removed.owner).has_value();
 }
 
 }  // namespace aether::db
