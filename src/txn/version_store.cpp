@@ -1,7 +1,6 @@
 #include "txn/version_store.h"
 
 #include <algorithm>
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -32,8 +31,9 @@ Version* Version::make(StoreId store, std::string_view key, std::string_view pay
   version->key_bytes = static_cast<uint32_t>(key.size());
   version->payload_bytes = static_cast<uint32_t>(payload.size());
   char* bytes = reinterpret_cast<char*>(version + 1);
-  std::memcpy(bytes, key.data(), key.size());
-  std::memcpy(bytes + key.size(), payload.data(), payload.size());
+  char* const end = std::copy(key.begin(), key.end(),
+                              bytes);  // Either may be empty, without an address.
+  std::copy(payload.begin(), payload.end(), end);
   return version;
 }
 
