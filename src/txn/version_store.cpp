@@ -31,8 +31,8 @@ Version* Version::make(StoreId store, std::string_view key, std::string_view pay
   version->key_bytes = static_cast<uint32_t>(key.size());
   version->payload_bytes = static_cast<uint32_t>(payload.size());
   char* bytes = reinterpret_cast<char*>(version + 1);
-  char* const end = std::copy(key.begin(), key.end(),
-                              bytes);  // Either may be empty, without an address.
+  // Not memcpy: either may be empty, without an address.
+  char* const end = std::copy(key.begin(), key.end(), bytes);
   std::copy(payload.begin(), payload.end(), end);
   return version;
 }
