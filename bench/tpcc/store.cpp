@@ -37,6 +37,16 @@ const char* to_word(Status status) {
   return "unknown";
 }
 
+Status Connection::get_many(Table table, std::span<const Bytes> keys, bool for_update,
+                            std::span<std::string> values) {
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const Status status = for_update ? get_for_update(table, keys[i], values[i])
+                                     : get(table, keys[i], values[i]);
+    if (status != Status::ok) return status;
+  }
+  return Status::ok;
+}
+
 const std::vector<StoreKind>& store_kinds() {
   static const std::vector<StoreKind> kinds = [] {
     std::vector<StoreKind> all;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,6 +58,10 @@ class Connection {
   virtual Status get(Table table, Bytes key, std::string& value) = 0;
   /// The row will be updated by this transaction: locks it, where the engine has such locks.
   virtual Status get_for_update(Table table, Bytes key, std::string& value) = 0;
+  /// Many rows that are there, in the order of `keys`, at once where the engine can; `for_update` as above. `values`: one
+  /// for each key.
+  virtual Status get_many(Table table, std::span<const Bytes> keys, bool for_update,
+                          std::span<std::string> values);
   /// Replaces a row that is there.
   virtual Status update(Table table, Bytes key, Bytes value) = 0;
   /// Adds a row. `exists` if the key is there.

@@ -37,6 +37,18 @@ class AetherConnection final : public Connection {
     return Status::ok;
   }
 
+  Status get_many(Table table, std::span<const Bytes> keys, bool /*for_update*/,
+                  std::span<std::string> values) override {
+    bool has_all = true;
+    const Result<void> read = store(table).multi_get(*txn_, keys,
+                                                     [&](size_t i, const Bytes* value) {
+                                                       has_all = has_all && value != nullptr;
+                                                       if (value != nullptr) values[i] = *value;
+                                                     });
+    if (!read) return refuse(read.error());
+    return has_all ? Status::ok : Status::not_found;
+  }
+
   Status update(Table table, Bytes key, Bytes value) override {
     return answer(store(table).update(*txn_, key, value));
   }

@@ -91,8 +91,8 @@ Status Transactions::fail(std::string why) {
 }
 
 template <typename Row>
-Status Transactions::checked(Status status, Table table, Row& row) {
-  if (status == Status::ok && read_row(Bytes(value_), row)) return status;
+Status Transactions::checked(Status status, Table table, Bytes value, Row& row) {
+  if (status == Status::ok && read_row(value, row)) return status;
   if (asks_for_retry(status)) return status;
   return fail(std::string("a row of ") + table_name(index_of(table)) + ": " + to_word(status) +
               " " + connection_.error());
@@ -100,12 +100,14 @@ Status Transactions::checked(Status status, Table table, Row& row) {
 
 template <typename Row>
 Status Transactions::read(Table table, const Key& key, Row& row) {
-  return checked(connection_.get(table, key, value_), table, row);
+  const Status status = connection_.get(table, key, value_);
+  return checked(status, table, value_, row);
 }
 
 template <typename Row>
 Status Transactions::read_for_update(Table table, const Key& key, Row& row) {
-  return checked(connection_.get_for_update(table, key, value_), table, row);
+  const Status status = connection_.get_for_update(table, key, value_);
+  return checked(status, table, value_, row);
 }
 
 Status Transactions::written(Status status, Table table) {
@@ -140,8 +142,24 @@ Status Transactions::new_order(const NewOrderInput& input) {
   TPCC_TRY(written(connection_.insert(Table::order, at_order, row_bytes(row)), Table::order));
   TPCC_TRY(written(connection_.insert(Table::new_order, at_order, row_bytes(NewOrder{order})),
                    Table::new_order));
+  TPCC_TRY(read_lines(input));
   for (uint32_t n = 0; n < input.count; ++n) TPCC_TRY(add_line(input, order, n));
   return written(connection_.commit(), Table::order);
+}
+
+/// The items and their stock, which all are known before.
+Status Transactions::read_lines(const NewOrderInput& input) {
+  const size_t count = input.count - (input.with_unused_item ? 1u : 0u);
+  std::array<Key, kLinesMax> places;
+  std::array<Bytes, kLinesMax> keys;
+  for (size_t n = 0; n < count; ++n) keys[n] = places[n] = item_key(input.lines[n].item);
+  const std::span<const Bytes> asked(keys.data(), count);
+  TPCC_TRY(written(connection_.get_many(Table::item, asked, false, items_), Table::item));
+  for (size_t n = 0; n < count; ++n) {
+    const NewOrderInput::Line& line = input.lines[n];
+    keys[n] = places[n] = stock_key(line.supply_warehouse, line.item);
+  }
+  return written(connection_.get_many(Table::stock, asked, true, stocks_), Table::stock);
 }
 
 Status Transactions::add_line(const NewOrderInput& input, uint32_t order, uint32_t number) {
@@ -152,9 +170,9 @@ Status Transactions::add_line(const NewOrderInput& input, uint32_t order, uint32
     return status == Status::ok ? fail("the unused item is there") : status;
   }
   Item item;
-  TPCC_TRY(read(Table::item, item_key(line.item), item));
+  TPCC_TRY(checked(Status::ok, Table::item, items_[number], item));
   OrderLine row{};
-  TPCC_TRY(take_stock(input, line, row.dist_info));
+  TPCC_TRY(take_stock(input, number, row.dist_info));
   row.amount = line.quantity * item.price;
   row.item = line.item;
   row.supply_warehouse = line.supply_warehouse;
@@ -163,18 +181,23 @@ Status Transactions::add_line(const NewOrderInput& input, uint32_t order, uint32
   return written(connection_.insert(Table::order_line, key, row_bytes(row)), Table::order_line);
 }
 
-Status Transactions::take_stock(const NewOrderInput& input, const NewOrderInput::Line& line,
-                                Text<24>& info) {
+Status Transactions::take_stock(const NewOrderInput& input, uint32_t number, Text<24>& info) {
+  const NewOrderInput::Line& line = input.lines[number];
   Stock stock;
   const Key key = stock_key(line.supply_warehouse, line.item);
-  TPCC_TRY(read_for_update(Table::stock, key, stock));
+  TPCC_TRY(checked(Status::ok, Table::stock, stocks_[number], stock));
   stock.quantity -= line.quantity;
   if (stock.quantity < 10) stock.quantity += 91;
   stock.ytd += line.quantity;
   ++stock.orders;
   if (line.supply_warehouse != input.warehouse) ++stock.remote_orders;
   info = stock.dist_info[input.district - 1];
-  return written(connection_.update(Table::stock, key, row_bytes(stock)), Table::stock);
+  const Bytes bytes = row_bytes(stock);
+  // The lines are in the order of their stock rows: the next one may be of the same.
+  if (number + 1 < input.count && input.lines[number + 1].item == line.item &&
+      input.lines[number + 1].supply_warehouse == line.supply_warehouse)
+    stocks_[number + 1] = bytes;
+  return written(connection_.update(Table::stock, key, bytes), Table::stock);
 }
 
 Status Transactions::payment(const PaymentInput& input) {

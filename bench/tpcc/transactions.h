@@ -68,16 +68,19 @@ class Transactions {
   template <typename Row>
   Status read_for_update(Table table, const Key& key, Row& row);
   template <typename Row>
-  Status checked(Status status, Table table, Row& row);
+  Status checked(Status status, Table table, Bytes value, Row& row);
   Status written(Status status, Table table);
+  Status read_lines(const NewOrderInput& input);
   Status add_line(const NewOrderInput& input, uint32_t order, uint32_t number);
-  Status take_stock(const NewOrderInput& input, const NewOrderInput::Line& line, Text<24>& info);
+  Status take_stock(const NewOrderInput& input, uint32_t number, Text<24>& info);
   Status find_by_last_name(const PaymentInput& input, uint32_t& customer);
   Status pay_customer(const PaymentInput& input, uint32_t customer);
   Status fail(std::string why);
 
   Connection& connection_;
   std::string value_;
+  std::array<std::string, kLinesMax> items_;  ///< Of the lines, as read.
+  std::array<std::string, kLinesMax> stocks_;
   std::string error_;
 };
 

@@ -36,14 +36,14 @@ void yield() noexcept { sched_yield(); }
 
 void Backoff::wait() noexcept {
   constexpr uint32_t kSpinRounds = 8;
-  constexpr uint32_t kYieldRounds = 32;
+  constexpr uint32_t kShortSleeps = 32;
   const uint32_t round = rounds_++;
   if (round < kSpinRounds) {
     for (uint32_t i = 0; i < (1u << round); ++i) spin_pause();
-  } else if (round < kYieldRounds) {
+  } else if (round < kAwakeRounds) {
     yield();
   } else {
-    const long microseconds = round < 64 ? 20 : 200;
+    const long microseconds = round < kAwakeRounds + kShortSleeps ? 20 : 200;
     const timespec pause{0, microseconds * 1000};
     nanosleep(&pause, nullptr);
   }

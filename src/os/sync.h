@@ -81,8 +81,10 @@ class Backoff {
  public:
   void wait() noexcept;
   uint32_t rounds() const noexcept { return rounds_; }
+  bool would_sleep() const noexcept { return rounds_ >= kAwakeRounds; }
 
  private:
+  static constexpr uint32_t kAwakeRounds = 256;
   uint32_t rounds_ = 0;
 };
 

@@ -142,9 +142,11 @@ Result<void> LockManager::acquire_key(LockSet& set, LockRequest& request, Timer&
   request.hash = base::checksum(key.data(), key.size(), request.store->id);
   Partition& partition = partition_of(request.hash);
   Grant grant = Grant::blocked;
-  {
+  // Most locks are let go of sooner than a thread falls asleep and is woken: it looks again before it queues.
+  for (os::Backoff backoff;; backoff.wait()) {
     const os::LockGuard guard(partition.mutex);
     grant = try_key(set, request, partition);
+    if (grant != Grant::blocked || !timer.may_wait() || backoff.would_sleep()) break;
   }
   if (grant == Grant::granted) return {};
   return grant == Grant::full ? escalate(set, request) : block_or_grant(request, timer);

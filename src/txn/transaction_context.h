@@ -13,6 +13,7 @@
 #include "page/leaf_record.h"
 #include "txn/lock_set.h"
 #include "txn/read_set.h"
+#include "txn/recent_leaves.h"
 #include "txn/snapshot.h"
 #include "txn/undo_log.h"
 
@@ -41,6 +42,7 @@ struct TransactionContext {
   /// What it reads; null: the newest committed rows. Its own are always seen.
   const Snapshot* snapshot = nullptr;
   ReadSet* reads = nullptr;  ///< What it reads is remembered here; null: need not be.
+  RecentLeaves recent;       ///< Of the rows that it has read or locked and may write.
   uint64_t writes = 0;       ///< Rows written, so that its cursors know when to look again.
   uint64_t undo_bytes_max = 0;
   UndoLog undo;

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "index/btree/overflow.h"
 #include "index/btree/read_view.h"
+#include "txn/version.h"
 
 namespace aether::index {
 
@@ -54,6 +55,41 @@ Result<OptimisticGuard> BTree::find_leaf(Bytes key, SeekTo where, buffer::ScanRi
   }
 }
 
+namespace {
+
+bool is_within(Bytes key, const SlottedPage& node) noexcept {
+  const page::Fence lower = node.lower_fence(), upper = node.upper_fence();
+  return (!lower || *lower <= key) && (!upper || key < *upper);
+}
+
+}  // namespace
+
+/// The leaf of `key`, if it is still where it was: then it needs no descent.
+std::optional<OptimisticGuard> BTree::enter_again(Bytes key, Frame& leaf, PageId page) {
+  OptimisticGuard guard = OptimisticGuard::enter(leaf);
+  SlottedPage node = services_.pool.node(leaf);
+  const page::PageHeader& header = node.header().page;
+  const bool same = leaf.page_id.load(std::memory_order_relaxed) == page &&
+                    header.kind == page::PageKind::btree_leaf && header.store == store_ &&
+                    is_within(key, node);
+  if (!same || !guard.validate()) return std::nullopt;
+  return guard;
+}
+
+/// find_leaf, which remembers for a transaction that may write where it has been.
+Result<OptimisticGuard> BTree::find_leaf_for(txn::TransactionContext* txn, Bytes key) {
+  if (txn == nullptr || txn->id() == 0) return find_leaf(key);
+  const uint64_t row = txn::RowKey(store_, key).hash;
+  const txn::RecentLeaves::Leaf met = txn->recent.find(row);
+  if (met.frame != nullptr) {
+    std::optional<OptimisticGuard> again = enter_again(key, *met.frame, met.page);
+    if (again) return *std::move(again);
+  }
+  AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf(key));
+  txn->recent.add(row, guard.frame());
+  return guard;
+}
+
 /// The row as `view` sees it, in the page or copied to `older`.
 Result<BTree::RowRead> BTree::read_row(const OptimisticGuard& guard, Bytes key, ReadView& view,
                                        std::string& older) {
@@ -81,7 +117,7 @@ Result<void> BTree::get(Bytes key, std::string& value, ReadView& view,
                         txn::TransactionContext* txn) {
   std::string older;
   for (os::Backoff backoff;; backoff.wait()) {
-    AETHER_TRY_ASSIGN(const OptimisticGuard guard, find_leaf(key));
+    AETHER_TRY_ASSIGN(const OptimisticGuard guard, find_leaf_for(txn, key));
     bool again = false;
     Result<void> read = read_at(guard, key, value, older, view, txn, Reading::whole, again);
     if (!again) return read;

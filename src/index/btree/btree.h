@@ -136,7 +136,8 @@ class BTree {
     buffer::OptimisticGuard node;
   };
 
-  Result<buffer::OptimisticGuard> find_leaf_again(Bytes key, const txn::PageWitness& witness);
+  std::optional<buffer::OptimisticGuard> enter_again(Bytes key, buffer::Frame& leaf, PageId page);
+  Result<buffer::OptimisticGuard> find_leaf_for(txn::TransactionContext* txn, Bytes key);
   bool row_holds(page::SlottedPage node, uint32_t slot, Bytes key,
                  const txn::Validation& validation);
   void remember(txn::TransactionContext* txn, Bytes key, buffer::Frame& leaf,

@@ -21,7 +21,7 @@ void BTree::count_locker(txn::TransactionContext& txn) {
 
 Result<void> BTree::check_locked_key(txn::TransactionContext& txn, Bytes key) {
   for (os::Backoff backoff;; backoff.wait()) {
-    AETHER_TRY_ASSIGN(const OptimisticGuard guard, find_leaf(key));
+    AETHER_TRY_ASSIGN(const OptimisticGuard guard, find_leaf_for(&txn, key));
     const SharedGuard shared = SharedGuard::lock(guard.frame());
     if (!guard.validate()) continue;
     SlottedPage node = services_.pool.node(guard.frame());

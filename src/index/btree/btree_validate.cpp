@@ -7,28 +7,6 @@ using buffer::OptimisticGuard;
 using page::SlottedPage;
 using txn::Validation;
 
-namespace {
-
-bool is_within(Bytes key, const SlottedPage& node) noexcept {
-  const page::Fence lower = node.lower_fence(), upper = node.upper_fence();
-  return (!lower || *lower <= key) && (!upper || key < *upper);
-}
-
-}  // namespace
-
-/// The leaf of `key`, without a descent if it is still where it was.
-Result<OptimisticGuard> BTree::find_leaf_again(Bytes key, const txn::PageWitness& witness) {
-  OptimisticGuard guard = OptimisticGuard::enter(*witness.frame);
-  SlottedPage node = services_.pool.node(*witness.frame);
-  const page::PageHeader& header = node.header().page;
-  const bool same = witness.frame->page_id.load(std::memory_order_relaxed) == witness.page &&
-                    header.kind == page::PageKind::btree_leaf && header.store == store_ &&
-                    is_within(key, node);
-  if (same && guard.validate()) return guard;
-  guard.leave();
-  return find_leaf(key);
-}
-
 /// May `validation`'s transaction have read the row at `slot`? A guess until the page validates.
 bool BTree::row_holds(SlottedPage node, uint32_t slot, Bytes key, const Validation& validation) {
   const TxnId writer = page::meta_of(node.payload(slot)).txn();
@@ -45,11 +23,15 @@ Result<bool> BTree::still_holds(Bytes key, const txn::PageWitness& witness,
                                 const Validation& validation) {
   if (witness.frame->latch.validate(witness.version)) return true;
   for (os::Backoff backoff;; backoff.wait()) {
-    AETHER_TRY_ASSIGN(const OptimisticGuard guard, find_leaf_again(key, witness));
-    SlottedPage node = services_.pool.node(guard.frame());
+    std::optional<OptimisticGuard> guard = enter_again(key, *witness.frame, witness.page);
+    if (!guard) {
+      AETHER_TRY_ASSIGN(OptimisticGuard found, find_leaf(key));
+      guard.emplace(std::move(found));
+    }
+    SlottedPage node = services_.pool.node(guard->frame());
     const SlottedPage::Position at = node.lower_bound(key);
     const bool holds = !at.exact || row_holds(node, at.slot, key, validation);
-    if (guard.validate()) return holds;
+    if (guard->validate()) return holds;
   }
 }
 

@@ -111,7 +111,7 @@ Result<bool> BTree::write(txn::TransactionContext& txn, WriteMode mode, Bytes ke
 
 Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteMode mode, Bytes key,
                                      Bytes value, uint8_t flags, bool has_lock) {
-  AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf(key));
+  AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf_for(&txn, key));
   const uint64_t version = guard.version();
   const std::optional<ExclusiveGuard> leaf = guard.try_upgrade();
   if (!leaf) return Step::restart;
@@ -273,7 +273,7 @@ Result<void> BTree::undo(txn::TransactionContext& txn, const txn::UndoEntry& ent
 
 Result<BTree::Step> BTree::try_undo(txn::TransactionContext& txn, const txn::UndoEntry& entry,
                                     uint32_t& payload_bytes) {
-  AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf(entry.key));
+  AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf_for(&txn, entry.key));
   const std::optional<ExclusiveGuard> leaf = guard.try_upgrade();
   if (!leaf) return Step::restart;
   SlottedPage node = services_.pool.node(leaf->frame());

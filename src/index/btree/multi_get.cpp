@@ -12,6 +12,7 @@
 
 #include "index/btree/btree.h"
 #include "index/btree/read_view.h"
+#include "txn/version.h"
 
 namespace aether::index {
 
@@ -126,7 +127,10 @@ Result<void> BTree::multi_get(std::span<const Bytes> keys,
         bool again = false;
         Result<void> read = read_at(*descents.leaf(i), group[i], values[i], older, view, txn,
                                     Reading::inside, again);
-        if (!again) AETHER_TRY(take(i, std::move(read)));
+        if (again) continue;
+        if (txn != nullptr && txn->id() != 0)
+          txn->recent.add(txn::RowKey(store_, group[i]).hash, descents.leaf(i)->frame());
+        AETHER_TRY(take(i, std::move(read)));
       }
     }
     // With nothing entered any more: this may wait.
