@@ -106,7 +106,7 @@ Result<void> EnvImpl::restore_prepared(const recovery::Loser& loser, wal::LogRea
         context.lock(lock.name.view(), lock.mode));  // Nobody else has any that it could meet.
   }
   // It comes before all that commit from here on: it may have been serializable, and has been looked at.
-  transactions_->draw_commit_number(loser.txn);
+  transactions_->restore_commit_number(loser.txn);
   prepared->prepared_at_ns = record.prepared_at_ns;
   prepared->recovered = true;
   AETHER_TRY(prepared_.reserve(record.gid));

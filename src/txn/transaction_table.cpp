@@ -44,6 +44,7 @@ TxnId TransactionTable::try_open(Snapshot* snapshot, bool* is_safe) {
   os::LockGuard lock(mutex_);
   // Ids that fall on a slot in use are skipped: they cost nothing.
   for (uint32_t tries = 0; tries < kSlots; ++tries) {
+    entered_ids_.fetch_add(1, std::memory_order_seq_cst);  // First: see lone_ids.
     const TxnId id = draw_id();
     Slot& slot = slots_[id % kSlots];
     if (!reusable(slot)) continue;
@@ -78,10 +79,14 @@ void TransactionTable::reopen(TxnId id, LogPosition pin) noexcept {
 void TransactionTable::leave(Slot& slot, State state) noexcept {
   os::LockGuard lock(mutex_);
   const TxnId id = slot.id.load(std::memory_order_relaxed);
-  highest_ended_number_ = std::max(highest_ended_number_,
-                                   slot.commit_number.load(std::memory_order_relaxed));
+  uint64_t number = slot.commit_number.load(std::memory_order_relaxed);
   if (state == State::none) slot.id.store(0, std::memory_order_relaxed);
-  slot.state.store(state, std::memory_order_release);
+  slot.state.store(state, std::memory_order_seq_cst);
+  // Who has written without a number comes after all that have drawn one and looked while it was open: it is first no
+  // longer open, then asks how many those are; they first draw, then look.
+  if (number == 0 && state == State::ended)
+    number = next_commit_number_.load(std::memory_order_seq_cst) - 1;
+  highest_ended_number_ = std::max(highest_ended_number_, number);
   open_ids_.erase(std::lower_bound(open_ids_.begin(), open_ids_.end(), id));
   open_count_.fetch_sub(1, std::memory_order_release);
 }
@@ -132,21 +137,33 @@ void TransactionTable::enter(Snapshot& snapshot) {
   newest_ = &snapshot;
 }
 
-/// A snapshot of this moment sees nobody who comes later in the serial order than one it does not see.
+/// Ids of single records so far. Never too many, and exact under the mutex, where all others are drawn.
+uint64_t TransactionTable::lone_ids() const noexcept {
+  const TxnId next = next_id_.load(std::memory_order_seq_cst);
+  return next - entered_ids_.load(std::memory_order_seq_cst);
+}
+
+/// A snapshot that was entered before sees nobody who comes later in the serial order than one it does not see.
 bool TransactionTable::is_safe_moment() const noexcept {
-  // Who has not drawn yet will draw a higher number than all that have ended.
+  // Who has not drawn yet will draw a higher number than all that have ended, and will meet all they have written. Who
+  // has drawn may have looked at a row before a single record changed it, which has no number.
+  const uint64_t lone = lone_ids();
   for (const TxnId id : open_ids_) {
-    const uint64_t number = slots_[id % kSlots].commit_number.load(std::memory_order_acquire);
-    if (number != 0 && number <= highest_ended_number_) return false;
+    const Slot& slot = slots_[id % kSlots];
+    const uint64_t number = slot.commit_number.load(std::memory_order_acquire);
+    if (number == 0) continue;
+    if (number <= highest_ended_number_) return false;
+    if (slot.lone_ids.load(std::memory_order_relaxed) != lone) return false;
   }
   return true;
 }
 
 bool TransactionTable::try_open_safe_snapshot(Snapshot& snapshot) noexcept {
   os::LockGuard lock(mutex_);
-  const bool is_safe = is_safe_moment();
-  if (is_safe) enter(snapshot);
-  return is_safe;
+  enter(snapshot);
+  if (is_safe_moment()) return true;
+  drop(snapshot);
+  return false;
 }
 
 uint64_t TransactionTable::draw_commit_number(TxnId id) noexcept {
@@ -154,9 +171,16 @@ uint64_t TransactionTable::draw_commit_number(TxnId id) noexcept {
   // Who draws a higher number sees that this one is drawing, and the rows it has written: both came before.
   std::atomic<uint64_t>& place = slots_[id % kSlots].commit_number;
   place.store(kDrawing, std::memory_order_release);
-  const uint64_t number = next_commit_number_.fetch_add(1, std::memory_order_acq_rel);
+  slots_[id % kSlots].lone_ids.store(lone_ids(), std::memory_order_relaxed);
+  const uint64_t number = next_commit_number_.fetch_add(1, std::memory_order_seq_cst);
   place.store(number, std::memory_order_release);
   return number;
+}
+
+void TransactionTable::restore_commit_number(TxnId id) noexcept {
+  Slot& slot = slots_[id % kSlots];
+  slot.lone_ids.store(lone_ids(), std::memory_order_relaxed);
+  slot.commit_number.store(kRestored, std::memory_order_release);
 }
 
 bool TransactionTable::commits_after(TxnId id, uint64_t number) const noexcept {
@@ -166,7 +190,7 @@ bool TransactionTable::commits_after(TxnId id, uint64_t number) const noexcept {
   for (os::Backoff backoff; other == kDrawing; backoff.wait()) {
     other = slot.commit_number.load(std::memory_order_acquire);
   }
-  const bool is_open_still = slot.state.load(std::memory_order_acquire) == State::open &&
+  const bool is_open_still = slot.state.load(std::memory_order_seq_cst) == State::open &&
                              slot.id.load(std::memory_order_relaxed) == id;
   return is_open_still && (other == 0 || other > number);
 }
@@ -174,6 +198,10 @@ bool TransactionTable::commits_after(TxnId id, uint64_t number) const noexcept {
 void TransactionTable::close_snapshot(Snapshot& snapshot) noexcept {
   if (!snapshot.is_open()) return;
   os::LockGuard lock(mutex_);
+  drop(snapshot);
+}
+
+void TransactionTable::drop(Snapshot& snapshot) noexcept {
   (snapshot.older_ == nullptr ? oldest_ : snapshot.older_->newer_) = snapshot.newer_;
   if (newest_ == &snapshot) {
     newest_bound_.store(snapshot.older_ == nullptr ? 0 : snapshot.older_->bounds_.next,

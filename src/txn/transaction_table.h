@@ -95,6 +95,9 @@ class TransactionTable {
   /// Its place in the serial order, drawn when all its writes are in their pages and before its reads are looked at
   /// again. 0 as `id`: it writes nothing.
   uint64_t draw_commit_number(TxnId id) noexcept;
+  /// For recovery: transaction `id` is in doubt and has looked in a life before. It comes before all that draw in this
+  /// one; those in doubt share a number, since their order among themselves is forgotten.
+  void restore_commit_number(TxnId id) noexcept;
   /// True if transaction `id` is open and will have, or has, a higher number than `number`.
   bool commits_after(TxnId id, uint64_t number) const noexcept;
 
@@ -117,15 +120,19 @@ class TransactionTable {
     std::atomic<State> state{State::none};
     std::atomic<LogPosition> pin{0};
     std::atomic<uint64_t> commit_number{0};  ///< 0: none drawn. kDrawing: in a moment.
+    std::atomic<uint64_t> lone_ids{0};       ///< `lone_ids()` when the number was drawn, or before.
     std::atomic<uint64_t> begun_ns{0};       ///< 0: not known.
     std::array<std::atomic<Lsn>, wal::kMaxStreams> vector{};
   };
 
   static constexpr uint64_t kDrawing = 1;
+  static constexpr uint64_t kRestored = 2;
 
   TxnId try_open(Snapshot* snapshot, bool* is_safe);
   bool is_safe_moment() const noexcept AETHER_REQUIRES(mutex_);
+  uint64_t lone_ids() const noexcept;
   void enter(Snapshot& snapshot) AETHER_REQUIRES(mutex_);
+  void drop(Snapshot& snapshot) noexcept AETHER_REQUIRES(mutex_);
   void leave(Slot& slot, State state) noexcept;
   static wal::LsnVector vector_of(const Slot& slot) noexcept;
   bool reusable(const Slot& slot) const noexcept;
@@ -143,8 +150,9 @@ class TransactionTable {
   /// No open snapshot sees an id from here on. 0: none is open.
   std::atomic<TxnId> newest_bound_{0};
   alignas(64) std::atomic<TxnId> next_id_;
+  std::atomic<TxnId> entered_ids_{0};  ///< Ids that were drawn for the table.
   alignas(64) std::atomic<uint64_t> open_count_{0};
-  alignas(64) std::atomic<uint64_t> next_commit_number_{kDrawing + 1};
+  alignas(64) std::atomic<uint64_t> next_commit_number_{kRestored + 1};
 };
 
 }  // namespace aether::txn
