@@ -2,9 +2,10 @@
 JOBS ?= $(shell nproc)
 ROOM ?=
 SEED ?=
+TOPIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check format lint tidy bench sim sanitizers clean
+.PHONY: help setup build demo test check format lint tidy bench sim spec sanitizers clean
 
 help: ## list the targets
 	@echo "Aether: make TARGET"
@@ -54,6 +55,9 @@ sim: ## crash tests on the simulated disk (SEED=42: one run again)
 	cmake --preset release -DAETHER_BUILD_TESTS=ON >/dev/null
 	cmake --build build/release --parallel $(JOBS)
 	$(if $(SEED),AETHER_SEED=$(SEED)) ctest --test-dir build/release --output-on-failure -L 'crash|sim'
+
+spec: ## check the specifications in spec/ with TLC (needs TLA2TOOLS_JAR and Java; TOPIC=Snapshots: one of them)
+	@spec/run $(TOPIC)
 
 sanitizers: ## address, undefined behaviour and thread sanitizers over their tests
 	@tools/setup build test
