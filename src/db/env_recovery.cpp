@@ -15,6 +15,8 @@ Result<void> EnvImpl::recover() {
                     buffer::restore_torn_pages(home_ + "/doublewrite", *data_, os_));
   AETHER_TRY_ASSIGN(const recovery::LogEnd end,
                     recovery::find_log_end(reader_options(), control_->state(), os_));
+  // Pages that a killed process has written and not synced: redo finds them done, the checkpoint counts on them.
+  AETHER_TRY(data_->sync());
   // The fence: from here on every recovery, also one that starts over, cuts where this one does.
   AETHER_TRY(start_epoch(end));
 

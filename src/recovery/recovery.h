@@ -39,6 +39,8 @@ struct LogEnd {
   uint64_t bytes = 0;
 };
 
+/// What it has read is durable when it returns: a process that was killed may have left the last block in the system's
+/// cache only, and a power cut after this recovery must not take back what it relies on.
 /// Errors: corruption (damage below what is known durable), io_error.
 Result<LogEnd> find_log_end(const wal::LogReaderOptions& options, const ControlState& control,
                             os::Os& os);
