@@ -112,7 +112,7 @@ EnvCrash(e) ==
                                       [] st[e] = "aborting" -> {"aborted"}
                                       [] OTHER -> {}) :
        LET seen == IF found = "prepared" /\ (~kept[e] \/ ~RestoresPrepared) THEN "aborted" ELSE found IN
-       /\ disk' = [disk EXCEPT ![e] = IF seen = "nothing" THEN "aborted" ELSE seen]
+       /\ disk' = [disk EXCEPT ![e] = IF seen = "nothing" /\ st[e] # "readonly" THEN "aborted" ELSE seen]
        /\ st' = [st EXCEPT ![e] = IF st[e] = "readonly" THEN "readonly"
                                   ELSE IF seen = "nothing" THEN "aborted" ELSE seen]
   /\ UNCHANGED <<kept, vote, tm, tmLog, client, promised, ordered>>
