@@ -57,7 +57,7 @@ sim: ## crash tests on the simulated disk (SEED=42: one run again)
 	$(if $(SEED),AETHER_SEED=$(SEED)) ctest --test-dir build/release --output-on-failure -L 'crash|sim'
 
 spec: ## check the specifications in spec/ with TLC (needs TLA2TOOLS_JAR and Java; TOPIC=Snapshots: one of them)
-	@spec/run $(TOPIC)
+	@spec/run --traces $(TOPIC)
 
 sanitizers: ## address, undefined behaviour and thread sanitizers over their tests
 	@tools/setup build test

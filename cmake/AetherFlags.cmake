@@ -38,6 +38,9 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
   target_compile_options(aether_flags INTERFACE -march=x86-64-v2)  # SSE4.2 (for CRC32C), POPCNT, CX16.
 endif()
 
+if(AETHER_TRACE)
+  target_compile_definitions(aether_flags INTERFACE AETHER_TRACE=1)
+endif()
 if(AETHER_CHECKED)
   target_compile_definitions(aether_flags INTERFACE AETHER_CHECKED=1)
 endif()

@@ -128,6 +128,13 @@ foreach(kind property integration isolation crash)
   endforeach()
 endforeach()
 
+# Records what the engine does, for spec/run: `aether_record_trace SEED OPERATIONS LIVES FILE`.
+if(AETHER_TRACE)
+  add_executable(aether_record_trace "${PROJECT_SOURCE_DIR}/spec/trace/record.cpp")
+  target_include_directories(aether_record_trace PRIVATE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/tests")
+  target_link_libraries(aether_record_trace PRIVATE aether_flags aether_simos aether_static)
+endif()
+
 # Programs in C: the C interface, from where it is used. Each works in a fresh directory that it is given.
 enable_language(C)
 file(GLOB c_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/integration/*_test.c")

@@ -1,10 +1,42 @@
 #include "buffer/change.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "base/assert.h"
+#include "base/trace.h"
 
 namespace aether::buffer {
+
+#if defined(AETHER_TRACE)
+namespace {
+
+void trace_append(const wal::RecordSpec& spec, const wal::Reservation& record,
+                  const wal::LsnVector& durable) {
+  std::vector<uint64_t> pages, befores, vector;
+  for (const wal::PartSpec& part : spec.parts) {
+    pages.push_back(part.header.page_id);
+    befores.push_back(part.header.gsn_before);
+  }
+  for (uint32_t s = 0; s < wal::kMaxStreams; ++s) {
+    const bool is_listed = s != spec.home_stream && spec.vector->at[s] > durable.at[s];
+    vector.push_back(is_listed ? spec.vector->at[s] : 0);
+  }
+  AETHER_TRACE_EVENT("append", {{"stream", record.stream},
+                                {"lsn", record.begin},
+                                {"end", record.end()},
+                                {"txn", spec.txn},
+                                {"type", static_cast<uint64_t>(spec.type)},
+                                {"commits", spec.flags},
+                                {"link", spec.link},
+                                {"gsn", spec.gsn},
+                                {"pages", pages},
+                                {"befores", befores},
+                                {"vec", vector}});
+}
+
+}  // namespace
+#endif
 
 Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& kind,
                         std::span<const PageRef> pages, std::span<wal::PartSpec> parts,
@@ -38,6 +70,9 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
                              .undo = undo};
   AETHER_TRY_ASSIGN(const wal::Reservation record, log.append(context.stream, spec));
 
+#if defined(AETHER_TRACE)
+  trace_append(spec, record, durable);
+#endif
   context.lsn_vector.raise(context.stream, record.end());
   context.last_lsn = record.begin;
   context.gsn = gsn;

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "base/trace.h"
 #include "buffer/guard.h"
 #include "buffer/swip.h"
 #include "buffer/unswizzle.h"
@@ -175,7 +176,10 @@ Result<void> PageWriter::write_batch(std::span<const Target> targets) {
   if (copies.empty()) return {};
   // The write-ahead rule: no page before the log that explains it, in every stream.
   AETHER_TRY(log_.wait_durable(vector));
+  for ([[maybe_unused]] const Copy& copy : copies)
+    AETHER_TRACE_EVENT("page", {{"page", raw(copy.id)}, {"gsn", copy.gsn}});
   AETHER_TRY(write_copies(copies));
+  AETHER_TRACE_EVENT("written", {});
   for (const Copy& copy : copies) mark_clean(copy);
   return {};
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/trace.h"
 #include "db/env_impl.h"
 #include "db/transaction_impl.h"
 
@@ -144,6 +145,7 @@ Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
   state.epoch_begin = begin;
   state.lsn = end.cut;
   AETHER_TRY(control_->write(state));
+  AETHER_TRACE_EVENT("cut", {{"epoch", state.epoch}, {"cut", end.cut.at}});
   AETHER_TRY_ASSIGN(writer_, buffer::PageWriter::open(home_ + "/doublewrite", *data_, *log_,
                                                       options_.io_mode, os_));
   return os_.sync_directory(home_);

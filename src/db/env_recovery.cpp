@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/trace.h"
 #include "db/env_impl.h"
 #include "db/log_visit.h"
 #include "db/transaction_end.h"
@@ -44,6 +45,7 @@ Result<void> EnvImpl::recover() {
   AETHER_TRY(open_catalogue());
   AETHER_TRY(undo_losers(redo));
   AETHER_TRY(check_broken_pages(redo));
+  AETHER_TRACE_EVENT("recovered", {});
   AETHER_TRY(finish_drops());
   AETHER_TRY(checkpoint_now(~LogPosition{0}, false));
   recovery_report_.seconds = static_cast<double>(os_.monotonic_ns() - begin_ns) / 1e9;
@@ -63,6 +65,9 @@ Result<void> EnvImpl::undo_losers(recovery::RedoResult& redo) {
     transactions_->reopen(loser.txn, pin);
   }
   for (const recovery::Loser& loser : redo.losers) {
+    AETHER_TRACE_EVENT("loser", {{"txn", loser.txn},
+                                 {"left", loser.undo.size()},
+                                 {"prepared", loser.prepared ? 1u : 0u}});
     if (loser.prepared) {
       AETHER_TRY(restore_prepared(loser, *reader));
       ++recovery_report_.transactions_prepared;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/trace.h"
 #include "db/transaction_end.h"
 #include "txn/prepare_record.h"
 
@@ -222,10 +223,14 @@ void TransactionImpl::abort_unfit(const Error& why) {
 Result<void> TransactionImpl::wait_durable(const wal::LsnVector& vector, Durability durability) {
   wal::Log& log = env_.services().log;
   const bool group = durability == Durability::group;
-  if (vector.covered_by(log.durable())) return log.wait_durable(vector, group);
+  if (vector.covered_by(log.durable())) {
+    AETHER_TRACE_EVENT("ack", {{"txn", context_.id()}});
+    return log.wait_durable(vector, group);
+  }
   const uint64_t from_ns = env_.now_ns();
   Result<void> durable = log.wait_durable(vector, group);
   env_.statistics().waited_for_durability(env_.now_ns() - from_ns);
+  if (durable) AETHER_TRACE_EVENT("ack", {{"txn", context_.id()}});
   return durable;
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "base/trace.h"
 #include "page/page_header.h"
 
 namespace aether::recovery {
@@ -179,6 +180,10 @@ Result<void> RedoWindow::apply_part(PageWork& page, const PendingPart& part) {
                                                    " to GSN " + std::to_string(part.gsn));
   }
   auto& header = *reinterpret_cast<page::PageHeader*>(page.bytes);
+  AETHER_TRACE_EVENT("redo", {{"page", raw(page.id)},
+                              {"before", part.view.header.gsn_before},
+                              {"found", page.readable ? header.gsn : 0},
+                              {"gsn", part.gsn}});
   header.page_id = page.id;
   header.gsn = part.gsn;
   page.readable = true;

@@ -6,7 +6,8 @@
 /// there is no cycle:
 ///   T reads what W wrote, or overwrites it    T's snapshot sees W, so W had drawn and ended before T began
 ///   T reads what W then overwrites            W wrote after T's look, or was let through: W's number is higher
-/// A single record alone has no number: its moment is its write, under the page's latch.
+/// A single record alone has no number: its moment is its write, under the page's latch. A batch has none either: its
+/// moment is its end. spec/Snapshots has the argument with both, and what a safe snapshot has to mind about them.
 ///
 /// No transaction waits for another, and none is aborted but one whose reads are out of date.
 ///

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/trace.h"
 #include "wal/block.h"
 #include "wal/log.h"
 
@@ -53,6 +54,10 @@ Result<void> Log::write_block(const Gathered& gathered) {
   const uint64_t built = build_block(gathered, position);
   AETHER_ASSERT(built == length);
   AETHER_TRY(file_->write_at(position % options_.segment_bytes, block_.data(), length));
+#if defined(AETHER_TRACE)
+  const LsnVector from = durable();
+  AETHER_TRACE_EVENT("block", {{"from", from.at}, {"run", gathered.run}});
+#endif
   AETHER_TRY(file_->sync());
 
   previous_position_ = position;
@@ -118,6 +123,10 @@ void Log::make_durable(const Gathered& gathered) {
     AETHER_ASSERT(durable_end <= rings_[s].tail());
     streams_durable_[s].store(durable_end, std::memory_order_release);
   }
+#if defined(AETHER_TRACE)
+  const LsnVector plv = durable();
+  AETHER_TRACE_EVENT("durable", {{"plv", plv.at}});
+#endif
   for (uint32_t s = 0; s < options_.streams; ++s) {
     if (gathered.run[s] != 0) rings_[s].release(gathered.run[s]);
   }
