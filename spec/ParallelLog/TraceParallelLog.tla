@@ -40,7 +40,7 @@ RECURSIVE OfPages(_, _)
 OfPages(pages, n) == IF n = 0 THEN Zero ELSE Raise(Of(pagelv, pages[n]), OfPages(pages, n - 1))
 
 \* ParallelLog!Write or Commit, and Publish.
-Append ==
+AppendRecord ==
   /\ Is("append") /\ phase = "run"
   /\ e.lsn = res[e.stream]                                  \* I1, I2: the next position, no other
   /\ e.end > e.lsn /\ e.end <= plv[e.stream] + RingBytes    \* I3
@@ -98,8 +98,10 @@ Crash ==
 
 \* ParallelLog!FindEnd and Fence: all that was durable is there, and of the block in flight all or nothing.
 Cut ==
-  /\ Is("cut") /\ phase \in {"new", "down"}
-  /\ IF phase = "new" THEN TRUE ELSE e.cut = plv \/ e.cut = block
+  /\ Is("cut")
+  /\ CASE phase = "new" -> TRUE
+       [] phase = "down" -> e.cut = plv \/ e.cut = block
+       [] phase = "run" -> e.cut = plv /\ e.cut = res   \* After a close in order.
   /\ phase' = "run" /\ res' = e.cut /\ plv' = e.cut /\ block' = e.cut
   /\ pagelv' = Nothing /\ pagegsn' = Nothing /\ lv' = Nothing /\ ended' = Nothing
 
@@ -107,7 +109,7 @@ Cut ==
 Others == /\ i < Len(Events) /\ e.event \in {"redo", "loser", "recovered", "written", "checkpoint"} /\ i' = i + 1
           /\ UNCHANGED <<phase, res, plv, block, pagelv, pagegsn, lv, ended>>
 
-Next == Append \/ Block \/ Durable \/ Ack \/ Page \/ Crash \/ Cut \/ Others
+Next == AppendRecord \/ Block \/ Durable \/ Ack \/ Page \/ Crash \/ Cut \/ Others
 Spec == Init /\ [][Next]_vars
 
 PositionsAreValid == Covers(block, plv) /\ Covers(res, block)

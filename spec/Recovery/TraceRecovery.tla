@@ -49,11 +49,12 @@ AppendRecord ==
   /\ Is("append") /\ phase \in {"run", "recovering"}
   /\ LET s == StateOf(e.txn) IN
      \* Undone is the newest change that is left, and only that: UndoneOnce.
-     /\ e.type = 3 => /\ s.list # <<>>
-                      /\ e.link < s.list[Len(s.list)]
-                      /\ Len(s.list) > 1 => e.link >= s.list[Len(s.list) - 1]
-     /\ e.type = 5 => s.list = <<>>
-     /\ e.txn \in losers /\ phase = "recovering" => e.type \in {3, 5} /\ e.txn \in told
+     /\ IF e.type # 3 THEN TRUE
+        ELSE /\ s.list # <<>>
+             /\ e.link < s.list[Len(s.list)]
+             /\ IF Len(s.list) > 1 THEN e.link >= s.list[Len(s.list) - 1] ELSE TRUE
+     /\ IF e.type = 5 THEN s.list = <<>> ELSE TRUE
+     /\ IF e.txn \in losers /\ phase = "recovering" THEN e.type \in {3, 5} /\ e.txn \in told ELSE TRUE
   /\ fresh' = Append(fresh, i + 1)
   /\ hist' = IF e.txn = 0 THEN hist ELSE (e.txn :> Append(Of(hist, e.txn, <<>>), i + 1)) @@ hist
   /\ counts' = [p \in PagesOf(e) |-> Of(counts, p, {}) \union {e.gsn}] @@ counts
@@ -81,25 +82,27 @@ Crash ==
 Within(n, cut) == LET r == Events[n] IN
   r.end <= cut[r.stream] /\ \A s \in Streams : r.vec[s] <= cut[s]
 Cut ==
-  /\ Is("cut") /\ phase \in {"new", "down"}
+  /\ Is("cut") /\ phase \in {"new", "down", "run"}
   /\ LET gone == {fresh[n] : n \in {m \in 1..Len(fresh) : ~Within(fresh[m], e.cut)}}
          kept == [t \in DOMAIN hist |-> SelectSeq(hist[t], LAMBDA n : n \notin gone)]
          open(t) == Fold(kept[t], [open |-> FALSE, prepared |-> FALSE, list |-> <<>>]).open IN
      /\ hist' = kept
      /\ losers' = {t \in DOMAIN hist : open(t)}
+     /\ IF phase = "run" THEN losers' = {} ELSE TRUE   \* Closed in order.
      /\ counts' = [p \in DOMAIN counts |->
                     counts[p] \ {Events[n].gsn : n \in {m \in gone : p \in PagesOf(Events[m])}}]
   /\ fresh' = <<>> /\ told' = {} /\ redone' = Nothing
-  /\ phase' = IF phase = "new" THEN "run" ELSE "recovering"
+  /\ phase' = IF phase = "down" THEN "recovering" ELSE "run"
   /\ UNCHANGED <<disk, batch>>
 
 \* Recovery!RedoOne: a change that counts, at the GSN before it, or a new life of the page.
 Redo ==
   /\ Is("redo") /\ phase = "recovering"
   /\ e.gsn \in Of(counts, e.page, {})
-  /\ e.before = -1 \/ e.before = e.found
-  /\ e.found < e.gsn
-  /\ IF e.page \in DOMAIN redone THEN e.found = redone[e.page] ELSE TRUE
+  /\ IF e.before = -1 THEN TRUE  \* A new life: whatever was there.
+     ELSE /\ e.before = e.found /\ e.found < e.gsn
+          /\ IF e.page \in DOMAIN redone THEN e.found = redone[e.page]
+             ELSE IF e.page \in DOMAIN disk THEN e.found \in disk[e.page] ELSE TRUE
   /\ redone' = (e.page :> e.gsn) @@ redone
   /\ disk' = (e.page :> Of(disk, e.page, {0}) \union {e.gsn}) @@ disk
   /\ UNCHANGED <<phase, fresh, hist, counts, batch, losers, told>>
@@ -116,6 +119,9 @@ Opened ==
   /\ Is("recovered") /\ phase = "recovering"
   /\ told = losers
   /\ \A t \in losers : StateOf(t).open => StateOf(t).prepared
+  \* Each page was brought to its newest change that counts, or had it.
+  /\ LET new == {Events[fresh[n]].gsn : n \in 1..Len(fresh)} IN
+     \A p \in DOMAIN counts : \A g \in counts[p] \ new : \E had \in Of(disk, p, {}) : had >= g
   /\ phase' = "run"
   /\ UNCHANGED <<fresh, hist, counts, disk, batch, redone, losers, told>>
 
