@@ -65,9 +65,9 @@ Result<void> EnvImpl::undo_losers(recovery::RedoResult& redo) {
     transactions_->reopen(loser.txn, pin);
   }
   for (const recovery::Loser& loser : redo.losers) {
-    AETHER_TRACE_EVENT("loser", {{"txn", loser.txn},
-                                 {"left", loser.undo.size()},
-                                 {"prepared", loser.prepared ? 1u : 0u}});
+    AETHER_TRACE_EVENT(
+        "loser",
+        {{"txn", loser.txn}, {"left", loser.undo.size()}, {"prepared", loser.prepared ? 1u : 0u}});
     if (loser.prepared) {
       AETHER_TRY(restore_prepared(loser, *reader));
       ++recovery_report_.transactions_prepared;
