@@ -50,12 +50,23 @@ TEST(SimKill, WhatARecoveryHasFoundSurvivesAPowerCut) {
     ++kills;
     const std::unique_ptr<sim::SimOs> killed = os.copy();
     with_unsynced += killed->unsynced_operations() != 0 ? 1 : 0;
+    // A power cut inside that recovery: what it has fenced, the next one must find.
+    killed->on_step([&](const sim::Step& inside) {
+      if (inside.kind != sim::StepKind::sync) return;
+      const std::unique_ptr<sim::SimOs> cut_inside = killed->crash(
+          {.policy = sim::CrashPolicy::lost});
+      std::unique_ptr<DbEnv> again;
+      Rows rows;
+      EXPECT_EQ(open(*cut_inside, again, rows), "")
+          << "step " << step.number << ", " << inside.path;
+    });
     std::unique_ptr<sim::SimOs> cut;
     Rows found, kept;
     {
       std::unique_ptr<DbEnv> first;
       ASSERT_EQ(open(*killed, first, found), "") << "step " << step.number;
       cut = killed->crash({.policy = sim::CrashPolicy::lost});
+      killed->on_step({});
     }
     std::unique_ptr<DbEnv> second;
     ASSERT_EQ(open(*cut, second, kept), "") << "step " << step.number << ", " << step.path;
