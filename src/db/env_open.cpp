@@ -6,6 +6,7 @@
 #include "base/trace.h"
 #include "db/env_impl.h"
 #include "db/transaction_impl.h"
+#include "recovery/control_age.h"
 
 namespace aether::db {
 namespace {
@@ -92,6 +93,7 @@ Result<void> EnvImpl::open_files() {
   AETHER_TRY(buffer::BufferPool::check(
       {.pool_bytes = options_.pool_bytes, .page_bytes = options_.page_bytes}));
   AETHER_TRY(txn::VersionStore::check(version_options()));
+  AETHER_TRY(recovery::check_control_age(reader_options(), state.epoch, os_));
   AETHER_TRY_ASSIGN(data_, buffer::DataFile::open(home_ + "/data", state.page_bytes,
                                                   state.environment_id, !options_.read_only, os_));
   if (options_.read_only) {
@@ -144,6 +146,8 @@ Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
   state.epoch = start.epoch;
   state.epoch_begin = begin;
   state.lsn = end.cut;
+  // Into both slots: if the newer one rots, the older is not one from before this life.
+  AETHER_TRY(control_->write(state));
   AETHER_TRY(control_->write(state));
   AETHER_TRACE_EVENT("cut", {{"epoch", state.epoch}, {"cut", end.cut.at}});
   AETHER_TRY_ASSIGN(writer_, buffer::PageWriter::open(home_ + "/doublewrite", *data_, *log_,

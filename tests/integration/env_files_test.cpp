@@ -165,6 +165,36 @@ TEST(DamagedControl, AMissingOneDoesNotMakeItANewEnvironment) {
   EXPECT_EQ(t.store().get("large").value(), std::string(50000, 'L'));
 }
 
+// Goal:   a CONTROL from before the last life, whole as it is, does not make what that life acknowledged vanish.
+// Method: put an old copy back, and go on after a kill and after a close; the copy of a closed life and of an open one.
+TEST(DamagedControl, AnOldCopyIsRefusedWhenTheLogIsYounger) {
+  for (const bool killed : {true, false}) {
+    SCOPED_TRACE(killed ? "killed" : "closed");
+    ClosedPlace t;
+    t.options.live = false;  // Its socket cannot be copied.
+    t.options.durability = Durability::group;
+    const std::string old = read_all(t.file("CONTROL"));
+    ASSERT_TRUE(ok(t.open()));
+    ASSERT_TRUE(ok(t.store().put("acknowledged", "yes")));
+    const fs::path aside = t.directory / "aside";
+    if (killed)
+      fs::copy(t.home, aside, fs::copy_options::recursive | fs::copy_options::skip_existing);
+    ASSERT_TRUE(ok(t.env->close()));
+    t.env.reset();
+    if (killed) {
+      fs::remove_all(t.home);
+      fs::rename(aside, t.home);
+    }
+    const std::string young = read_all(t.file("CONTROL"));
+    write_all(t.file("CONTROL"), old);
+    t.expect_refused(Code::corruption, "CONTROL knows nothing after epoch");
+    EXPECT_TRUE(read_all(t.file("CONTROL")) == old) << "it was changed";
+    write_all(t.file("CONTROL"), young);
+    ASSERT_TRUE(ok(t.open()));
+    EXPECT_EQ(t.store().get("acknowledged").value(), "yes");
+  }
+}
+
 // --- the other files -------------------------------------------------------------------------------------
 
 TEST(DamagedData, AMissingFileIsCorruptionNotAMissingEnvironment) {
