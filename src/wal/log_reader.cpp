@@ -48,6 +48,11 @@ class SegmentView {
 
   /// `size` bytes at `offset` of the open segment, fewer where the file ends. Valid until the next call.
   Result<std::string_view> bytes(uint64_t offset, uint64_t size);
+  /// The open segment has all its bytes.
+  Result<bool> is_whole() {
+    AETHER_TRY_ASSIGN(const uint64_t size, file_->size());
+    return size >= options_.segment_bytes;
+  }
 
  private:
   Result<void> read_header();
@@ -175,6 +180,7 @@ struct LogReader::Impl {
   Result<bool> at_fence();
   Result<void> accept(LogPosition at, std::string_view bytes);
   Result<void> check_end();
+  Result<void> check_last_segment();
   Result<std::optional<LogPosition>> find_later_block(LogPosition from);
   Error damaged(LogPosition at, const std::string& evidence);
 
@@ -282,8 +288,21 @@ Result<void> LogReader::Impl::check_end() {
     return damaged(slot(),
                    "the log was durable up to position " + std::to_string(options.known_durable));
   }
+  AETHER_TRY(check_last_segment());
   AETHER_TRY_ASSIGN(const std::optional<LogPosition> later, find_later_block(slot()));
   if (later) return damaged(slot(), "the later block at " + scan.place(*later) + " is intact");
+  return {};
+}
+
+// A segment is used only when its name, its header and all its bytes are durable. So one that the log had come into must be
+// there, and whole: a file that somebody has removed or cut off is no end of the log.
+Result<void> LogReader::Impl::check_last_segment() {
+  if (slot() % options.segment_bytes <= kSegmentHeaderBytes) return {};  // Perhaps not begun.
+  AETHER_TRY_ASSIGN(const SegmentState state,
+                    scan.open(slot() / options.segment_bytes, extent().epoch));
+  if (state != SegmentState::ours) return damaged(slot(), "the log had come that far");
+  AETHER_TRY_ASSIGN(const bool whole, scan.is_whole());
+  if (!whole) return damaged(slot(), "the segment had all its bytes when it was begun");
   return {};
 }
 
