@@ -40,6 +40,10 @@ class DataFile {
   uint64_t capacity_pages() const noexcept {
     return capacity_pages_.load(std::memory_order_relaxed);
   }
+  /// A number from the log or from another page: is it that of a page which a file can have, the header's apart?
+  bool may_hold(PageId id) const noexcept {
+    return id != kNoPage && raw(id) < static_cast<uint64_t>(INT64_MAX) / page_bytes_;
+  }
   uint32_t page_bytes() const noexcept { return page_bytes_; }
   uint64_t environment_id() const noexcept { return environment_id_; }
   os::File& file() noexcept { return *file_; }

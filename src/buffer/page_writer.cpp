@@ -82,7 +82,8 @@ Result<uint64_t> restore_torn_pages(const std::string& path, DataFile& data, os:
     const std::byte* copy = pages.data() + uint64_t{i} * page_bytes;
     const PageId id = reinterpret_cast<const page::PageHeader*>(copy)->page_id;
     // A torn area: the batch never reached the data file.
-    if (id == kNoPage || !page::check(copy, page_bytes, data.environment_id(), id)) return restored;
+    if (!data.may_hold(id) || !page::check(copy, page_bytes, data.environment_id(), id))
+      return restored;
     AETHER_TRY(data.read_raw(id, current.data()));
     if (page::check(current.data(), page_bytes, data.environment_id(), id)) continue;
     AETHER_TRY(data.write(id, copy, 1));

@@ -5,8 +5,14 @@
 #include "db/env_impl.h"
 #include "index/btree/ops.h"
 #include "index/btree/overflow.h"
+#include "page/slotted_page.h"
+#include "page/space_map_page.h"
 
 namespace aether::db {
+
+Result<void> BTreeManager::check(std::byte* page, uint32_t page_bytes) const {
+  return page::SlottedPage(page, page_bytes).check_node();
+}
 
 Result<void> BTreeManager::redo(std::byte* page, uint32_t page_bytes,
                                 const wal::PartView& part) const {
@@ -32,6 +38,10 @@ Result<void> BTreeManager::undo(txn::TransactionContext& txn, const txn::UndoEnt
 
 std::string BTreeManager::describe(const wal::PartView& part) const {
   return index::describe_btree(part);
+}
+
+Result<void> SpaceResourceManager::check(std::byte* page, uint32_t page_bytes) const {
+  return page::SpaceMapPage(page, page_bytes).check_map();
 }
 
 Result<void> SpaceResourceManager::redo(std::byte* page, uint32_t page_bytes,

@@ -11,6 +11,7 @@ class EnvImpl;
 class BTreeManager final : public recovery::ResourceManager {
  public:
   explicit BTreeManager(EnvImpl* env) noexcept : env_(env) {}
+  Result<void> check(std::byte* page, uint32_t page_bytes) const override;
   Result<void> redo(std::byte* page, uint32_t page_bytes, const wal::PartView& part) const override;
   Result<txn::UndoEntry> undo_entry(const wal::RecordView& record,
                                     const wal::PartView& part) const override;
@@ -24,6 +25,7 @@ class BTreeManager final : public recovery::ResourceManager {
 class SpaceResourceManager final : public recovery::ResourceManager {
  public:
   explicit SpaceResourceManager(EnvImpl* env) noexcept : env_(env) {}
+  Result<void> check(std::byte* page, uint32_t page_bytes) const override;
   Result<void> redo(std::byte* page, uint32_t page_bytes, const wal::PartView& part) const override;
   Result<txn::UndoEntry> undo_entry(const wal::RecordView& record,
                                     const wal::PartView& part) const override;

@@ -80,6 +80,13 @@ bool SlottedPage::fits(uint32_t key_bytes, uint32_t payload_bytes) const noexcep
   return kSlotBytes + record_bytes(is_leaf(), suffix_bytes, payload_bytes) <= free_bytes();
 }
 
+bool SlottedPage::may_hold(Bytes key) const noexcept {
+  const Fence lower = lower_fence();
+  const Fence upper = upper_fence();
+  const bool above = !lower || (is_leaf() ? key >= *lower : key > *lower);
+  return above && (!upper || key < *upper) && key.size() <= max_key_bytes(page_bytes_);
+}
+
 bool SlottedPage::fits_payload(uint32_t slot, uint32_t payload_bytes) const noexcept {
   AETHER_ASSERT(slot < header().count);
   if (!is_leaf()) return payload_bytes == kChildBytes;

@@ -132,6 +132,8 @@ class SlottedPage {
   /// Bytes that slots, records and fences use.
   uint32_t used_bytes() const noexcept;
   bool fits(uint32_t key_bytes, uint32_t payload_bytes) const noexcept;
+  /// Could `key` stand in this node: between its fences, and no longer than a key may be?
+  bool may_hold(Bytes key) const noexcept;
   /// Would a payload of that size fit in place of the one at `slot`?
   bool fits_payload(uint32_t slot, uint32_t payload_bytes) const noexcept;
   /// Puts a record before slot `slot` (from lower_bound). `fits` must be true. Compacts when it has
@@ -160,6 +162,8 @@ class SlottedPage {
   /// Formats `right` as the right half, with this page's newest_txn and gsn 0. This page is
   /// unchanged.
   void copy_right_half(const SplitPoint& split, SlottedPage right, PageId right_id) const noexcept;
+  /// May `truncate` be called? False: the separator is no key between the fences, or too long to fit.
+  bool can_truncate(Bytes separator) const noexcept;
   /// Drops all keys >= separator and makes it the upper fence: what the left half is after a split.
   /// Keeps id, gsn and newest_txn.
   void truncate(Bytes separator) noexcept;

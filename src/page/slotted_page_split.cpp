@@ -251,6 +251,15 @@ void SlottedPage::copy_right_half(const SplitPoint& split, SlottedPage right,
   right.set_hints();
 }
 
+bool SlottedPage::can_truncate(Bytes separator) const noexcept {
+  const Fence lower = lower_fence();
+  if (!may_hold(separator) || (lower && separator == *lower)) return false;
+  uint64_t needed = fence_bytes(is_leaf(), length_of(lower), separator.size());
+  for (uint32_t i = lower_bound(separator).slot; i-- > 0;)
+    needed += kSlotBytes + record_bytes(is_leaf(), suffix(i).size(), payload(i).size());
+  return needed <= page_bytes_ - kNodeHeaderBytes;
+}
+
 void SlottedPage::truncate(Bytes separator) noexcept {
   const uint32_t kept = lower_bound(separator).slot;
   Scratch scratch;

@@ -104,8 +104,13 @@ Result<void> RedoWindow::redo_batch(os::IoQueue& queue,
                                     std::byte* memory, WorkerResult& result) {
   std::vector<PageWork> pages;
   for (const auto& run : runs) {
-    pages.push_back({parts_[run.first].page, memory + pages.size() * uint64_t{data_.page_bytes()},
-                     false, false});
+    const PageId id = parts_[run.first].page;
+    if (!data_.may_hold(id)) {
+      return Error(Code::corruption, "the log changes page " + std::to_string(raw(id)) +
+                                         ", which no data file has: restore from a backup");
+    }
+    pages.push_back(
+        {id, memory + pages.size() * uint64_t{data_.page_bytes()}, false, false, false});
   }
   AETHER_TRY(read_pages(queue, pages));
   std::vector<buffer::PageWriter::SealedPage> changed;
@@ -152,6 +157,7 @@ Result<void> RedoWindow::apply_run(PageWork& page, size_t begin, size_t end, Wor
     auto& header = *reinterpret_cast<page::PageHeader*>(page.bytes);
     if (page.readable && part.gsn <= header.gsn) continue;  // It has this change already.
     const bool formats = part.view.header.gsn_before == wal::kFormatGsn;
+    if (!formats && page.readable && !page.checked) AETHER_TRY(check_structure(page, part));
     if (!formats && (!page.readable || part.view.header.gsn_before != header.gsn)) {
       result.waiting.push_back(part);
       continue;
@@ -161,6 +167,7 @@ Result<void> RedoWindow::apply_run(PageWork& page, size_t begin, size_t end, Wor
       std::erase_if(result.waiting, [&](const PendingPart& old) { return old.page == page.id; });
       std::memset(page.bytes, 0, data_.page_bytes());
       header.page_id = page.id;
+      page.checked = true;
     }
     AETHER_TRY(apply_part(page, part));
     ++result.records;
@@ -168,13 +175,27 @@ Result<void> RedoWindow::apply_run(PageWork& page, size_t begin, size_t end, Wor
   return {};
 }
 
-Result<void> RedoWindow::apply_part(PageWork& page, const PendingPart& part) {
+Result<const ResourceManager*> RedoWindow::manager_of(const PendingPart& part) const {
   const auto index = static_cast<size_t>(part.view.header.manager);
   if (index >= managers_.size() || managers_[index] == nullptr) {
     return Error(Code::corruption, "the log names resource manager " + std::to_string(index) +
                                        ", which this program does not have");
   }
-  Result<void> applied = managers_[index]->redo(page.bytes, data_.page_bytes(), part.view);
+  return managers_[index];
+}
+
+/// A page with the right checksum may still not be what it says: changing it could then go anywhere. It counts as one that
+/// cannot be read, and its changes wait: harmless if the page turns out to be free.
+Result<void> RedoWindow::check_structure(PageWork& page, const PendingPart& part) const {
+  AETHER_TRY_ASSIGN(const ResourceManager* manager, manager_of(part));
+  page.checked = true;
+  page.readable = manager->check(page.bytes, data_.page_bytes()).has_value();
+  return {};
+}
+
+Result<void> RedoWindow::apply_part(PageWork& page, const PendingPart& part) {
+  AETHER_TRY_ASSIGN(const ResourceManager* manager, manager_of(part));
+  Result<void> applied = manager->redo(page.bytes, data_.page_bytes(), part.view);
   if (!applied) {
     return std::move(applied).error().with_context("redo of page " + std::to_string(raw(page.id)) +
                                                    " to GSN " + std::to_string(part.gsn));

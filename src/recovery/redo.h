@@ -50,6 +50,7 @@ class RedoWindow {
     std::byte* bytes = nullptr;
     bool readable = false;
     bool changed = false;
+    bool checked = false;  ///< Its structure too: before the first change.
   };
 
   void run_worker(size_t begin, size_t end, WorkerResult& result);
@@ -57,6 +58,8 @@ class RedoWindow {
                           std::byte* memory, WorkerResult& result);
   Result<void> read_pages(os::IoQueue& queue, std::vector<PageWork>& pages);
   Result<void> apply_run(PageWork& page, size_t begin, size_t end, WorkerResult& result);
+  Result<const ResourceManager*> manager_of(const PendingPart& part) const;
+  Result<void> check_structure(PageWork& page, const PendingPart& part) const;
   Result<void> apply_part(PageWork& page, const PendingPart& part);
 
   const RedoOptions& options_;

@@ -20,6 +20,9 @@ class ResourceManager {
  public:
   virtual ~ResourceManager() = default;
 
+  /// Is the page, whose checksum is right, one that `redo` may change? Asked once for a page that was read from disk.
+  /// Errors: corruption.
+  virtual Result<void> check(std::byte* page, uint32_t page_bytes) const = 0;
   /// Applies `part` to the page's bytes. The page is at the part's GSN before, or the part formats it. Any thread;
   /// pages are not shared. Errors: corruption.
   virtual Result<void> redo(std::byte* page, uint32_t page_bytes,

@@ -28,7 +28,15 @@ std::string printable(std::string_view key) {
   return key.size() > kShown ? text + "..." : text;
 }
 
+/// Of a row that is to be written: a child word, or the row's meta and more.
+bool is_payload_of(const page::SlottedPage& node, std::string_view payload) noexcept {
+  return node.is_leaf() ? payload.size() >= page::kMetaBytes : payload.size() == sizeof(uint64_t);
+}
+
 Result<void> redo_row(page::SlottedPage node, const BTreeOperation& operation) {
+  if (!node.may_hold(operation.key)) return damaged("the key lies outside the page's fences");
+  const bool writes = operation.op == BTreeOp::insert || operation.op == BTreeOp::replace;
+  if (writes && !is_payload_of(node, operation.data)) return damaged("a payload is cut short");
   const page::SlottedPage::Position at = node.lower_bound(operation.key);
   switch (operation.op) {
     case BTreeOp::insert:
@@ -104,6 +112,7 @@ Result<void> redo_btree(std::byte* page, uint32_t page_bytes, const wal::PartVie
     return damaged("the page is not a node");
   }
   if (operation.op == BTreeOp::truncate) {
+    if (!node.can_truncate(operation.key)) return damaged("no place to truncate at");
     node.truncate(operation.key);
     return {};
   }
