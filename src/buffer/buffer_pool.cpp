@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/assert.h"
+#include "page/leaf_record.h"
 
 namespace aether::buffer {
 namespace {
@@ -17,9 +18,15 @@ uint64_t frames_of(const PoolOptions& options) noexcept {
   return options.pool_bytes / (options.page_bytes + sizeof(Frame));
 }
 
-/// The node is well formed, and its child words are page ids.
+/// The node is well formed, its child words are page ids, its rows begin with their meta.
 Result<void> check_words(page::SlottedPage node) {
   AETHER_TRY(node.check_node());
+  for (uint32_t i = 0; node.is_leaf() && i < node.count(); ++i) {
+    if (node.payload(i).size() < page::kMetaBytes) {
+      return Error(Code::corruption, "page " + std::to_string(raw(node.header().page.page_id)) +
+                                         ": row " + std::to_string(i) + " is cut short");
+    }
+  }
   for (uint32_t i = 0; !node.is_leaf() && i <= node.count(); ++i) {
     const SwipWord word = SwipWord::load(node.child_word(i));
     if (!word.is_evicted() || word.page_id() == kNoPage) {
@@ -30,9 +37,23 @@ Result<void> check_words(page::SlottedPage node) {
   return {};
 }
 
+/// Does `child` cover just the keys that lead to `place` in `parent`?
+bool has_fences(page::SlottedPage child, page::SlottedPage parent, const uint64_t* place) {
+  uint32_t index = 0;
+  while (index < parent.count() && parent.child_word(index) != place) ++index;
+  std::string lower;
+  std::string upper;
+  if (index > 0) parent.key(index - 1, lower);
+  if (index < parent.count()) parent.key(index, upper);
+  return child.lower_fence() == (index > 0 ? page::Fence(lower) : parent.lower_fence()) &&
+         child.upper_fence() ==
+             (index < parent.count() ? page::Fence(upper) : parent.upper_fence());
+}
+
 /// A page with the right checksum may still be an older life of itself (a lost write) or another tree's: what is
 /// followed from here on must be a node of this tree, one level down, with nothing but page ids in it.
-Result<void> check_child(page::SlottedPage parent, page::SlottedPage child) {
+/// And its keys those that the parent sends there: a walk from fence to fence then has an end, and no page two parents.
+Result<void> check_child(page::SlottedPage parent, const uint64_t* place, page::SlottedPage child) {
   const page::NodeHeader& header = child.header();
   const std::string where = "page " + std::to_string(raw(header.page.page_id));
   const bool is_node = header.page.kind == page::PageKind::btree_leaf ||
@@ -43,7 +64,13 @@ Result<void> check_child(page::SlottedPage parent, page::SlottedPage child) {
                                        std::to_string(raw(parent.header().page.page_id)) +
                                        " refers to (a lost write?): restore it from a backup");
   }
-  return check_words(child);
+  AETHER_TRY(check_words(child));
+  if (!has_fences(child, parent, place)) {
+    return Error(Code::corruption, where + " has other fences than page " +
+                                       std::to_string(raw(parent.header().page.page_id)) +
+                                       " says (a lost write?): restore it from a backup");
+  }
+  return {};
 }
 
 }  // namespace
@@ -197,7 +224,7 @@ Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, 
         *frame);  // Something changed: perhaps somebody else has loaded the page. The caller restarts.
     return {};
   }
-  Result<void> fits = check_child(node(parent), node(*frame));
+  Result<void> fits = check_child(node(parent), place, node(*frame));
   if (!fits) {
     push_free(*frame);
     return fits;
@@ -284,6 +311,10 @@ Result<Frame*> BufferPool::load_pinned(PageId id) {
   Result<void> read = data_.read(id, page(*frame));
   page_reads_.fetch_add(1, std::memory_order_relaxed);
   if (read) read = check_words(node(*frame));
+  if (read && (node(*frame).lower_fence() || node(*frame).upper_fence())) {
+    read = Error(Code::corruption, "page " + std::to_string(raw(id)) +
+                                       " is not the root of a tree (a lost write?): it has fences");
+  }
   if (!read) {
     push_free(*frame);
     return std::move(read).error();

@@ -179,6 +179,37 @@ Result<void> SpaceManager::add_group(LogContext context, uint64_t seen) {
   return {};
 }
 
+Result<void> SpaceManager::check_in_use(std::span<const PageRange> ranges) {
+  std::vector<PageRange> sorted(ranges.begin(), ranges.end());
+  std::sort(sorted.begin(), sorted.end(),
+            [](const PageRange& a, const PageRange& b) { return a.first < b.first; });
+  const uint32_t page_bytes = data_.page_bytes();
+  const uint64_t per_group = page::pages_per_group(page_bytes);
+  uint64_t end = 0;  // Of the range before.
+  os::LockGuard lock(mutex_);
+  for (const PageRange& range : sorted) {
+    const uint64_t index = group_of(range.first);
+    const auto bit = static_cast<uint32_t>(raw(range.first) % per_group);
+    bool in_use = index < groups_.size() && range.count <= per_group - bit &&
+                  raw(range.first) >= end;
+    if (in_use && range.count > 0) {
+      Group& place = *groups_[index];
+      const SharedGuard guard = SharedGuard::lock(place.frame);
+      const auto free = page::SpaceMapPage(place.bytes.data(), page_bytes).find_free(bit, 1);
+      const page::SpaceMapPage unavailable(place.unavailable.data(), page_bytes);
+      in_use = (!free || *free >= bit + range.count) &&
+               unavailable.find_free(bit, range.count) == bit;
+    }
+    if (!in_use) {
+      return Error(Code::corruption,
+                   data_.file().path() + ": page " + std::to_string(raw(range.first)) +
+                       " is to be given back, but is not in use; run `aether verify`");
+    }
+    end = raw(range.first) + range.count;
+  }
+  return {};
+}
+
 SpaceManager::MapChange SpaceManager::change(SpaceOp op, std::span<const PageRange> ranges,
                                              const LogContext& context) {
   MapChange result;
@@ -309,6 +340,10 @@ Result<void> redo_space(std::byte* page, uint32_t page_bytes, PageId id, uint8_t
     map.format(id);
     return {};
   }
+  const bool is_known = op == static_cast<uint8_t>(SpaceOp::allocate) ||
+                        op == static_cast<uint8_t>(SpaceOp::free);
+  if (!is_known || map.header().page.kind != page::PageKind::space_map)
+    return Error(Code::corruption, "a space map change of no known kind, or of no space map");
   base::ByteReader reader(data);
   while (reader.remaining() > 0) {
     const auto first = reader.read<uint32_t>();

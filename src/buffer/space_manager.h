@@ -56,6 +56,10 @@ class SpaceManager {
   /// Gives a reservation back that no record mentions.
   void unreserve(const PageRange& range) noexcept;
 
+  /// May these pages be given back? Who read their numbers from a page or the log asks first. With no map latched. Errors:
+  /// corruption: one is free, is being given back, is named twice, or is none that could be.
+  Result<void> check_in_use(std::span<const PageRange> ranges);
+
   /// The map pages of `ranges`, latched, as pages and parts for log_change, and the bits to flip afterwards.
   class MapChange {
    public:

@@ -1,5 +1,7 @@
 // Stores by name: the catalogue is a B+ tree like any other, from names to CatalogueEntry.
 #include <algorithm>
+#include <limits>
+#include <set>
 #include <utility>
 
 #include "base/assert.h"
@@ -23,6 +25,10 @@ Result<CatalogueEntry> parse_entry(Bytes name, Bytes value) {
     return Error(Code::unsupported, "store '" + std::string(name) + "' has an index of kind " +
                                         std::to_string(entry.index) + ": use a newer release");
   }
+  if (entry.id <= kCatalogueStore || entry.id == std::numeric_limits<StoreId>::max()) {
+    return Error(Code::corruption, "catalogue: store '" + std::string(name) + "' has number " +
+                                       std::to_string(entry.id) + ", which no store can have");
+  }
   return entry;
 }
 
@@ -36,10 +42,16 @@ Result<void> EnvImpl::open_catalogue() {
   AETHER_TRY_ASSIGN(buffer::Frame * root, pool_->load_pinned(kCatalogueRoot));
   catalogue_ = std::make_unique<index::BTree>(*services_, kCatalogueStore, *root);
   index::BTreeCursor cursor(*catalogue_, nullptr);
+  std::set<StoreId> numbers;
   Result<bool> more = cursor.first();
   for (; more && *more; more = cursor.next()) {
     AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
     AETHER_TRY_ASSIGN(const CatalogueEntry entry, parse_entry(cursor.key(), value));
+    if (!numbers.insert(entry.id).second) {
+      return Error(Code::corruption, "catalogue: store '" + std::string(cursor.key()) +
+                                         "' has number " + std::to_string(entry.id) +
+                                         ", as another one has");
+    }
     next_store_ = std::max(next_store_, entry.id + 1);
   }
   if (!more) return std::move(more).error();

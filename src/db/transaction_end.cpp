@@ -18,6 +18,7 @@ Result<void> log_commit(EnvImpl& env, txn::TransactionContext& context) {
                       index::overflow_ranges(services.pool.data(), reference));
     ranges.insert(ranges.end(), pages.begin(), pages.end());
   }
+  AETHER_TRY(services.space.check_in_use(ranges));
   buffer::SpaceManager::MapChange map = services.space.change(buffer::SpaceOp::free, ranges,
                                                               context.log);
   std::vector<buffer::PageRef> pages;

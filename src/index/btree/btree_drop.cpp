@@ -99,6 +99,7 @@ Result<bool> BTree::drop_path(buffer::LogContext& context, std::vector<Exclusive
   } else {
     parts[0] = unlink.spec();
   }
+  AETHER_TRY(services_.space.check_in_use(ranges));
   buffer::SpaceManager::MapChange map = services_.space.change(buffer::SpaceOp::free, ranges,
                                                                system);
   map.append_to(pages, parts);

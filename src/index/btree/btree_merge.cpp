@@ -114,6 +114,7 @@ Result<BTree::Step> BTree::merge_nodes(buffer::LogContext& context, Frame& paren
   context.gsn = std::max(context.gsn, right_node.header().page.gsn);
   context.lsn_vector.raise(right.frame().lsn_vector);
   const buffer::PageRange freed{right.frame().page_id.load(), 1};
+  AETHER_TRY(services_.space.check_in_use({&freed, 1}));
   buffer::SpaceManager::MapChange map = services_.space.change(buffer::SpaceOp::free, {&freed, 1},
                                                                context);
   map.append_to(pages, parts);
@@ -162,6 +163,7 @@ Result<BTree::Step> BTree::collapse_root(buffer::LogContext& context) {
   std::vector<wal::PartSpec> parts(1);
   PageParts::format(parts[0], store_, image_view);
   const buffer::PageRange freed{child->frame().page_id.load(), 1};
+  AETHER_TRY(services_.space.check_in_use({&freed, 1}));
   buffer::SpaceManager::MapChange map = services_.space.change(buffer::SpaceOp::free, {&freed, 1},
                                                                system);
   map.append_to(pages, parts);

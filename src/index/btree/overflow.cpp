@@ -50,6 +50,7 @@ Result<std::vector<buffer::PageRange>> reserve_extents(Services& services, uint6
 Result<void> log_ranges(Services& services, txn::TransactionContext& txn, buffer::SpaceOp op,
                         const std::vector<buffer::PageRange>& ranges,
                         const buffer::ChangeKind& kind, std::string_view undo) {
+  if (op == buffer::SpaceOp::free) AETHER_TRY(services.space.check_in_use(ranges));
   buffer::SpaceManager::MapChange map = services.space.change(op, ranges, txn.log);
   std::vector<buffer::PageRef> pages;
   std::vector<wal::PartSpec> parts;
@@ -129,6 +130,7 @@ Result<void> read_overflow(Services& services, const page::OverflowReference& re
       return Error(Code::corruption,
                    "page " + std::to_string(raw(first)) + " is not the head of an extent");
     }
+    const size_t before = value.size();
     for (uint32_t i = 0; i < header.extent_pages; ++i) {
       const std::byte* page = extent.data() + uint64_t{i} * page_bytes;
       AETHER_TRY(page::check(page, page_bytes, data.environment_id(), PageId{raw(first) + i}));
@@ -137,6 +139,11 @@ Result<void> read_overflow(Services& services, const page::OverflowReference& re
         return Error(Code::corruption, "page " + std::to_string(raw(first) + i) +
                                            ": the value is longer than its row says");
       }
+    }
+    if (value.size() == before && header.next_extent != 0) {  // A chain of such might have no end.
+      return Error(Code::corruption,
+                   "page " + std::to_string(raw(first)) +
+                       " begins an extent that holds nothing, and is not the last");
     }
     first = PageId{header.next_extent};
   }

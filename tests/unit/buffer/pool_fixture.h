@@ -68,8 +68,10 @@ struct DiskFixture {
     write(PageId{1}, bytes.data());
     page::SlottedPage node(bytes.data(), kPageBytes);
     for (uint64_t i = 0; i < leaves; ++i) {
-      node.format(leaf_id(i), kStore, 0, std::nullopt, std::nullopt);
       const std::string key = key_of(i);
+      const std::string next = key_of(i + 1);
+      node.format(leaf_id(i), kStore, 0, i > 0 ? page::Fence(key) : std::nullopt,
+                  i + 1 < leaves ? page::Fence(next) : std::nullopt);
       node.insert(0, key, word_bytes(0) + "leaf " + std::to_string(i));
       write(leaf_id(i), bytes.data());
     }
