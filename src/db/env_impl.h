@@ -160,6 +160,7 @@ class EnvImpl {
   Result<void> create_files();
   Result<void> write_first_pages(buffer::DataFile& data);
   Result<void> open_files();
+  Result<void> check_first_pages();
   Result<void> open_parts(const wal::LogStart& start);
   Result<void> open_pool(TxnId next_txn);
   Result<void> open_catalogue();

@@ -109,6 +109,7 @@ Result<void> EnvImpl::open_files() {
     return open_catalogue();
   }
   if (state.clean) {
+    AETHER_TRY(check_first_pages());
     AETHER_TRY(start_epoch({.position = state.start_position, .cut = state.lsn, .bytes = 0}));
     AETHER_TRY(open_pool(state.next_txn));
     AETHER_TRY(open_catalogue());
@@ -124,11 +125,23 @@ Result<void> EnvImpl::open_files() {
   return {};
 }
 
+/// Of an environment that needs no recovery: what cannot be opened is refused before anything is written.
+Result<void> EnvImpl::check_first_pages() {
+  buffer::AlignedBuffer page(data_->page_bytes());
+  AETHER_TRY(data_->read(PageId{1}, page.data()));
+  return data_->read(kCatalogueRoot, page.data());
+}
+
 /// A new epoch in a new segment; the fence of the last one, if it was not closed in order, is durable before
 /// anything is appended.
 Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
   recovery::ControlState state = control_->state();
   AETHER_TRY_ASSIGN(const std::vector<uint64_t> segments, wal::list_segments(home_ + "/log", os_));
+  constexpr LogPosition kPositionMax = uint64_t{1} << 62;
+  if (!segments.empty() && segments.back() >= kPositionMax / state.segment_bytes) {
+    return Error(Code::corruption, home_ + "/log/" + wal::segment_name(segments.back()) +
+                                       ": no log comes to a segment of that number: take it away");
+  }
   const uint64_t next_segment = std::max(segments.empty() ? 1 : segments.back() + 1,
                                          end.position / state.segment_bytes + 1);
   const wal::LogStart start{.epoch = state.epoch + 1, .segment = next_segment, .lsn = end.cut};

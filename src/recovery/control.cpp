@@ -82,6 +82,19 @@ void encode(const ControlState& state, uint64_t sequence, std::byte* slot) noexc
   base::store(slot, header);
 }
 
+/// No log ever comes to it: what lies beyond is nonsense, and sums of it would not fit 64 bits.
+constexpr LogPosition kPositionMax = uint64_t{1} << 62;
+constexpr uint64_t kSegmentBytesMax = 1 * GiB;
+
+bool is_plausible(const ControlState& state) noexcept {
+  const auto below = [](LogPosition position) { return position < kPositionMax; };
+  for (const Fence& fence : state.fences) {
+    if (!below(fence.begin) || !below(fence.end)) return false;
+  }
+  return below(state.redo_position) && below(state.start_position) && below(state.known_durable) &&
+         below(state.epoch_begin) && state.epoch < UINT32_MAX;
+}
+
 struct Decoded {
   ControlState state;
   uint64_t sequence = 0;
@@ -97,6 +110,7 @@ Result<std::optional<Decoded>> decode(const std::byte* slot, const std::string& 
                        (header.page_bytes & (header.page_bytes - 1)) == 0;
   const bool sizes_ok = header.fence_count <= kFencesMax && header.streams >= 1 &&
                         header.streams <= wal::kMaxStreams && header.segment_bytes >= 64 * KiB &&
+                        header.segment_bytes <= kSegmentBytesMax &&
                         (header.segment_bytes & (header.segment_bytes - 1)) == 0;
   if (!page_ok || !sizes_ok) return std::optional<Decoded>();
   Decoded result;
@@ -119,6 +133,7 @@ Result<std::optional<Decoded>> decode(const std::byte* slot, const std::string& 
     const auto fence = base::load<SlotFence>(from);
     state.fences.push_back({fence.epoch, fence.begin, fence.end, fence.cut});
   }
+  if (!is_plausible(state)) return std::optional<Decoded>();
   return std::optional<Decoded>(std::move(result));
 }
 
