@@ -5,7 +5,7 @@ SEED ?=
 TOPIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check format lint tidy bench sim spec sanitizers clean
+.PHONY: help setup build demo test check format lint tidy bench sim spec fuzz sanitizers clean
 
 help: ## list the targets
 	@echo "Aether: make TARGET"
@@ -58,6 +58,10 @@ sim: ## crash tests on the simulated disk (SEED=42: one run again)
 
 spec: ## check the specifications in spec/ with TLC (needs TLA2TOOLS_JAR and Java; TOPIC=Snapshots: one of them)
 	@spec/run --traces $(TOPIC)
+
+fuzz: ## libFuzzer over every parser and format (FUZZ_RUNS=100000 inputs each, at most FUZZ_SECONDS=60)
+	@tools/setup build check
+	@tools/fuzz run
 
 sanitizers: ## address, undefined behaviour and thread sanitizers over their tests
 	@tools/setup build test

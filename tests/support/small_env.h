@@ -127,10 +127,10 @@ class Maker {
   std::unique_ptr<DbEnv> env_;
 };
 
-/// The same one every time.
-inline SmallEnv make(State state) {
+/// The same one every time; another environment for another seed.
+inline SmallEnv make(State state, uint64_t seed = 7) {
   SmallEnv made;
-  made.os = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = 7});
+  made.os = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = seed});
   Maker maker(made);
   maker.fill();
   if (state == State::closed || state == State::reopened) {

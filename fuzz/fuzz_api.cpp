@@ -1,0 +1,366 @@
+// The public interface against std::map: a stream of bytes is a stream of calls. Puts, removes, reads, scans and cursors
+// both ways, transactions with savepoints, batches, checkpoints, closes, and power cuts of the simulated disk; every
+// answer is the model's. Commits wait for the disk: after a power cut all that was acknowledged is there, and no more.
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "aether/batch.h"
+#include "aether/env.h"
+#include "fuzz/support/input.h"
+#include "fuzz/support/target.h"
+#include "sim/sim_os.h"
+
+namespace aether::fuzz {
+namespace {
+
+constexpr const char* kHome = "/env";
+using Rows = std::map<std::string, std::string>;
+
+const EnvOptions kOptions{.pool_bytes = 288 * KiB,
+                          .page_bytes = 4 * KiB,
+                          .log_streams = 2,
+                          .log_segment_bytes = 256 * KiB,
+                          .log_bytes_max = 1 * MiB,
+                          .io_mode = IoMode::threads,
+                          .background_threads = false};
+
+class Driver {
+ public:
+  explicit Driver(Input input) : input_(input) {
+    // Making an environment costs more than most runs: each begins with a copy of an empty one.
+    static sim::SimOs& empty = *[] {
+      auto os = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = 3});
+      auto env = DbEnv::open(kHome, kOptions, *os);
+      FUZZ_REQUIRE(env && (*env)->open_store("s") && (*env)->close());
+      env->reset();
+      return os->copy().release();
+    }();
+    os_ = empty.copy();
+    open();
+  }
+  ~Driver() {
+    end_transaction();
+    cursor_.reset();
+    env_.reset();
+  }
+
+  void run() {
+    for (int calls = 0; calls < 300 && !input_.empty(); ++calls) step();
+    compare();
+    end_transaction();
+    committed_is_there();
+    const Result<VerifyReport> verified = env_->verify();
+    FUZZ_REQUIRE(verified && verified->ok());
+  }
+
+ private:
+  Rows& rows() { return txn_ ? inside_ : committed_; }
+
+  void open() {
+    auto env = DbEnv::open(kHome, kOptions, *os_);
+    FUZZ_REQUIRE_SAYING(env, std::string(env.error().message()));
+    env_ = *std::move(env);
+    auto store = env_->open_store("s");
+    FUZZ_REQUIRE(store);
+    store_.emplace(*store);
+  }
+
+  std::string key() {
+    const uint8_t number = input_.byte();
+    std::string key(1, static_cast<char>('a' + number % 16));
+    if (number % 7 == 0) key.append(300 + number, 'k');
+    if (number % 5 != 0) key.push_back(static_cast<char>(input_.byte()));
+    return number == 255 ? std::string() : key;
+  }
+  std::string value() {
+    const uint8_t form = input_.byte();
+    const size_t bytes = form < 250 ? form * size_t{3} : (form - 249) * size_t{2500};
+    return std::string(bytes, static_cast<char>(input_.byte()));
+  }
+
+  void step() {
+    const uint8_t what = input_.byte() % 20;
+    switch (what) {
+      case 0:
+      case 1:
+      case 2: return put();
+      case 3: return insert_or_update();
+      case 4:
+      case 5: return remove();
+      case 6: return get();
+      case 7: return begin();
+      case 8: return commit();
+      case 9: return abort();
+      case 10: return savepoint();
+      case 11: return rollback_to();
+      case 12: return scan();
+      case 13:
+      case 14: return move_cursor();
+      case 15: return batch();
+      case 16: return fill();
+      case 17: return checkpoint();
+      case 18: return reopen();
+      default: return crash();
+    }
+  }
+
+  void require(const Result<void>& result) {
+    FUZZ_REQUIRE_SAYING(result, std::string(result.error().message()));
+  }
+
+  void put() {
+    const std::string k = key();
+    const std::string v = value();
+    require(txn_ ? store_->put(*txn_, k, v) : store_->put(k, v));
+    rows()[k] = v;
+  }
+  void insert_or_update() {
+    const std::string k = key();
+    const std::string v = value();
+    const bool there = rows().count(k) != 0;
+    const Result<void> inserted = txn_ ? store_->insert(*txn_, k, v) : store_->insert(k, v);
+    FUZZ_REQUIRE(there ? !inserted && inserted.error().code() == Code::exists : bool{inserted});
+    if (there) require(txn_ ? store_->update(*txn_, k, v) : store_->update(k, v));
+    rows()[k] = v;
+  }
+  void remove() {
+    std::string k = key();
+    const auto near = rows().lower_bound(k);
+    if (near != rows().end()) k = near->first;
+    const bool there = rows().erase(k) != 0;
+    const Result<void> removed = txn_ ? store_->remove(*txn_, k) : store_->remove(k);
+    FUZZ_REQUIRE(there ? bool{removed} : !removed && removed.error().code() == Code::not_found);
+  }
+  void get() {
+    const std::string k = key();
+    const Result<std::string> got = txn_ ? store_->get(*txn_, k) : store_->get(k);
+    const auto row = rows().find(k);
+    if (row == rows().end()) {
+      FUZZ_REQUIRE(!got && got.error().code() == Code::not_found);
+    } else {
+      FUZZ_REQUIRE(got && *got == row->second);
+    }
+    if (txn_) {  // Others see what was committed.
+      const Result<std::string> outside = store_->get(k);
+      const auto before = committed_.find(k);
+      FUZZ_REQUIRE(outside ? before != committed_.end() && *outside == before->second
+                           : before == committed_.end());
+    }
+  }
+
+  void begin() {
+    if (txn_) return;
+    const uint8_t form = input_.byte();
+    auto txn = env_->begin({.isolation = static_cast<Isolation>(form % 3)});
+    FUZZ_REQUIRE(txn);
+    cursor_.reset();
+    txn_.emplace(*std::move(txn));
+    inside_ = committed_;
+    savepoints_.clear();
+  }
+  void commit() {
+    if (!txn_) return;
+    cursor_.reset();
+    require(txn_->commit());
+    txn_.reset();
+    committed_ = inside_;
+  }
+  void abort() {
+    if (!txn_) return;
+    cursor_.reset();
+    require(txn_->abort());
+    txn_.reset();
+  }
+  void end_transaction() {
+    cursor_.reset();
+    txn_.reset();
+  }
+  void savepoint() {
+    if (!txn_ || savepoints_.size() > 20) return;
+    auto made = txn_->savepoint();
+    FUZZ_REQUIRE(made);
+    savepoints_.emplace_back(*made, inside_);
+  }
+  void rollback_to() {
+    if (!txn_ || savepoints_.empty()) return;
+    const size_t index = input_.byte() % savepoints_.size();
+    require(txn_->rollback_to(savepoints_[index].first));
+    inside_ = savepoints_[index].second;
+    savepoints_.resize(index + 1);
+    if (input_.byte() % 2 == 1) {
+      require(txn_->release(savepoints_[index].first));
+      savepoints_.resize(index);
+    }
+  }
+
+  void scan() {
+    std::string begin = key();
+    std::string end = key();
+    const uint8_t form = input_.byte();
+    if ((form & 1) != 0) end.clear();
+    const Range range{.begin = begin, .end = end, .reverse = (form & 2) != 0};
+    std::vector<std::pair<std::string, std::string>> expected;
+    for (auto row = rows().lower_bound(begin); row != rows().end(); ++row) {
+      if (!end.empty() && row->first >= end) break;
+      expected.push_back(*row);
+    }
+    if (range.reverse) expected = {expected.rbegin(), expected.rend()};
+    size_t at = 0;
+    const auto visitor = [&](Bytes k, Bytes v) {
+      FUZZ_REQUIRE(at < expected.size() && expected[at].first == k && expected[at].second == v);
+      ++at;
+      return true;
+    };
+    const Result<uint64_t> visited = txn_ ? store_->scan(*txn_, range, visitor)
+                                          : store_->scan(range, visitor);
+    FUZZ_REQUIRE(visited && *visited == expected.size() && at == expected.size());
+  }
+
+  /// Where the cursor stands must be where the model's would.
+  void require_place(const Result<bool>& moved, Rows::const_iterator expected) {
+    FUZZ_REQUIRE(moved && *moved == (expected != rows().cend()));
+    if (!*moved) {
+      place_.reset();
+      FUZZ_REQUIRE(!cursor_->positioned());
+      return;
+    }
+    place_ = expected->first;
+    FUZZ_REQUIRE(cursor_->positioned() && cursor_->key() == expected->first);
+    const Result<Bytes> got = cursor_->value();
+    FUZZ_REQUIRE(got && *got == expected->second);
+  }
+  Rows::const_iterator last() { return rows().empty() ? rows().cend() : std::prev(rows().cend()); }
+  Rows::const_iterator before(Rows::const_iterator at) {
+    return at == rows().cbegin() ? rows().cend() : std::prev(at);
+  }
+
+  void move_cursor() {
+    if (!cursor_) {
+      cursor_.emplace(txn_ ? store_->cursor(*txn_) : store_->cursor());
+      place_.reset();
+    }
+    const uint8_t form = input_.byte();
+    switch (form % 6) {
+      case 0: return require_place(cursor_->first(), rows().cbegin());
+      case 1: return require_place(cursor_->last(), last());
+      case 2: {
+        const std::string k = key();
+        return require_place(cursor_->seek(k), rows().lower_bound(k));
+      }
+      case 3: {
+        const std::string k = key();
+        return require_place(cursor_->seek_for_prev(k), before(rows().upper_bound(k)));
+      }
+      case 4:
+        for (int i = form / 32; i >= 0; --i)
+          require_place(cursor_->next(), place_ ? rows().upper_bound(*place_) : rows().cbegin());
+        return;
+      default:
+        for (int i = form / 32; i >= 0; --i)
+          require_place(cursor_->prev(), place_ ? before(rows().lower_bound(*place_)) : last());
+        return;
+    }
+  }
+
+  void batch() {
+    WriteBatch batch;
+    Rows after = rows();
+    for (int i = input_.byte() % 6; i >= 0; --i) {
+      const std::string k = key();
+      const std::string v = value();
+      batch.put(*store_, k, v);
+      after[k] = v;
+    }
+    require(txn_ ? txn_->write(batch) : env_->write(batch));
+    rows() = after;
+  }
+  /// Enough rows for splits, or the ghosts for merges.
+  void fill() {
+    const uint8_t form = input_.byte();
+    for (int i = 0; i < 24; ++i) {
+      const std::string k = std::string(1, static_cast<char>('a' + form % 16)) + "f" +
+                            std::to_string(i);
+      if ((form & 16) == 0) {
+        const std::string v(form, 'f');
+        require(txn_ ? store_->put(*txn_, k, v) : store_->put(k, v));
+        rows()[k] = v;
+      } else if (rows().erase(k) != 0) {
+        require(txn_ ? store_->remove(*txn_, k) : store_->remove(k));
+      }
+    }
+  }
+
+  void checkpoint() { require(env_->checkpoint()); }
+  void reopen() {
+    end_transaction();
+    require(env_->close());
+    env_.reset();
+    open();
+    committed_is_there();
+  }
+  void crash() {
+    const uint8_t form = input_.byte();
+    auto after = os_->crash({.policy = static_cast<sim::CrashPolicy>(form % 4), .seed = form});
+    end_transaction();
+    env_.reset();
+    os_ = std::move(after);
+    open();
+    committed_is_there();
+  }
+
+  void compare() {
+    size_t at = 0;
+    auto row = rows().begin();
+    const auto visitor = [&](Bytes k, Bytes v) {
+      FUZZ_REQUIRE(row != rows().end() && row->first == k && row->second == v);
+      ++row;
+      ++at;
+      return true;
+    };
+    const Result<uint64_t> visited = txn_ ? store_->scan(*txn_, {}, visitor)
+                                          : store_->scan({}, visitor);
+    FUZZ_REQUIRE(visited && at == rows().size());
+  }
+  void committed_is_there() {
+    FUZZ_REQUIRE(!txn_);
+    compare();
+  }
+
+  Input input_;
+  std::unique_ptr<sim::SimOs> os_;
+  std::unique_ptr<DbEnv> env_;
+  std::optional<KvStore> store_;
+  std::optional<Transaction> txn_;
+  std::optional<Cursor> cursor_;
+  std::optional<std::string> place_;  ///< The cursor's key.
+  Rows committed_;
+  Rows inside_;  ///< What the open transaction sees.
+  std::vector<std::pair<Savepoint, Rows>> savepoints_;
+};
+
+}  // namespace
+
+std::vector<std::string> seeds() {
+  std::vector<std::string> all;
+  for (unsigned seed = 1; seed <= 12; ++seed) {
+    sim::Random random(seed);
+    InputWriter to;
+    for (unsigned i = 0; i < 40 * seed; ++i) to.byte(static_cast<unsigned>(random.below(256)));
+    all.push_back(to.bytes());
+  }
+  // begin, savepoint, put, rollback to it, put, commit, crash, reopen.
+  all.push_back({7, 1, 10, 0, 1, 2, 9, 3, 11, 0, 0, 0, 2, 1, 100, 5, 8, 19, 2, 18});
+  // Rows for a few leaves, a cursor there and back, the rows again removed.
+  all.push_back({16, 100, 16, 101, 16, 102, 13, 0, 13, (char)228, 13, (char)229,
+                 16, 116, 16, 117, 13, 1,   12, 1, 1,  1,         1,  3});
+  return all;
+}
+
+}  // namespace aether::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace aether::fuzz;
+  Driver(Input(data, size)).run();
+  return 0;
+}
