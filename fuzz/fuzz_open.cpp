@@ -60,7 +60,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   bool log_touched = false;
   for (int edits = 0; edits < 16 && !input.empty(); ++edits) {
     const uint8_t what = input.byte();
-    Edit edit{.kind = static_cast<FileKind>(what % 4), .repair = (what & 4) != 0};
+    Edit edit;
+    edit.kind = static_cast<FileKind>(what % 4);
+    edit.repair = (what & 4) != 0;
     edit.unit = input.byte();
     edit.at = input.take<uint16_t>();
     edit.bytes = input.shortly_sized();

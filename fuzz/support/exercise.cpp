@@ -25,18 +25,19 @@ void walk(KvStore& store, const Rows* truth) {
   for (const bool reverse : {false, true}) {
     uint64_t count = 0;
     std::string before;
-    const Result<uint64_t> done = store.scan({.begin = {}, .end = {}, .reverse = reverse}, [&](Bytes key, Bytes value) {
-      FUZZ_REQUIRE(count < kRowsMax);
-      const bool in_order = count == 0 || (reverse ? key < before : key > before);
-      FUZZ_REQUIRE(in_order);
-      if (truth != nullptr) {
-        const auto row = truth->find(std::string(key));
-        FUZZ_REQUIRE(row != truth->end() && row->second == value);
-      }
-      before = key;
-      ++count;
-      return true;
-    });
+    const Result<uint64_t> done = store.scan(
+        {.begin = {}, .end = {}, .reverse = reverse}, [&](Bytes key, Bytes value) {
+          FUZZ_REQUIRE(count < kRowsMax);
+          const bool in_order = count == 0 || (reverse ? key < before : key > before);
+          FUZZ_REQUIRE(in_order);
+          if (truth != nullptr) {
+            const auto row = truth->find(std::string(key));
+            FUZZ_REQUIRE(row != truth->end() && row->second == value);
+          }
+          before = key;
+          ++count;
+          return true;
+        });
     if (went_well(done) && truth != nullptr) FUZZ_REQUIRE(count == truth->size());
   }
 }

@@ -38,22 +38,24 @@ Result<void> check_words(page::SlottedPage node) {
 }
 
 /// Does `child` cover just the keys that lead to `place` in `parent`?
-bool has_fences(page::SlottedPage child, page::SlottedPage parent, const uint64_t* place) {
+bool has_fences(page::SlottedPage child, page::SlottedPage parent, const uint64_t* place,
+                Fences fences) {
   uint32_t index = 0;
   while (index < parent.count() && parent.child_word(index) != place) ++index;
-  std::string lower;
-  std::string upper;
-  if (index > 0) parent.key(index - 1, lower);
-  if (index < parent.count()) parent.key(index, upper);
-  return child.lower_fence() == (index > 0 ? page::Fence(lower) : parent.lower_fence()) &&
-         child.upper_fence() ==
-             (index < parent.count() ? page::Fence(upper) : parent.upper_fence());
+  const bool is_last = index == parent.count();
+  std::string key;
+  if (index > 0) parent.key(index - 1, key);
+  if (child.lower_fence() != (index > 0 ? page::Fence(key) : parent.lower_fence())) return false;
+  if (is_last && fences == Fences::may_end_early) return true;
+  if (!is_last) parent.key(index, key);
+  return child.upper_fence() == (is_last ? parent.upper_fence() : page::Fence(key));
 }
 
 /// A page with the right checksum may still be an older life of itself (a lost write) or another tree's: what is
 /// followed from here on must be a node of this tree, one level down, with nothing but page ids in it.
 /// And its keys those that the parent sends there: a walk from fence to fence then has an end, and no page two parents.
-Result<void> check_child(page::SlottedPage parent, const uint64_t* place, page::SlottedPage child) {
+Result<void> check_child(page::SlottedPage parent, const uint64_t* place, page::SlottedPage child,
+                         Fences fences) {
   const page::NodeHeader& header = child.header();
   const std::string where = "page " + std::to_string(raw(header.page.page_id));
   const bool is_node = header.page.kind == page::PageKind::btree_leaf ||
@@ -65,7 +67,7 @@ Result<void> check_child(page::SlottedPage parent, const uint64_t* place, page::
                                        " refers to (a lost write?): restore it from a backup");
   }
   AETHER_TRY(check_words(child));
-  if (!has_fences(child, parent, place)) {
+  if (!has_fences(child, parent, place, fences)) {
     return Error(Code::corruption, where + " has other fences than page " +
                                        std::to_string(raw(parent.header().page.page_id)) +
                                        " says (a lost write?): restore it from a backup");
@@ -184,7 +186,8 @@ Result<Frame*> BufferPool::take_frame(ScanRing* ring) {
                                " frames is in use: set pool_bytes higher");
 }
 
-Result<void> BufferPool::resolve(OptimisticGuard& parent, uint64_t* place, ScanRing* ring) {
+Result<void> BufferPool::resolve(OptimisticGuard& parent, uint64_t* place, ScanRing* ring,
+                                 Fences fences) {
   const SwipWord word = SwipWord::load(place);
   if (!parent.validate() || word.is_hot()) {
     parent.leave();
@@ -196,7 +199,7 @@ Result<void> BufferPool::resolve(OptimisticGuard& parent, uint64_t* place, ScanR
   }
   Frame& frame = parent.frame();
   const uint64_t version = parent.leave();  // No latch is held across the disk.
-  return load(frame, version, place, word.page_id(), ring);
+  return load(frame, version, place, word.page_id(), ring, fences);
 }
 
 void BufferPool::heat(OptimisticGuard& parent, uint64_t* place, SwipWord word) noexcept {
@@ -209,7 +212,7 @@ void BufferPool::heat(OptimisticGuard& parent, uint64_t* place, SwipWord word) n
 }
 
 Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, PageId id,
-                              ScanRing* ring) {
+                              ScanRing* ring, Fences fences) {
   AETHER_TRY_ASSIGN(Frame * frame, take_frame(ring));
   // The frame is nobody's until its swip is stored; optimistic readers of its old life fail to validate.
   Result<void> read = data_.read(id, page(*frame));
@@ -224,7 +227,7 @@ Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, 
         *frame);  // Something changed: perhaps somebody else has loaded the page. The caller restarts.
     return {};
   }
-  Result<void> fits = check_child(node(parent), place, node(*frame));
+  Result<void> fits = check_child(node(parent), place, node(*frame), fences);
   if (!fits) {
     push_free(*frame);
     return fits;

@@ -64,6 +64,12 @@ class ScanRing {
   size_t next_ = 0;
 };
 
+/// What the fences of a page must be that is read through its parent.
+enum class Fences : uint8_t {
+  as_in_parent,  ///< Those between which the parent sends keys there.
+  may_end_early,  ///< Of a tree that is being dropped from the right: the last child may end before its parent.
+};
+
 class BufferPool {
  public:
   /// Errors: invalid_argument (fewer than 64 pages).
@@ -91,9 +97,10 @@ class BufferPool {
 
   /// Makes the page that `place`, a swip in the page of `parent`, names hot: heats it if it is cool, reads it if it
   /// is evicted. Ends `parent`. Ok also if nothing came of it because something changed: the caller restarts.
-  /// `ring`: of a scan, else null. Cost: at most one read of a page; if no frame is free, one eviction.
+  /// `ring`: of a scan, else null. `fences`: what is asked of a page that is read. Cost: at most one read of a page; if no frame is free, one eviction.
   /// Errors: io_error; corruption (names file and page); busy (every frame is in use).
-  Result<void> resolve(OptimisticGuard& parent, uint64_t* place, ScanRing* ring = nullptr);
+  Result<void> resolve(OptimisticGuard& parent, uint64_t* place, ScanRing* ring = nullptr,
+                       Fences fences = Fences::as_in_parent);
   /// A frame for a new page, state loading, not latched (who waits for a frame may be waited for by the page writer):
   /// the caller latches it when it formats and links the page, and calls `adopt` for it. Errors: busy, io_error.
   Result<Frame*> allocate_frame();
@@ -133,7 +140,8 @@ class BufferPool {
   };
 
   BufferPool(const PoolOptions& options, DataFile& data, PageWriter& writer, os::Os& os);
-  Result<void> load(Frame& parent, uint64_t version, uint64_t* place, PageId id, ScanRing* ring);
+  Result<void> load(Frame& parent, uint64_t version, uint64_t* place, PageId id, ScanRing* ring,
+                    Fences fences);
   void heat(OptimisticGuard& parent, uint64_t* place, SwipWord word) noexcept;
   Result<Frame*> take_frame(ScanRing* ring);
   Frame* pop_free(Partition& partition) noexcept;

@@ -55,7 +55,7 @@ Result<bool> BTree::drop_last_leaf(buffer::LogContext& context) {
       buffer::Frame& parent = path.back().frame();
       path.clear();  // No latch across the disk.
       OptimisticGuard guard = OptimisticGuard::enter(parent);
-      AETHER_TRY(services_.pool.resolve(guard, place));
+      AETHER_TRY(services_.pool.resolve(guard, place, nullptr, buffer::Fences::may_end_early));
       complete = false;
       break;
     }
