@@ -26,6 +26,7 @@ CONSTANTS
   LooksAtReplaced,    \* behind an open writer, what it replaced is looked at too
   JudgesTwice,        \* ... and the writer once more after that
   SafeCountsAll,      \* writes without a number count for what a safe moment is
+  HighSurvives,       \* while any is in doubt after a restart, no snapshot is safe
   RestoredAreEqual,   \* transactions in doubt share one number after a restart
   FirstUpdaterWins,
   KeepsBetween        \* a version is kept for every snapshot that reads it, not for the newest only
@@ -313,7 +314,8 @@ Crash ==
                                ELSE Drawing + 1 + (IF RestoredAreEqual THEN 0 ELSE rank(t))]
      /\ nextNum' = Drawing + 2 + Cardinality(kept)
      /\ singlesAt' = [t \in Txns |-> singleCount]
-  /\ high' = 0
+  \* Others may have committed after those in doubt: their numbers are forgotten, but not that there were some.
+  /\ high' = IF HighSurvives /\ \E t \in Txns : st[t] = "prepared" THEN Drawing + 1 ELSE 0
   /\ snap' = [t \in Txns |-> NoSnap]
   /\ todo' = [t \in Txns |-> {}]
   /\ look' = [t \in Txns |-> NoLook]

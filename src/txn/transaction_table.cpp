@@ -178,9 +178,12 @@ uint64_t TransactionTable::draw_commit_number(TxnId id) noexcept {
 }
 
 void TransactionTable::restore_commit_number(TxnId id) noexcept {
+  os::LockGuard lock(mutex_);
   Slot& slot = slots_[id % kSlots];
   slot.lone_ids.store(lone_ids(), std::memory_order_relaxed);
   slot.commit_number.store(kRestored, std::memory_order_release);
+  // Others may have committed after it in the life before: while it is in doubt, no snapshot is safe.
+  highest_ended_number_ = std::max(highest_ended_number_, kRestored);
 }
 
 bool TransactionTable::commits_after(TxnId id, uint64_t number) const noexcept {
