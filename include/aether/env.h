@@ -5,8 +5,8 @@
 ///            and every use of what came from here, answers `closed`; once the DbEnv itself is gone,
 ///            nothing of it may be used but a CommitTicket.
 /// Processes  One at a time. A second one gets `busy` with the holder's pid. A child made by fork shares
-///            its parent's hold: it must not use the environment, and keeps it held until it ends or
-///            calls exec.
+///            its parent's hold, and keeps it until it ends or calls exec; every call in it answers
+///            `closed`, and what it drops is not taken apart.
 #pragma once
 
 #include <cstdint>

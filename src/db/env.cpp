@@ -31,7 +31,10 @@ Result<VerifyReport> EnvImpl::verify(FunctionRef<void(uint64_t, uint64_t)> progr
 }  // namespace db
 
 DbEnv::DbEnv(std::unique_ptr<db::EnvImpl> impl) noexcept : impl_(std::move(impl)) {}
-DbEnv::~DbEnv() = default;
+DbEnv::~DbEnv() {
+  // In a child of fork: its threads are not here to be joined, its mutexes may be held for ever.
+  if (!impl_->is_here()) static_cast<void>(impl_.release());
+}
 
 Result<std::unique_ptr<DbEnv>> DbEnv::open(const std::string& home, const EnvOptions& options) {
   return open(home, options, os::production());

@@ -1,5 +1,6 @@
 // Making an environment, and taking hold of its directory.
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -66,8 +67,7 @@ Result<void> EnvImpl::prepare_home() {
       return Error(Code::not_found, home_ + ": no such directory");
     }
     AETHER_TRY(check_creation_options(options_));
-    AETHER_TRY(os_.create_directory(home_));
-    return os_.sync_directory(parent_of(home_));
+    return os_.create_directory(home_);
   }
   Result<std::vector<std::string>> names = os_.list(home_);
   if (!names) {
@@ -139,6 +139,15 @@ Result<void> EnvImpl::check_not_lost() {
                                      "there: restore CONTROL, or all of it, from a backup");
 }
 
+/// The directory's own name: whoever made it, this process, one that was killed since, or the user, it may be in the
+/// system's cache only, and would take every commit with it.
+Result<void> EnvImpl::sync_name_of_home() {
+  Result<void> synced = os_.sync_directory(parent_of(home_));
+  // A directory that an administrator has made, in one that this user may not read: then its name is his to sync.
+  if (!synced && synced.error().os_errno() == EACCES) return {};
+  return synced;
+}
+
 /// Everything is durable before CONTROL appears under its name: with that the environment exists.
 Result<void> EnvImpl::create_files() {
   recovery::ControlState state;
@@ -156,6 +165,7 @@ Result<void> EnvImpl::create_files() {
   for (uint32_t i = 0; i < wal::kMaxStreams; ++i) state.lsn.at[i] = kFirstLsn;
 
   AETHER_TRY(check_not_lost());
+  AETHER_TRY(sync_name_of_home());
   Result<void> made = os_.create_directory(home_ + "/log");
   if (!made && made.error().code() != Code::exists) return made;
   AETHER_TRY(os_.sync_directory(home_ + "/log"));

@@ -21,6 +21,7 @@
 #include "db/resource_managers.h"
 #include "index/btree/btree.h"
 #include "os/os.h"
+#include "os/process_mark.h"
 #include "os/sync.h"
 #include "recovery/control.h"
 #include "recovery/recovery.h"
@@ -56,13 +57,13 @@ class StoreImpl {
   Result<void> write(TransactionImpl* txn, index::WriteMode mode, Bytes key, Bytes value);
   /// It may be read. Errors: closed, not_found (dropped).
   Result<void> check() const {
-    if (state_.load(std::memory_order_relaxed) <= State::dropping) [[likely]]
+    if (state_.load(std::memory_order_relaxed) <= State::dropping && process_.is_here()) [[likely]]
       return {};
     return why_not();
   }
   /// It may be written. Errors: those, and busy (it may be about to be dropped).
   Result<void> check_writable() const {
-    if (state_.load(std::memory_order_relaxed) == State::open) [[likely]]
+    if (state_.load(std::memory_order_relaxed) == State::open && process_.is_here()) [[likely]]
       return {};
     return why_not();
   }
@@ -78,6 +79,7 @@ class StoreImpl {
   Error why_not() const;
 
   std::atomic<State> state_{State::open};
+  const os::ProcessMark process_;
   EnvImpl& env_;
   const std::string name_;
   index::BTree tree_;
@@ -113,9 +115,11 @@ class EnvImpl {
   /// Empty: no store of that number is open.
   std::string name_of(StoreId id);
 
-  /// Errors: closed.
+  /// Errors: closed, also in a child of fork.
   Result<void> check_open() const;
-  bool is_closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
+  /// False in a child made by fork: nothing here may be touched then, not even to take it apart.
+  bool is_here() const noexcept { return process_.is_here(); }
+  bool is_closed() const noexcept { return closed_.load(std::memory_order_relaxed) || !is_here(); }
   /// Errors: failed (a write or sync failed before), invalid_argument (opened read-only).
   Result<void> check_writable() const;
   /// Before a write: lets a checkpoint begin when the log has grown, waits for it when it has grown too far.
@@ -134,7 +138,7 @@ class EnvImpl {
   std::weak_ptr<wal::Log> log() const noexcept { return log_; }
   /// For who has waited for the log and holds no mutex: see wal::Log.
   void run_completions() {
-    if (log_ != nullptr) log_->run_completions();
+    if (log_ != nullptr && is_here()) log_->run_completions();
   }
   Garbage& garbage() noexcept { return garbage_; }
   txn::LockManager& locks() noexcept { return *locks_; }
@@ -157,6 +161,7 @@ class EnvImpl {
   Result<void> prepare_home();
   Result<void> lock_home();
   Result<void> check_not_lost();
+  Result<void> sync_name_of_home();
   Result<void> create_files();
   Result<void> write_first_pages(buffer::DataFile& data);
   Result<void> open_files();
@@ -201,6 +206,7 @@ class EnvImpl {
   const std::string home_;
   EnvOptions options_;
   os::Os& os_;
+  const os::ProcessMark process_;
   std::unique_ptr<os::File> lock_file_;
   std::unique_ptr<recovery::Control> control_;
   std::unique_ptr<buffer::DataFile> data_;

@@ -240,11 +240,19 @@ Result<void> EnvImpl::close() {
 }
 
 Result<void> EnvImpl::check_open() const {
+  if (!is_here()) {
+    return Error(Code::closed,
+                 home_ +
+                     ": the environment was opened before the fork that made this process: only "
+                     "the process that opened it may use it; open another one here");
+  }
   if (is_closed()) return Error(Code::closed, home_ + ": the environment is closed: open it again");
   return {};
 }
 
 Result<void> EnvImpl::check_writable() const {
+  if (!is_here()) [[unlikely]]
+    return check_open();
   if (options_.read_only) return Error(Code::invalid_argument, home_ + " was opened read-only");
   if (failed_.load(std::memory_order_relaxed) || log_->failed() || writer_->failed()) [[unlikely]] {
     os::LockGuard lock(failure_mutex_);

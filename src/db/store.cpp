@@ -89,6 +89,8 @@ StoreImpl::StoreImpl(EnvImpl& env, std::string name, StoreId id, buffer::Frame& 
     : env_(env), name_(std::move(name)), tree_(env.services(), id, root) {}
 
 Error StoreImpl::why_not() const {
+  if (Result<void> open = env_.check_open(); !open && !process_.is_here())
+    return std::move(open).error();
   const std::string store = "store '" + name_ + "'";
   switch (state_.load(std::memory_order_relaxed)) {
     case State::dropped: return Error(Code::not_found, store + " has been dropped");

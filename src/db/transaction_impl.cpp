@@ -13,6 +13,7 @@
 namespace aether {
 
 struct CommitTicket::State {
+  os::ProcessMark process;
   std::weak_ptr<wal::Log> log;  ///< Gone when the environment is closed.
   wal::LsnVector vector;
   std::atomic<bool> seen_durable{false};  ///< Stays true, also when the log has gone.
@@ -28,6 +29,10 @@ bool CommitTicket::durable() const noexcept {
 
 Result<void> CommitTicket::wait() const {
   if (durable()) return {};
+  if (!state_->process.is_here()) {
+    return Error(Code::closed,
+                 "the commit is of the process before the fork: only that may wait for it");
+  }
   const std::shared_ptr<wal::Log> log = state_->log.lock();
   if (log == nullptr) {
     return Error(Code::closed,
@@ -54,6 +59,11 @@ TransactionImpl::TransactionImpl(EnvImpl& env, const TxnOptions& options)
 TransactionImpl::~TransactionImpl() { abandon(); }
 
 void TransactionImpl::abandon() noexcept {
+  if (!env_.is_here()) {  // It is the parent's to end; so are its locks.
+    static_cast<void>(context_.locks.release());
+    active_ = false;
+    return;
+  }
   if (abort_reason_ == txn::AbortReason::user) abort_reason_ = txn::AbortReason::dropped;
   // An error is remembered by the environment (EnvImpl::fail); there is nobody here to tell.
   if (active_) static_cast<void>(abort().has_value());

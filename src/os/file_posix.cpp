@@ -90,7 +90,17 @@ Result<uint64_t> PosixFile::read_at(uint64_t offset, void* data, uint64_t size) 
   return done;
 }
 
+/// The last line of defence: the environment has refused the call before it came here.
+Result<void> PosixFile::check_process(const char* operation) const {
+  if (process_.is_here()) [[likely]]
+    return {};
+  return Error(Code::closed, std::string(operation) + " " + path_ +
+                                 ": the file was opened before the fork that made this process: "
+                                 "only the process that opened it may change it");
+}
+
 Result<void> PosixFile::write_at(uint64_t offset, const void* data, uint64_t size) {
+  AETHER_TRY(check_process("write"));
   uint64_t done = 0;
   while (done < size) {
     const uint64_t piece = std::min(size - done, kTransferBytesMax);
@@ -116,6 +126,7 @@ Result<uint64_t> PosixFile::size() {
 }
 
 Result<void> PosixFile::truncate(uint64_t size) {
+  AETHER_TRY(check_process("truncate"));
   if (uninterrupted([&] { return ::ftruncate(fd_, to_off(size)); }) != 0) {
     return os_error_at(errno, "truncate", path_, size, 0);
   }
@@ -124,6 +135,7 @@ Result<void> PosixFile::truncate(uint64_t size) {
 
 Result<void> PosixFile::allocate(uint64_t offset, uint64_t size) {
   if (size == 0) return {};
+  AETHER_TRY(check_process("allocate"));
   if (uninterrupted([&] { return ::fallocate(fd_, 0, to_off(offset), to_off(size)); }) == 0) {
     return {};
   }

@@ -1,4 +1,5 @@
-/// A file of the production body: one descriptor, positional transfers, no state of its own.
+/// A file of the production body: one descriptor, positional transfers, no state of its own. A child made by fork shares
+/// the descriptor: it may read, and is refused whatever changes the file.
 ///
 /// Threads   Any method from any thread; `close` when no other call is running.
 #pragma once
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "os/os.h"
+#include "os/process_mark.h"
 
 namespace aether::os {
 
@@ -42,11 +44,13 @@ class PosixFile final : public File {
   bool ends_at(uint64_t position);
 
  private:
+  Result<void> check_process(const char* operation) const;
   Result<void> write_zeros(uint64_t from, uint64_t to);
 
   int fd_;
   const bool direct_;
   const std::string path_;
+  const ProcessMark process_;
 };
 
 }  // namespace aether::os

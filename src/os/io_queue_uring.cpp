@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "os/errors.h"
 #include "os/file_posix_private.h"
+#include "os/process_mark.h"
 #include "os/sync.h"
 
 namespace aether::os {
@@ -47,6 +48,7 @@ class UringQueue final : public IoQueue {
   void on_completion(IoRequest& request, int result);
   void finish(IoRequest& request) { finished_.push_back(&request); }
 
+  const ProcessMark process_;
   const uint32_t depth_;
   bool open_ = false;
   uint64_t in_ring_ = 0;              ///< Pushed and not yet reaped; at most depth_.
@@ -154,6 +156,9 @@ Result<void> UringQueue::start_waiting() {
 }
 
 Result<void> UringQueue::submit(std::span<IoRequest* const> requests) {
+  if (!process_.is_here())  // The ring is memory that a child of fork shares.
+    return Error(Code::closed,
+                 "the transfers' queue was made before the fork that made this process");
   for (IoRequest* request : requests) {
     request->transferred = 0;
     request->result = {};

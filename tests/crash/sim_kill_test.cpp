@@ -85,5 +85,44 @@ TEST(SimKill, WhatARecoveryHasFoundSurvivesAPowerCut) {
   EXPECT_GT(with_unsynced, 100u);
 }
 
+// Goal:   the name of the environment's own directory is durable before anything is acknowledged in it.
+// Method: the process that makes it is killed at every step; the next one finds what is there, goes on, acknowledges; then
+//         the power goes, and every name that was not synced with it. Also with a directory that the user has made.
+TEST(SimKill, TheDirectorysOwnNameIsDurableBeforeTheFirstCommit) {
+  for (const bool made_by_user : {false, true}) {
+    sim::SimOs os({.seed = 1});
+    uint64_t kills = 0;
+    if (made_by_user) {
+      ASSERT_TRUE(os.create_directory("/env").has_value());
+    }
+    os.on_step([&](const sim::Step& step) {
+      if (testing::Test::HasFailure()) return;
+      ++kills;
+      const std::unique_ptr<sim::SimOs> killed = os.copy();
+      std::unique_ptr<sim::SimOs> cut;
+      {
+        std::unique_ptr<DbEnv> env;
+        Rows none;
+        ASSERT_EQ(open(*killed, env, none), "") << "step " << step.number;
+        KvStore store = *env->open_store("s");
+        ASSERT_TRUE(store.put("acknowledged", "yes").has_value());
+        cut = killed->crash({.policy = sim::CrashPolicy::lost});
+      }
+      std::unique_ptr<DbEnv> env;
+      Rows rows;
+      EXPECT_EQ(open(*cut, env, rows), "") << "step " << step.number;
+      EXPECT_EQ(rows["acknowledged"], "yes")
+          << "killed at step " << step.number << ", " << to_string(step.kind) << " " << step.path;
+    });
+    {
+      std::unique_ptr<DbEnv> env;
+      Rows none;
+      ASSERT_EQ(open(os, env, none), "");
+      os.on_step({});
+    }
+    EXPECT_GT(kills, 20u);
+  }
+}
+
 }  // namespace
 }  // namespace aether
