@@ -106,7 +106,7 @@ Cut ==
   /\ pagelv' = Nothing /\ pagegsn' = Nothing /\ lv' = Nothing /\ ended' = Nothing
 
 \* Of other specifications.
-Others == /\ i < Len(Events) /\ e.event \in {"redo", "loser", "recovered", "written", "checkpoint"} /\ i' = i + 1
+Others == /\ i < Len(Events) /\ e.event \in {"redo", "loser", "recovered", "written"} \union OfFrames /\ i' = i + 1
           /\ UNCHANGED <<phase, res, plv, block, pagelv, pagegsn, lv, ended>>
 
 Next == AppendRecord \/ Block \/ Durable \/ Ack \/ Page \/ Crash \/ Cut \/ Others

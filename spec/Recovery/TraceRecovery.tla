@@ -123,7 +123,7 @@ Opened ==
   /\ phase' = "run"
   /\ UNCHANGED <<fresh, hist, counts, disk, batch, redone, losers, told>>
 
-Others == /\ i < Len(Events) /\ e.event \in {"block", "durable", "ack"} /\ i' = i + 1
+Others == /\ i < Len(Events) /\ e.event \in {"block", "durable", "ack"} \union OfFrames /\ i' = i + 1
           /\ UNCHANGED <<phase, fresh, hist, counts, disk, batch, redone, losers, told>>
 
 Next == AppendRecord \/ WritePage \/ Written \/ Crash \/ Cut \/ Redo \/ Loser \/ Opened \/ Others

@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
   for (uint64_t life = 0; life < lives; ++life) {
     crash::Profile profile = crash::make_profile(seed);
     profile.seed = seed * 1000 + life;
+    profile.env.pool_bytes = 288 * KiB;  // The smallest: pages leave it.
     profile.env.log_streams = 3;
     profile.same_stream = false;
     std::unique_ptr<sim::SimOs> after;

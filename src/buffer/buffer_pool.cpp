@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/assert.h"
+#include "base/trace.h"
 #include "page/leaf_record.h"
 
 namespace aether::buffer {
@@ -209,6 +210,7 @@ void BufferPool::heat(OptimisticGuard& parent, uint64_t* place, SwipWord word) n
                 word.word());  // Who changes a swip holds this latch.
   SwipWord::hot(word.frame()).store(place);
   word.frame()->state.store(FrameState::hot, std::memory_order_relaxed);
+  AETHER_TRACE_EVENT("heat", {{"frame", number_of(*word.frame())}});
 }
 
 Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, PageId id,
@@ -242,6 +244,7 @@ Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, 
   } else {
     frame->state.store(FrameState::cool, std::memory_order_relaxed);
     SwipWord::cool(frame).store(place);
+    AETHER_TRACE_EVENT("cool", {{"frame", number_of(*frame)}});
   }
   frame->latch.unlock();
   latched->release();
@@ -277,10 +280,14 @@ void BufferPool::adopt(Frame& frame, PageId id, Frame* parent) noexcept {
     AETHER_ASSERT(parent->latch.is_locked());
     parent->swizzled_children.fetch_add(1, std::memory_order_relaxed);
   }
-  if (frame.state.load(std::memory_order_relaxed) == FrameState::loading &&
-      frame.dirty_position.load(std::memory_order_relaxed) == 0) {
-    frame.lsn_vector = {};  // Read from disk: all that it depends on is durable.
-  }
+  const bool is_read = frame.state.load(std::memory_order_relaxed) == FrameState::loading &&
+                       frame.dirty_position.load(std::memory_order_relaxed) == 0;
+  if (is_read) frame.lsn_vector = {};  // All that it depends on is durable.
+  AETHER_TRACE_EVENT("adopt", {{"frame", number_of(frame)},
+                               {"page", raw(id)},
+                               {"parent", parent == nullptr ? 0 : number_of(*parent)},
+                               {"read", is_read ? 1u : 0u},
+                               {"found", is_read ? ref(frame).header().gsn : 0}});
   frame.state.store(FrameState::hot, std::memory_order_release);
 }
 
@@ -292,6 +299,8 @@ void BufferPool::adopt_children(Frame& frame) noexcept {
       const SwipWord word = SwipWord::load(parent.child_word(i));
       if (word.is_evicted()) continue;
       word.frame()->parent.store(&frame, std::memory_order_release);
+      AETHER_TRACE_EVENT("parent",
+                         {{"frame", number_of(*word.frame())}, {"parent", number_of(frame)}});
       ++swizzled;
     }
   }
@@ -300,6 +309,7 @@ void BufferPool::adopt_children(Frame& frame) noexcept {
 
 void BufferPool::discard(ExclusiveGuard guard) noexcept {
   Frame& frame = guard.frame();
+  AETHER_TRACE_EVENT("discard", {{"frame", number_of(frame)}});
   frame.dirty_position.store(0, std::memory_order_relaxed);
   frame.page_id.store(kNoPage, std::memory_order_relaxed);
   frame.parent.store(nullptr, std::memory_order_relaxed);

@@ -92,6 +92,10 @@ class BufferPool {
     return page::SlottedPage(page(frame), page_bytes_);
   }
   PageRef ref(Frame& frame) const noexcept { return {&frame, page(frame)}; }
+  /// From 1: what events call the frame.
+  uint64_t number_of(const Frame& frame) const noexcept {
+    return static_cast<uint64_t>(&frame - frames_) + 1;
+  }
 
   // --- cold -----------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/trace.h"
 #include "buffer/buffer_pool.h"
 
 namespace aether::buffer {
@@ -43,6 +44,7 @@ bool BufferPool::cool(Frame& frame) noexcept {
   if (frame.swizzled_children.load(std::memory_order_relaxed) != 0) return false;
   SwipWord::cool(&frame).store(place);
   frame.state.store(FrameState::cool, std::memory_order_relaxed);
+  AETHER_TRACE_EVENT("cool", {{"frame", number_of(frame)}});
   return true;
 }
 
@@ -59,6 +61,7 @@ bool BufferPool::evict(Frame& frame, PageId expected) noexcept {
   if (frame.swizzled_children.load(std::memory_order_relaxed) != 0) return false;
   SwipWord::evicted(id).store(place);
   parent->frame().swizzled_children.fetch_sub(1, std::memory_order_relaxed);
+  AETHER_TRACE_EVENT("evict", {{"frame", number_of(frame)}, {"page", raw(id)}});
   discard(*std::move(self));
   evictions_.fetch_add(1, std::memory_order_relaxed);
   return true;

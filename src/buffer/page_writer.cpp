@@ -191,6 +191,7 @@ Result<void> PageWriter::write_copies(std::vector<Copy>& copies) {
                  "an earlier write to the data file failed: open the environment again");
   }
   AETHER_TRY(fail(write_area(copies)));
+  AETHER_TRACE_EVENT("area", {});
   AETHER_TRY(fail(write_places(copies)));
   pages_written_.fetch_add(copies.size(), std::memory_order_relaxed);
   return {};
@@ -272,8 +273,9 @@ void PageWriter::mark_clean(const Copy& copy) noexcept {
   if (frame.page_id.load(std::memory_order_relaxed) != copy.id) return;  // Freed meanwhile.
   if (frame.dirty_position.load(std::memory_order_relaxed) == 0) return;
   const auto* header = reinterpret_cast<const page::PageHeader*>(copy.target.page);
-  frame.dirty_position.store(header->gsn == copy.gsn ? 0 : copy.position,
-                             std::memory_order_relaxed);
+  const bool is_same = header->gsn == copy.gsn;
+  frame.dirty_position.store(is_same ? 0 : copy.position, std::memory_order_relaxed);
+  AETHER_TRACE_EVENT("clean", {{"page", raw(copy.id)}, {"whole", is_same ? 1u : 0u}});
 }
 
 Result<void> PageWriter::write_unreferenced(PageId first, const std::byte* pages, uint64_t count) {
