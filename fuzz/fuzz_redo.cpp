@@ -72,6 +72,15 @@ std::vector<std::string> seeds() {
     part(to, BTreeOp::insert, row("kc", "12345678"));
     part(to, BTreeOp::replace, row("kb", (form & 1) != 0 ? "87654321" : "12345678 longer"));
     part(to, BTreeOp::set_meta, row("kc", "12345678"));
+    part(to, BTreeOp::insert, row("kd", "12345678 a value of 24 bytes"));
+    part(to, BTreeOp::patch,
+         row("kd", InputWriter()
+                       .raw("87654321")
+                       .put(uint16_t{1})
+                       .sized("the")
+                       .put(uint16_t{14})
+                       .sized("bytes.")
+                       .bytes()));
     part(to, BTreeOp::truncate, "kc");
     part(to, BTreeOp::remove, row("kb", ""));
     all.push_back(to.bytes());

@@ -1,8 +1,8 @@
 // Rebuilding a transaction in doubt from its records, after a restart.
 //
 // Its changes are in their pages; what is missing is what they replaced: for a rollback, and for readers, who must not
-// see the rows of an open transaction. Records hold it, but for the value of a removed row, which stands in the
-// row still, or in the record of the next change to it. So the records are read from the newest to the oldest.
+// see the rows of an open transaction. Records hold all of it or, of a removal and a patch, what has changed: the rest
+// stands in the row still, or in what the next change to it replaced. So records are read from the newest to the oldest.
 #include <map>
 #include <string>
 #include <utility>
@@ -11,6 +11,7 @@
 #include "db/env_impl.h"
 #include "db/log_visit.h"
 #include "index/btree/ops.h"
+#include "index/btree/row_patch.h"
 #include "page/leaf_record.h"
 #include "txn/prepare_record.h"
 
@@ -27,24 +28,44 @@ struct Change {
 /// Rows, by store and key, as they were before the changes that have been looked at so far.
 using Rows = std::map<std::pair<StoreId, std::string>, std::string>;
 
+bool is_of(const txn::UndoEntry& entry, index::BTreeOp op) noexcept {
+  return entry.manager == wal::ResourceManager::btree && entry.op == static_cast<uint8_t>(op);
+}
 bool is_removal(const txn::UndoEntry& entry) noexcept {
-  return entry.manager == wal::ResourceManager::btree &&
-         entry.op == static_cast<uint8_t>(index::BTreeOp::set_meta);
+  return is_of(entry, index::BTreeOp::set_meta);
 }
 
-/// The row before `change`, whose record holds all of it or its meta word only.
+/// The row before `change`, whose record holds all of it, or only what has changed of `after`.
+Result<void> complete(Change& change, const std::string& after) {
+  const bool is_patch = is_of(change.entry, index::BTreeOp::patch);
+  const bool fits = is_patch ? index::count_runs(change.before, after.size()).has_value()
+                             : change.before.size() == page::kMetaBytes &&
+                                   after.size() >= page::kMetaBytes;
+  if (!fits) {
+    return Error(Code::corruption, "the change of a row at LSN " +
+                                       std::to_string(change.entry.lsn) +
+                                       ", by a transaction in doubt, does not fit the row");
+  }
+  if (!is_patch) {
+    change.before.append(page::value_of(after));
+    return {};
+  }
+  std::string whole = after;
+  index::apply_patch(change.before, reinterpret_cast<std::byte*>(whole.data()));
+  change.before = std::move(whole);
+  change.entry.op = static_cast<uint8_t>(index::BTreeOp::replace);
+  return {};
+}
+
 Result<void> complete(EnvImpl& env, Change& change, Rows& rows) {
   if (change.entry.manager != wal::ResourceManager::btree) return {};
   const auto [row, is_newest] = rows.try_emplace({change.entry.store, change.key});
-  if (is_removal(change.entry)) {
+  if (is_removal(change.entry) || is_of(change.entry, index::BTreeOp::patch)) {
     if (is_newest) {
       AETHER_TRY_ASSIGN(index::BTree * tree, env.tree(change.entry.store));
       AETHER_TRY_ASSIGN(row->second, tree->newest_payload(change.key));
     }
-    if (change.before.size() != page::kMetaBytes || row->second.size() < page::kMetaBytes) {
-      return Error(Code::corruption, "a removal by transaction in doubt does not fit its row");
-    }
-    change.before.append(page::value_of(row->second));
+    AETHER_TRY(complete(change, row->second));
   }
   row->second = change.before;
   return {};

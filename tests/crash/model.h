@@ -30,17 +30,24 @@
 
 namespace aether::crash {
 
-/// A value by what makes it: two values are equal exactly if these are.
+/// A value by what makes it: two values are equal exactly if these are. Values of one family and size differ in their
+/// stamps only, as the versions of a row do whose updates change little of it.
 struct Value {
   uint64_t stamp = 0;
   uint32_t bytes = 0;
+  uint16_t family = 0;
   bool operator==(const Value&) const = default;
 };
 
 inline constexpr size_t kValueBytesMax = size_t{512} * 1024;
 
-/// The stamp, then a stretch of random text that the stamp chooses. A value of fewer than 8 bytes is the
-/// stamp's first bytes; its stamp has no others.
+/// Where a value has its family, and how long one is that ends with its stamp once more.
+inline constexpr size_t kFamilyAt = 8;
+inline constexpr size_t kTextAt = 10;
+inline constexpr size_t kStampedAtBothEnds = 64;
+
+/// The stamp, the family, then a stretch of random text that the family chooses. A value of fewer than 10 bytes is its
+/// first bytes; its stamp and family have no others.
 inline std::string bytes_of(const Value& value) {
   static const std::string text = [] {
     std::mt19937_64 random(1);
@@ -51,22 +58,32 @@ inline std::string bytes_of(const Value& value) {
   std::string bytes(value.bytes, '\0');
   const size_t head = std::min<size_t>(sizeof value.stamp, value.bytes);
   std::memcpy(bytes.data(), &value.stamp, head);
-  const size_t from = (value.stamp * 0x9e3779b97f4a7c15u >> 32) % kValueBytesMax;
-  std::memcpy(bytes.data() + head, text.data() + from, value.bytes - head);
+  if (value.bytes < kTextAt) return bytes;
+  std::memcpy(bytes.data() + kFamilyAt, &value.family, sizeof value.family);
+  const size_t from = (value.family * 0x9e3779b97f4a7c15u >> 32) % kValueBytesMax;
+  std::memcpy(bytes.data() + kTextAt, text.data() + from, value.bytes - kTextAt);
+  if (value.bytes >= kStampedAtBothEnds)
+    std::memcpy(bytes.data() + value.bytes - head, &value.stamp, head);
   return bytes;
 }
 
-inline Value make_value(uint64_t stamp, uint32_t bytes) {
+inline Value make_value(uint64_t stamp, uint32_t bytes, uint16_t family) {
   if (bytes < 8) stamp &= (uint64_t{1} << (8 * bytes)) - 1;
-  return {stamp, bytes};
+  return {stamp, bytes, bytes < kTextAt ? uint16_t{0} : family};
+}
+/// Of a family that is most likely no other's.
+inline Value make_value(uint64_t stamp, uint32_t bytes) {
+  return make_value(stamp, bytes, static_cast<uint16_t>(stamp * 0x9e3779b97f4a7c15u >> 48));
 }
 
 /// Nothing: these bytes were never written as a whole.
 inline std::optional<Value> parse_value(Bytes bytes) {
   if (bytes.size() > kValueBytesMax) return std::nullopt;
   uint64_t stamp = 0;
+  uint16_t family = 0;
   std::memcpy(&stamp, bytes.data(), std::min(sizeof stamp, bytes.size()));
-  const Value value = make_value(stamp, static_cast<uint32_t>(bytes.size()));
+  if (bytes.size() >= kTextAt) std::memcpy(&family, bytes.data() + kFamilyAt, sizeof family);
+  const Value value = make_value(stamp, static_cast<uint32_t>(bytes.size()), family);
   if (bytes_of(value) != bytes) return std::nullopt;
   return value;
 }

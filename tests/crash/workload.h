@@ -110,7 +110,11 @@ class Workload {
     if (number % 50 == 7) key.insert(0, 1, '\0');
     return number == 299 ? std::string() : key;
   }
-  Value pick_value() {
+  uint64_t next_stamp() { return ++stamp_ << 20 | (profile_.seed & 0xfffff); }
+  /// `old`: what the row holds now, if there is one. Half of the updates change its stamp only.
+  Value pick_value(const Value* old) {
+    if (old != nullptr && random_.percent(50))
+      return make_value(next_stamp(), old->bytes, old->family);
     const uint64_t dice = random_.below(100);
     uint64_t bytes = 0;
     if (dice < 10) {
@@ -124,7 +128,7 @@ class Workload {
     } else {
       bytes = random_.below(300000);
     }
-    return make_value(++stamp_ << 20 | (profile_.seed & 0xfffff), static_cast<uint32_t>(bytes));
+    return make_value(next_stamp(), static_cast<uint32_t>(bytes));
   }
   std::string pick_store() {
     auto it = live_.begin();
@@ -190,11 +194,12 @@ class Workload {
     const std::string name = pick_store();
     const std::string key = pick_key();
     const Place place{name, key};
-    const bool present = live_[name].count(key) != 0;
+    const auto row = live_[name].find(key);
+    const bool present = row != live_[name].end();
     Result<KvStore> store = env_->open_store(name, {.create = false});
     if (!went_well(store, "open_store")) return;
     const bool removes = present && random_.percent(35);
-    const Value value = pick_value();
+    const Value value = pick_value(present ? &row->second : nullptr);
     if (locked_.count(place) != 0) {
       const Result<void> refused = store->put(key, "locked");
       if (failed_ && !refused) return;
@@ -266,10 +271,16 @@ class Workload {
                "no conflict in a transaction");
         continue;
       }
-      const bool present = own != open->writes.end() ? own->second.has_value()
-                                                     : live_[place.store].count(*place.key) != 0;
+      const Value* old = nullptr;
+      const Rows& rows = live_[place.store];
+      if (own != open->writes.end()) {
+        old = own->second ? &*own->second : nullptr;
+      } else if (const auto row = rows.find(*place.key); row != rows.end()) {
+        old = &row->second;
+      }
+      const bool present = old != nullptr;
       const bool removes = present && random_.percent(35);
-      const Value value = pick_value();
+      const Value value = pick_value(old);
       const Result<void> done = removes ? store->remove(*open->txn, *place.key)
                                         : put(*store, *open->txn, *place.key, value, present);
       if (!went_well(done, "write in a transaction")) return take_back(*open, true);
@@ -399,7 +410,7 @@ class Workload {
         Rows found;
         const Result<uint64_t> count = store->scan(
             {.begin = {}, .end = {}, .reverse = reverse}, [&](Bytes key, Bytes value) {
-              found[std::string(key)] = parse_value(value).value_or(Value{~uint64_t{0}, 0});
+              found[std::string(key)] = parse_value(value).value_or(Value{.stamp = ~uint64_t{0}});
               return true;
             });
         if (!went_well(count, "scan")) return;

@@ -13,6 +13,7 @@
 
 #include "aether/aether.hpp"
 #include "sim/sim_os.h"
+#include "support/edited_value.h"
 
 namespace aether {
 namespace {
@@ -182,6 +183,52 @@ TEST_F(PreparedTest, ACloseAndAnOpenKeepIt) {
     reopen();
     EXPECT_EQ(rows(), before);
     EXPECT_TRUE(gids().empty());
+  }
+}
+
+// Its records hold only what has changed of each row: the rows as others see them, and as a rollback leaves them, are put
+// together again, also where the same row was patched, removed, and made anew.
+TEST_F(PreparedTest, RowsOfWhichTheLogHoldsLittleComeBackWhole) {
+  const std::string first(500, 'x');
+  for (const char* key : {"once", "often", "removed", "anew", "same"}) ok(store_->put(key, first));
+  const Rows before = rows();
+  for (const bool commits : {false, true}) {
+    Transaction txn = *env_->begin();
+    std::string value = first;
+    value[7] = '1';
+    put(txn, "once", value);
+    put(txn, "same", first);
+    for (const size_t at : {0, 250, 499}) {
+      value[at] = '2';
+      put(txn, "often", value);
+    }
+    put(txn, "removed", value);
+    ok(store_->remove(txn, "removed"));
+    put(txn, "anew", value);
+    ok(store_->remove(txn, "anew"));
+    value[100] = '3';
+    put(txn, "anew", value);
+    prepare(txn, "kept");
+    for (int i = 0; i < 2; ++i) {
+      i == 0 ? reopen() : crash();
+      EXPECT_EQ(rows(), before);
+      Transaction reader = *env_->begin({.read_only = true});
+      EXPECT_EQ(*store_->get(reader, "often"), first);
+    }
+    Rows after = before;
+    if (commits) {
+      ok(env_->commit_prepared("kept"));
+      after["once"][7] = '1';
+      after["often"] = after["anew"] = value;
+      after["often"][100] = 'x';
+      after.erase("removed");
+    } else {
+      ok(env_->rollback_prepared("kept"));
+    }
+    EXPECT_EQ(rows(), after);
+    crash();
+    EXPECT_EQ(rows(), after);
+    verify();
   }
 }
 
@@ -378,8 +425,10 @@ TEST_F(PreparedTest, CrashesAtEveryStepLeaveItInDoubtOrDecided) {
     Savepoint savepoint = *txn.savepoint();
     for (int step = 0; step < 12; ++step) {
       const std::string key = std::to_string(random() % 8);
-      const std::string value(random() % 4 == 0 ? 6000 : random() % 100,
-                              static_cast<char>('a' + random() % 26));
+      std::string value(random() % 4 == 0 ? 6000 : random() % 100,
+                        static_cast<char>('a' + random() % 26));
+      if (after.contains(key) && random() % 2 == 0)
+        value = testing_support::edited(after[key], random);
       if (step == 6 && random() % 2 == 0) {
         ok(txn.rollback_to(savepoint));
         after = before;

@@ -11,6 +11,7 @@
 
 #include "aether/aether.hpp"
 #include "sim/sim_os.h"
+#include "support/edited_value.h"
 
 namespace aether {
 namespace {
@@ -174,7 +175,9 @@ TEST_F(SavepointTest, ACrashRightAfterGoingBackLosesOrKeepsTheWhole) {
       const std::string key = std::to_string(random() % 20);
       const uint64_t dice = random() % 10;
       if (dice < 5) {
-        const std::string value(random() % 3 == 0 ? 5000 : random() % 200, 'v');
+        std::string value(random() % 3 == 0 ? 5000 : random() % 200, 'v');
+        if (model.contains(key) && random() % 2 == 0)
+          value = testing_support::edited(model[key], random);
         put(txn, key, value);
         model[key] = value;
       } else if (dice < 7) {

@@ -11,6 +11,7 @@
 
 #include "index/btree/btree.h"
 #include "property/world.h"
+#include "support/edited_value.h"
 
 namespace aether {
 namespace {
@@ -109,8 +110,10 @@ class BTreeProperty : public testing::TestWithParam<std::tuple<uint32_t, bool>> 
 
   void write_one() {
     const std::string key = make_key();
-    const std::string value = make_value(key.size());
-    const bool there = model_.contains(key);
+    const auto row = model_.find(key);
+    const bool there = row != model_.end();
+    const std::string value = there && one_in(2) ? testing_support::edited(row->second, random_)
+                                                 : make_value(key.size());
     const uint64_t kind = pick(10);
     std::optional<Code> expected;
     Result<void> result;

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "index/btree/btree.h"
 #include "index/btree/overflow.h"
+#include "index/btree/row_patch.h"
 
 namespace aether::index {
 
@@ -178,10 +179,13 @@ Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
   if (txn.single_record && page::meta_of(old).overflow()) return Step::needs_transaction;
   const bool same_size = old.size() == payload_bytes;
   if (!same_size && !node.fits_payload(at.slot, payload_bytes)) return Step::full;
-  RowPart part(BTreeOp::replace, store_, key, word_bytes(meta), value);
+  RowPatch patch;
+  const bool is_patch = same_size && patch.make(old, meta, value);
+  RowPart part = is_patch ? RowPart(BTreeOp::patch, store_, key, patch.forward(), {})
+                          : RowPart(BTreeOp::replace, store_, key, word_bytes(meta), value);
   const std::optional<page::OverflowReference> large = old_value(old);
   if (large) AETHER_TRY(check_freed(txn));
-  AETHER_TRY(log_row(txn, leaf, part, key, old, old));
+  AETHER_TRY(log_row(txn, leaf, part, key, old, is_patch ? patch.back() : old));
   if (large) free_value(txn, *large);
   if (same_size) {
     std::byte* place = node.mutable_payload(at.slot);
@@ -251,8 +255,10 @@ Result<void> BTree::log_row(txn::TransactionContext& txn, Frame& leaf, RowPart& 
   // What it wrote itself is no version that anybody could see.
   const TxnId writer = page::meta_of(old).txn();
   if (!old.empty() && writer != txn.id()) services_.versions.link(*version, writer, txn.id());
+  // In memory the whole row is kept, whatever the log holds of it.
+  const auto op = static_cast<BTreeOp>(part.spec().header.op);
   txn.undo.push({.manager = wal::ResourceManager::btree,
-                 .op = part.spec().header.op,
+                 .op = static_cast<uint8_t>(op == BTreeOp::patch ? BTreeOp::replace : op),
                  .store = store_,
                  .lsn = txn.log.last_lsn,
                  .previous = previous,
@@ -301,11 +307,25 @@ Result<BTree::Step> BTree::try_undo(txn::TransactionContext& txn, const txn::Und
       return Step::done;
     }
     case BTreeOp::replace: {
+      if (entry.before.size() < page::kMetaBytes) break;
       payload_bytes = static_cast<uint32_t>(entry.before.size());
       if (!node.fits_payload(at.slot, payload_bytes)) return Step::full;
-      RowPart part(BTreeOp::replace, store_, entry.key, entry.before, {});
+      const Bytes now = node.payload(at.slot);
+      RowPatch patch;
+      const bool is_patch = now.size() == entry.before.size() &&
+                            patch.make(now, page::meta_of(entry.before).word(),
+                                       page::value_of(entry.before));
+      RowPart part = is_patch ? RowPart(BTreeOp::patch, store_, entry.key, patch.forward(), {})
+                              : RowPart(BTreeOp::replace, store_, entry.key, entry.before, {});
       AETHER_TRY(log(part));
       node.replace_payload(at.slot, entry.before);
+      return Step::done;
+    }
+    case BTreeOp::patch: {  // From the log, after a restart.
+      if (!count_runs(entry.before, node.payload(at.slot).size())) break;
+      RowPart part(BTreeOp::patch, store_, entry.key, entry.before, {});
+      AETHER_TRY(log(part));
+      apply_patch(entry.before, node.mutable_payload(at.slot));
       return Step::done;
     }
     case BTreeOp::set_meta: {
@@ -318,7 +338,10 @@ Result<BTree::Step> BTree::try_undo(txn::TransactionContext& txn, const txn::Und
     }
     default: break;
   }
-  return Error(Code::corruption, "undo: unknown operation " + std::to_string(entry.op));
+  return Error(Code::corruption, "undo: operation " + std::to_string(entry.op) +
+                                     " of transaction " + std::to_string(txn.id()) +
+                                     " does not fit its row in page " +
+                                     std::to_string(raw(leaf->frame().page_id.load())));
 }
 
 }  // namespace aether::index

@@ -1,6 +1,9 @@
 #include "index/btree/ops.h"
 
+#include <limits>
+
 #include "base/bytes.h"
+#include "index/btree/row_patch.h"
 #include "page/leaf_record.h"
 #include "page/slotted_page.h"
 
@@ -64,6 +67,13 @@ Result<void> redo_row(page::SlottedPage node, const BTreeOperation& operation) {
       if (!at.exact) return damaged("remove misses its key");
       node.remove(at.slot);
       return {};
+    case BTreeOp::patch:
+      if (!at.exact || !node.is_leaf()) return damaged("patch misses its key");
+      if (!count_runs(operation.data, node.payload(at.slot).size())) {
+        return damaged("a patch reaches beyond its row");
+      }
+      apply_patch(operation.data, node.mutable_payload(at.slot));
+      return {};
     case BTreeOp::format:
     case BTreeOp::truncate: break;
   }
@@ -88,7 +98,8 @@ Result<BTreeOperation> parse_operation(const wal::PartView& part) {
     case BTreeOp::insert:
     case BTreeOp::replace:
     case BTreeOp::set_meta:
-    case BTreeOp::remove: {
+    case BTreeOp::remove:
+    case BTreeOp::patch: {
       base::ByteReader reader(part.data);
       const auto key_length = reader.read<uint16_t>();
       result.key = reader.read_bytes(key_length);
@@ -96,6 +107,10 @@ Result<BTreeOperation> parse_operation(const wal::PartView& part) {
       if (!reader.ok()) return damaged("a key is cut short");
       if (result.op == BTreeOp::set_meta && result.data.size() != page::kMetaBytes) {
         return damaged("a meta word is not 8 bytes");
+      }
+      if (result.op == BTreeOp::patch &&
+          !count_runs(result.data, std::numeric_limits<size_t>::max())) {
+        return damaged("a patch is cut short");
       }
       return result;
     }
@@ -133,6 +148,11 @@ std::string describe_btree(const wal::PartView& part) {
     case BTreeOp::remove: return "remove " + key;
     case BTreeOp::format: return "format " + bytes;
     case BTreeOp::truncate: return "truncate at " + printable(parsed->key);
+    case BTreeOp::patch: {
+      const size_t runs = count_runs(parsed->data, std::numeric_limits<size_t>::max()).value_or(0);
+      return "patch " + key + " " + std::to_string(runs) + (runs == 1 ? " run, " : " runs, ") +
+             bytes;
+    }
   }
   return "unknown";
 }

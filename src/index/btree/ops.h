@@ -23,13 +23,14 @@ enum class BTreeOp : uint8_t {
   remove = 4,    ///< u16 key length, key. The row goes; never undone by itself.
   format = 5,    ///< SlottedPage::image(): the whole page.
   truncate = 6,  ///< The separator: keys at or above it go, it is the new upper fence.
+  patch = 7,     ///< u16 key length, key, patch of the payload (row_patch.h). Undo: the patch back.
 };
 
 /// An operation as read from a part. Borrows.
 struct BTreeOperation {
   BTreeOp op = BTreeOp::insert;
   std::string_view key;   ///< Or the separator.
-  std::string_view data;  ///< Payload, meta or image.
+  std::string_view data;  ///< Payload, meta, image or patch.
 };
 
 /// Errors: corruption (unknown operation, lengths out of bounds).
