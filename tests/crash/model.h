@@ -239,12 +239,14 @@ class Model {
     return result;
   }
 
-  /// The first later commit that leaves `value` at `place` must be there. False: no such commit.
+  /// The first later commit that leaves `value` at `place` must be there. False: no such commit, or one that another
+  /// place has forced in meanwhile has left it (two short values may be equal).
   bool force(std::vector<bool>& in, const Place& place, const std::optional<Value>& value) const {
     size_t from = 0;
     for (size_t i = 0; i < in.size(); ++i) {
       if (in[i] && commits_[i].writes.count(place) != 0) from = i + 1;
     }
+    if (from != 0 && commits_[from - 1].writes.at(place) == value) return false;
     for (size_t i = from; i < in.size(); ++i) {
       const auto write = commits_[i].writes.find(place);
       if (in[i] || write == commits_[i].writes.end() || write->second != value) continue;
