@@ -77,19 +77,25 @@ Result<uint64_t> restore_torn_pages(const std::string& path, DataFile& data, os:
     return uint64_t{0};
   }
   uint64_t restored = 0;
+  bool written = false;
   AlignedBuffer current(page_bytes);
   for (uint32_t i = 0; i < header.count; ++i) {
     const std::byte* copy = pages.data() + uint64_t{i} * page_bytes;
     const PageId id = reinterpret_cast<const page::PageHeader*>(copy)->page_id;
     // A torn area: the batch never reached the data file.
-    if (!data.may_hold(id) || !page::check(copy, page_bytes, data.environment_id(), id))
-      return restored;
+    if (!data.may_hold(id) || !page::check(copy, page_bytes, data.environment_id(), id)) break;
     AETHER_TRY(data.read_raw(id, current.data()));
-    if (page::check(current.data(), page_bytes, data.environment_id(), id)) continue;
+    const bool is_whole = page::check(current.data(), page_bytes, data.environment_id(), id)
+                              .has_value();
+    if (is_whole && std::memcmp(current.data(), copy, page_bytes) != 0)
+      continue;  // Another version.
+    // Also what is read as the copy: that may be the system's memory, after a sync that failed. The area is written over
+    // from here on.
     AETHER_TRY(data.write(id, copy, 1));
-    ++restored;
+    restored += is_whole ? 0 : 1;
+    written = true;
   }
-  if (restored > 0) AETHER_TRY(data.sync());
+  if (written) AETHER_TRY(data.sync());
   return restored;
 }
 

@@ -166,8 +166,10 @@ Result<void> EnvImpl::create_files() {
 
   AETHER_TRY(check_not_lost());
   AETHER_TRY(sync_name_of_home());
-  Result<void> made = os_.create_directory(home_ + "/log");
-  if (!made && made.error().code() != Code::exists) return made;
+  // Made anew: of what an interrupted creation has left the names may not be durable, nor become so.
+  for (const char* name : {"/CONTROL.new", "/data", "/log"})
+    AETHER_TRY(remove_if_there(home_ + name));
+  AETHER_TRY(os_.create_directory(home_ + "/log"));
   AETHER_TRY(os_.sync_directory(home_ + "/log"));
   AETHER_TRY_ASSIGN(auto data, buffer::DataFile::create(home_ + "/data", state.page_bytes,
                                                         state.environment_id, os_));

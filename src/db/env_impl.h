@@ -166,10 +166,12 @@ class EnvImpl {
   Result<void> write_first_pages(buffer::DataFile& data);
   Result<void> open_files();
   Result<void> check_first_pages();
+  Result<void> check_segment_numbers();
   Result<void> open_parts(const wal::LogStart& start);
   Result<void> open_pool(TxnId next_txn);
   Result<void> open_catalogue();
   Result<void> start_epoch(const recovery::LogEnd& end);
+  Result<void> remove_if_there(const std::string& path);
   wal::LogOptions log_options() const;
   wal::LogReaderOptions reader_options() const;
   txn::VersionOptions version_options() const;
@@ -225,6 +227,7 @@ class EnvImpl {
   std::unique_ptr<SpaceResourceManager> space_manager_;
   std::unique_ptr<index::BTree> catalogue_;
   RecoveryReport recovery_report_;
+  bool is_whole_ = false;  ///< Opened for writing, to the end.
   std::atomic<bool> closed_{false};
 
   os::Mutex ddl_mutex_;

@@ -108,6 +108,7 @@ Result<void> EnvImpl::open_files() {
     AETHER_TRY(open_pool(state.next_txn));
     return open_catalogue();
   }
+  AETHER_TRY(check_segment_numbers());
   if (state.clean) {
     AETHER_TRY(check_first_pages());
     AETHER_TRY(start_epoch({.position = state.start_position, .cut = state.lsn, .bytes = 0}));
@@ -117,6 +118,7 @@ Result<void> EnvImpl::open_files() {
   } else {
     AETHER_TRY(recover());
   }
+  is_whole_ = true;
   log_start_ = control_->state().start_position;
   redo_start_ = control_->state().redo_position;
   if (options_.background_threads) {
@@ -132,16 +134,25 @@ Result<void> EnvImpl::check_first_pages() {
   return data_->read(kCatalogueRoot, page.data());
 }
 
+/// Before anything is written: the next segment needs a number, too.
+Result<void> EnvImpl::check_segment_numbers() {
+  const Result<std::vector<uint64_t>> segments = wal::list_segments(home_ + "/log", os_);
+  if (!segments) {
+    if (segments.error().code() == Code::not_found) return {};  // Whoever needs it says so.
+    return segments.error().clone();
+  }
+  constexpr LogPosition kPositionMax = uint64_t{1} << 62;
+  if (segments->empty() || segments->back() < kPositionMax / control_->state().segment_bytes)
+    return {};
+  return Error(Code::corruption, home_ + "/log/" + wal::segment_name(segments->back()) +
+                                     ": no log comes to a segment of that number: take it away");
+}
+
 /// A new epoch in a new segment; the fence of the last one, if it was not closed in order, is durable before
 /// anything is appended.
 Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
   recovery::ControlState state = control_->state();
   AETHER_TRY_ASSIGN(const std::vector<uint64_t> segments, wal::list_segments(home_ + "/log", os_));
-  constexpr LogPosition kPositionMax = uint64_t{1} << 62;
-  if (!segments.empty() && segments.back() >= kPositionMax / state.segment_bytes) {
-    return Error(Code::corruption, home_ + "/log/" + wal::segment_name(segments.back()) +
-                                       ": no log comes to a segment of that number: take it away");
-  }
   const uint64_t next_segment = std::max(segments.empty() ? 1 : segments.back() + 1,
                                          end.position / state.segment_bytes + 1);
   const wal::LogStart start{.epoch = state.epoch + 1, .segment = next_segment, .lsn = end.cut};
@@ -159,13 +170,20 @@ Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
   state.epoch = start.epoch;
   state.epoch_begin = begin;
   state.lsn = end.cut;
-  // Into both slots: if the newer one rots, the older is not one from before this life.
-  AETHER_TRY(control_->write(state));
-  AETHER_TRY(control_->write(state));
+  // Both slots: if the newer one rots, the older is not one from before this life.
+  AETHER_TRY(control_->replace(home_, state, os_));
   AETHER_TRACE_EVENT("cut", {{"epoch", state.epoch}, {"cut", end.cut.at}});
+  // A new file: the name of the one that is there may not be durable, after a failed sync. What it held is restored.
+  AETHER_TRY(remove_if_there(home_ + "/doublewrite"));
   AETHER_TRY_ASSIGN(writer_, buffer::PageWriter::open(home_ + "/doublewrite", *data_, *log_,
                                                       options_.io_mode, os_));
   return os_.sync_directory(home_);
+}
+
+Result<void> EnvImpl::remove_if_there(const std::string& path) {
+  Result<void> removed = os_.remove(path);
+  if (!removed && removed.error().code() == Code::not_found) return {};
+  return removed;
 }
 
 Result<void> EnvImpl::open_pool(TxnId next_txn) {
@@ -208,8 +226,8 @@ Result<void> EnvImpl::close() {
   // What they call finds the environment closed, but whole.
   if (log_ != nullptr) log_->finish_completions();
   Result<void> result;
-  const bool opened = services_ != nullptr && catalogue_ != nullptr;
-  if (opened && !options_.read_only) {
+  // What could not be opened is not closed in order either: the next open must find it as this one did.
+  if (is_whole_ && !options_.read_only) {
     if (Result<void> writable = check_writable(); !writable) {
       result = std::move(writable);
     } else if (const uint64_t open_count = transactions_->open_count() - prepared_.count();

@@ -6,6 +6,7 @@
 #include "db/env_impl.h"
 #include "db/log_visit.h"
 #include "db/transaction_end.h"
+#include "recovery/log_tail.h"
 
 namespace aether::db {
 
@@ -16,7 +17,11 @@ Result<void> EnvImpl::recover() {
                     buffer::restore_torn_pages(home_ + "/doublewrite", *data_, os_));
   AETHER_TRY_ASSIGN(const recovery::LogEnd end,
                     recovery::find_log_end(reader_options(), control_->state(), os_));
-  // Pages that a killed process has written and not synced: redo finds them done, the checkpoint counts on them.
+  if (end.last_block != 0) {
+    AETHER_TRY(
+        recovery::secure_log_tail(reader_options(), end.last_block, control_->state().epoch, os_));
+  }
+  // Pages that a killed process has written past the pool and not synced.
   AETHER_TRY(data_->sync());
   // The fence: from here on every recovery, also one that starts over, cuts where this one does.
   AETHER_TRY(start_epoch(end));

@@ -137,6 +137,28 @@ Result<std::optional<Decoded>> decode(const std::byte* slot, const std::string& 
   return std::optional<Decoded>(std::move(result));
 }
 
+Result<void> check_fences(const ControlState& state) {
+  if (state.fences.size() <= kFencesMax) return {};
+  return Error(Code::too_large, "CONTROL: more than " + std::to_string(kFencesMax) +
+                                    " recoveries in a row were interrupted");
+}
+
+/// CONTROL is the old file or the new one, whole and durable, whatever happens in between.
+Result<void> write_new_file(const std::string& home, const buffer::AlignedBuffer& slots,
+                            os::Os& os) {
+  const std::string path = home + "/" + kControlName;
+  const std::string temporary = path + ".new";
+  AETHER_TRY_ASSIGN(
+      auto file,
+      os.open(temporary, {.write = true, .create = true, .exclusive = false, .direct = false}));
+  AETHER_TRY(file->truncate(0));
+  AETHER_TRY(file->write_at(0, slots.data(), slots.size()));
+  AETHER_TRY(file->sync());
+  AETHER_TRY(file->close());
+  AETHER_TRY(os.rename(temporary, path));
+  return os.sync_directory(home);
+}
+
 }  // namespace
 
 std::vector<wal::EpochExtent> log_extents(const ControlState& state) {
@@ -156,20 +178,26 @@ Control::Control(std::unique_ptr<os::File> file, ControlState state, uint64_t se
     : file_(std::move(file)), state_(std::move(state)), sequence_(sequence) {}
 
 Result<void> Control::create(const std::string& home, const ControlState& state, os::Os& os) {
-  const std::string path = home + "/" + kControlName;
-  const std::string temporary = path + ".new";
-  AETHER_TRY_ASSIGN(
-      auto file,
-      os.open(temporary, {.write = true, .create = true, .exclusive = false, .direct = false}));
-  AETHER_TRY(file->truncate(0));
   buffer::AlignedBuffer slots(kSlotBytes * kSlots);
   // In the slot of its number: the next write goes to the other one.
   encode(state, 1, slots.data() + 1 % kSlots * kSlotBytes);
-  AETHER_TRY(file->write_at(0, slots.data(), slots.size()));
-  AETHER_TRY(file->sync());
-  AETHER_TRY(file->close());
-  AETHER_TRY(os.rename(temporary, path));
-  return os.sync_directory(home);
+  return write_new_file(home, slots, os);
+}
+
+Result<void> Control::replace(const std::string& home, const ControlState& state, os::Os& os) {
+  AETHER_TRY(check_fences(state));
+  buffer::AlignedBuffer slots(kSlotBytes * kSlots);
+  for (uint64_t number = sequence_ + 1; number <= sequence_ + kSlots; ++number) {
+    encode(state, number, slots.data() + number % kSlots * kSlotBytes);
+  }
+  AETHER_TRY(write_new_file(home, slots, os));
+  // Under its name: path() is what messages print.
+  AETHER_TRY_ASSIGN(file_,
+                    os.open(home + "/" + kControlName,
+                            {.write = true, .create = false, .exclusive = false, .direct = true}));
+  sequence_ += kSlots;
+  state_ = state;
+  return {};
 }
 
 Result<std::unique_ptr<Control>> Control::open(const std::string& home, bool write, os::Os& os) {
@@ -194,10 +222,7 @@ Result<std::unique_ptr<Control>> Control::open(const std::string& home, bool wri
 }
 
 Result<void> Control::write(const ControlState& state) {
-  if (state.fences.size() > kFencesMax) {
-    return Error(Code::too_large, "CONTROL: more than " + std::to_string(kFencesMax) +
-                                      " recoveries in a row were interrupted");
-  }
+  AETHER_TRY(check_fences(state));
   buffer::AlignedBuffer slot(kSlotBytes);
   encode(state, sequence_ + 1, slot.data());
   AETHER_TRY(file_->write_at((sequence_ + 1) % kSlots * kSlotBytes, slot.data(), kSlotBytes));

@@ -63,6 +63,10 @@ class Control {
   const ControlState& state() const noexcept { return state_; }
   /// Makes `state` durable. Errors: io_error (final: the environment has failed), too_large (fences).
   Result<void> write(const ControlState& state);
+  /// Makes `state` durable in a new file that takes the old one's name, in both slots: for the first write after an
+  /// opening. What was read may be in the system's memory only, after a failed sync; then it is the other slot that the
+  /// disk has, and neither may be written over.
+  Result<void> replace(const std::string& home, const ControlState& state, os::Os& os);
 
  private:
   Control(std::unique_ptr<os::File> file, ControlState state, uint64_t sequence) noexcept;

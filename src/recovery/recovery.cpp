@@ -4,8 +4,8 @@
 
 #include "base/assert.h"
 #include "recovery/analysis.h"
+#include "recovery/log_tail.h"
 #include "recovery/redo.h"
-#include "wal/segment.h"
 
 namespace aether::recovery {
 namespace {
@@ -19,28 +19,20 @@ const wal::LsnVector* cut_of(const std::vector<wal::EpochExtent>& extents,
   return nullptr;
 }
 
-/// Makes the segment of the last block durable. Only that block may not be: the next one would not have been written.
-Result<void> sync_tail(const wal::LogReaderOptions& options, LogPosition last, os::Os& os) {
-  const std::string path = options.directory + "/" +
-                           wal::segment_name(last / options.segment_bytes);
-  AETHER_TRY_ASSIGN(const std::unique_ptr<os::File> file, os.open(path, {.write = true}));
-  return file->sync();
-}
-
 }  // namespace
 
 Result<LogEnd> find_log_end(const wal::LogReaderOptions& options, const ControlState& control,
                             os::Os& os) {
+  AETHER_TRY(restore_log_tail(options, control.epoch, os));
   AETHER_TRY_ASSIGN(auto reader, wal::LogReader::open(options, log_extents(control), os));
   LogEnd result;
-  LogPosition last = 0;
   for (;;) {
     AETHER_TRY_ASSIGN(const wal::Block* block, reader->next());
     if (block == nullptr) break;
     result.bytes += block->end - block->position;
-    last = block->position;
+    // The epochs before are fenced, so durable.
+    if (block->epoch == control.epoch) result.last_block = block->position;
   }
-  if (last != 0) AETHER_TRY(sync_tail(options, last, os));
   result.position = reader->end();
   // A stream that has written nothing since the checkpoint ends where the checkpoint saw it.
   result.cut = control.lsn;

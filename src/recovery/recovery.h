@@ -37,10 +37,10 @@ struct LogEnd {
   LogPosition position = 0;
   wal::LsnVector cut;
   uint64_t bytes = 0;
+  LogPosition last_block = 0;  ///< Of the epoch that was writing; 0: it has none.
 };
 
-/// What it has read is durable when it returns: a process that was killed may have left the last block in the system's
-/// cache only, and a power cut after this recovery must not take back what it relies on.
+/// The last block is not known to be durable: the caller makes it so (log_tail.h) before it relies on it.
 /// Errors: corruption (damage below what is known durable), io_error.
 Result<LogEnd> find_log_end(const wal::LogReaderOptions& options, const ControlState& control,
                             os::Os& os);

@@ -155,7 +155,12 @@ Result<void> RedoWindow::apply_run(PageWork& page, size_t begin, size_t end, Wor
   for (size_t i = begin; i < end; ++i) {
     const PendingPart& part = parts_[i];
     auto& header = *reinterpret_cast<page::PageHeader*>(page.bytes);
-    if (page.readable && part.gsn <= header.gsn) continue;  // It has this change already.
+    if (page.readable && part.gsn <= header.gsn) {
+      // It has this change already, as it is read: the disk may not. After a failed sync the system takes what it has in
+      // memory for written, and no later sync saves it. So what the log explains is written once more.
+      page.changed = true;
+      continue;
+    }
     const bool formats = part.view.header.gsn_before == wal::kFormatGsn;
     if (!formats && page.readable && !page.checked) AETHER_TRY(check_structure(page, part));
     if (!formats && (!page.readable || part.view.header.gsn_before != header.gsn)) {
