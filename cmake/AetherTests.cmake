@@ -96,6 +96,13 @@ if(sources AND TARGET aether_cli)
   target_include_directories(unit_apps SYSTEM PRIVATE "${AETHER_CLI11_INCLUDE}")
 endif()
 
+# What tests/crash/preload_test.cpp puts in front of the C library.
+enable_language(C)
+add_library(preload_shim MODULE "${PROJECT_SOURCE_DIR}/tests/crash/preload_shim.c")
+set_target_properties(preload_shim PROPERTIES C_STANDARD 11 C_EXTENSIONS ON C_VISIBILITY_PRESET hidden)
+target_compile_options(preload_shim PRIVATE -Wall -Wextra -Wshadow -Wconversion)
+target_link_libraries(preload_shim PRIVATE ${CMAKE_DL_LIBS} Threads::Threads)
+
 # One program per *_test.cpp, named by the file, with what else the folder has linked into each; and
 # scripts, run with bash against the built programs.
 foreach(kind property integration isolation crash)
@@ -112,6 +119,10 @@ foreach(kind property integration isolation crash)
   foreach(source IN LISTS sources)
     cmake_path(GET source STEM name)
     aether_test(${name} KIND ${kind} LABELS ${kind} SOURCES ${source} LINK ${linked})
+    if(name STREQUAL "preload_test")
+      add_dependencies(${name} preload_shim)
+      target_compile_definitions(${name} PRIVATE AETHER_PRELOAD_SHIM="$<TARGET_FILE:preload_shim>")
+    endif()
     if(TARGET aether_cli)
       add_dependencies(${name} aether_cli)  # A test may start the command as a child process.
     endif()
@@ -136,7 +147,6 @@ if(AETHER_TRACE)
 endif()
 
 # Programs in C: the C interface, from where it is used. Each works in a fresh directory that it is given.
-enable_language(C)
 file(GLOB c_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/integration/*_test.c")
 foreach(source IN LISTS c_tests)
   cmake_path(GET source STEM name)

@@ -173,6 +173,13 @@ Result<bool> SimOs::exists(const std::string& path) {
   return there;
 }
 
+Result<uint64_t> SimOs::free_bytes(const std::string& /*path*/) {
+  os::LockGuard lock(mutex_);
+  if (disk_.capacity_bytes() == UINT64_MAX) return UINT64_MAX;
+  const uint64_t used = disk_.used_bytes();
+  return disk_.capacity_bytes() > used ? disk_.capacity_bytes() - used : 0;
+}
+
 Result<void> SimOs::sync_directory(const std::string& path) {
   const Step step{.kind = StepKind::sync_directory, .path = path, .changes_disk = true};
   if (const int errnum = begin(step)) {

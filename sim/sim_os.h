@@ -96,6 +96,7 @@ class SimOs final : public os::Os {
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<std::vector<std::string>> list(const std::string& path) override;
   Result<bool> exists(const std::string& path) override;
+  Result<uint64_t> free_bytes(const std::string& path) override;
   Result<void> sync_directory(const std::string& path) override;
   /// Transfers run at once, in an order of the seed; they come back in another, sometimes not all at
   /// the first `complete`.

@@ -113,16 +113,26 @@ Result<void> DataFile::ensure_capacity(uint64_t pages) {
   if (step < kGrowthMin) step = kGrowthMin;
   if (step > kGrowthMax) step = kGrowthMax;
   const uint64_t target = pages > now + step ? pages : now + step;
-  Result<void> grown = file_->allocate(now * page_bytes_, (target - now) * page_bytes_);
-  if (!grown && target > pages && grown.error().code() == Code::no_space) {
-    // The step was a convenience: on a nearly full file system take just what is needed.
-    grown = file_->allocate(now * page_bytes_, (pages - now) * page_bytes_);
-    if (!grown) return grown;
-    capacity_pages_.store(pages, std::memory_order_relaxed);
-    return {};
+  Result<void> grown = grow(now, target);
+  // The step was a convenience: on a nearly full file system take just what is needed.
+  if (!grown && target > pages && grown.error().code() == Code::no_space) grown = grow(now, pages);
+  return grown;
+}
+
+Result<void> DataFile::grow(uint64_t from, uint64_t to) {
+  const uint64_t bytes = (to - from) * page_bytes_;
+  if (leave_free_ != 0) {
+    AETHER_TRY_ASSIGN(const uint64_t left, os_->free_bytes(file_->path()));
+    if (left < leave_free_ || left - leave_free_ < bytes) {
+      return Error(Code::no_space,
+                   file_->path() + ": to grow by " + std::to_string(bytes) +
+                       " bytes would leave less than the " + std::to_string(leave_free_) +
+                       " on the file system that the log needs to go on: free space on the file "
+                       "system, or remove rows, then try again");
+    }
   }
-  if (!grown) return grown;
-  capacity_pages_.store(target, std::memory_order_relaxed);
+  AETHER_TRY(file_->allocate(from * page_bytes_, bytes));
+  capacity_pages_.store(to, std::memory_order_relaxed);
   return {};
 }
 

@@ -32,7 +32,13 @@ class DataFile {
   /// Writes `count` contiguous sealed pages from `first` on.
   Result<void> write(PageId first, const void* pages, uint64_t count);
   Result<void> sync();
-  /// Makes room for at least `pages` pages, in steps that grow with the file.
+  /// From now on ensure_capacity leaves the last `bytes` of the file system to others: the log must go on where data
+  /// cannot. `os` must outlive the file.
+  void leave_free(uint64_t bytes, os::Os& os) noexcept {
+    leave_free_ = bytes;
+    os_ = &os;
+  }
+  /// Makes room for at least `pages` pages, in steps that grow with the file. Errors: no_space; then no space is kept.
   Result<void> ensure_capacity(uint64_t pages);
   /// The file may have grown by writes behind its end: redo does that.
   Result<void> refresh_capacity();
@@ -52,7 +58,11 @@ class DataFile {
   DataFile(std::unique_ptr<os::File> file, uint32_t page_bytes, uint64_t environment_id,
            uint64_t capacity_pages) noexcept;
 
+  Result<void> grow(uint64_t from, uint64_t to) AETHER_REQUIRES(growth_mutex_);
+
   std::unique_ptr<os::File> file_;
+  os::Os* os_ = nullptr;  ///< Set with leave_free_.
+  uint64_t leave_free_ = 0;
   const uint32_t page_bytes_;
   const uint64_t environment_id_;
   std::atomic<uint64_t> capacity_pages_;

@@ -96,7 +96,7 @@ Result<void> write_run(TransactionImpl& txn, const BatchReader& run) {
   if (Result<void> usable = check_store(store, env); !usable)
     return in_entry(run.first(), std::move(usable).error());
   AETHER_TRY(env.check_log_share(txn.context()));
-  env.pace_log();
+  AETHER_TRY(env.pace_log(run.mode(0) == index::WriteMode::remove));
   const std::span<const Bytes> keys = run.keys();
   if (keys.size() > 1) store.tree().prefetch(keys);
   for (size_t i = 0; i < keys.size(); ++i) {

@@ -167,7 +167,7 @@ Result<void> EnvImpl::finish_drop(const std::string& hidden_name, const Catalogu
   buffer::LogContext system;
   system.stream = stream_of_caller();
   for (bool more = true; more;) {
-    pace_log();
+    AETHER_TRY(pace_log(true));
     AETHER_TRY_ASSIGN(more, tree.drop_last_leaf(system));
   }
   // The root's page goes with the entry, in one commit.

@@ -37,29 +37,54 @@ Result<void> EnvImpl::check_log_share(const txn::TransactionContext& txn) const 
                    "): commit or abort it, and split the work or raise the option");
 }
 
-void EnvImpl::pace_log() noexcept {
+/// The disk has no room for the log's next segment. A checkpoint lets go of older ones, which are used again. If that is not
+/// enough, what makes the data grow is refused while the current segment still has room for those who commit, roll back
+/// and remove.
+Result<void> EnvImpl::make_log_room(bool frees) {
+  {
+    os::LockGuard lock(log_room_mutex_);
+    if (!log_->is_short_of_space()) return {};  // Somebody else has found some.
+    AETHER_TRY(checkpoint_now(~LogPosition{0}, false));
+    log_->retry_next_segment();
+    if (!log_->is_short_of_space()) return {};
+  }
+  constexpr uint64_t kShareOfAll = 4, kShareOfRemovals = 8;
+  const uint64_t segment = options_.log_segment_bytes;
+  if (log_->room() >= segment / (frees ? kShareOfRemovals : kShareOfAll)) return {};
+  return Error(
+      Code::no_space,
+      home_ + "/log: the file system has no room for another segment of " +
+          std::to_string(segment) +
+          " bytes: free space, or end transactions that are open for long; writing goes on "
+          "by itself then");
+}
+
+Result<void> EnvImpl::pace_log(bool frees) {
+  if (log_->is_short_of_space()) [[unlikely]]
+    AETHER_TRY(make_log_room(frees));
   const uint64_t used = log_bytes_to_redo();
   if (used < options_.log_bytes_max / kTriggerDivisor) [[likely]]
-    return;
+    return {};
   if (!checkpointer_) {
     // An error of the disk shows in check_writable; there is nothing to wait for here.
     const LogPosition keep = options_.log_bytes_max / kTriggerDivisor / 2;
     static_cast<void>(
         checkpoint_now(log_->append_position() - std::min(keep, used), false).has_value());
-    return;
+    return {};
   }
   if (!checkpoint_requested_.exchange(true, std::memory_order_relaxed)) {
     os::LockGuard lock(checkpointer_mutex_);
     checkpoint_wanted_ = true;
     checkpointer_wake_.notify_one();
   }
-  if (used < options_.log_bytes_max) return;
+  if (used < options_.log_bytes_max) return {};
   // Writers outrun the disk: wait for one round, no longer.
   os::LockGuard lock(checkpointer_mutex_);
   if (!stop_ && checkpoint_wanted_) {
     constexpr uint64_t kPatienceNs = 100'000'000;
     checkpointer_done_.wait_for(checkpointer_mutex_, kPatienceNs);
   }
+  return {};
 }
 
 void EnvImpl::run_checkpointer() {

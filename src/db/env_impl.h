@@ -122,8 +122,9 @@ class EnvImpl {
   bool is_closed() const noexcept { return closed_.load(std::memory_order_relaxed) || !is_here(); }
   /// Errors: failed (a write or sync failed before), invalid_argument (opened read-only).
   Result<void> check_writable() const;
-  /// Before a write: lets a checkpoint begin when the log has grown, waits for it when it has grown too far.
-  void pace_log() noexcept;
+  /// Before a write: lets a checkpoint begin when the log has grown, waits for it when it has grown too far. `frees`: it is
+  /// one that gives space back. Errors: no_space (there is no room for more log; nothing has been written).
+  Result<void> pace_log(bool frees = false);
   /// Before a write of an open transaction: its first record keeps the log. Errors: too_large.
   Result<void> check_log_share(const txn::TransactionContext& txn) const;
   /// A rollback could not be finished: nothing more is written; the next open finishes it.
@@ -189,6 +190,7 @@ class EnvImpl {
   Result<void> checkpoint_now(LogPosition flush_below, bool closing);
   Result<void> write_control(LogPosition redo, LogPosition start, LogPosition durable, bool clean);
   void run_checkpointer();
+  Result<void> make_log_room(bool frees);
   uint64_t log_bytes_used() const noexcept;
   uint64_t log_bytes_to_redo() const noexcept;
 
@@ -245,6 +247,7 @@ class EnvImpl {
   mutable os::Mutex failure_mutex_;
   std::string failure_;
 
+  os::Mutex log_room_mutex_;  ///< One writer at a time looks for room; before checkpoint_mutex_.
   // The checkpointer thread.
   os::Mutex checkpointer_mutex_;
   os::CondVar checkpointer_wake_;

@@ -96,6 +96,8 @@ Result<void> EnvImpl::open_files() {
   AETHER_TRY(recovery::check_control_age(reader_options(), state.epoch, os_));
   AETHER_TRY_ASSIGN(data_, buffer::DataFile::open(home_ + "/data", state.page_bytes,
                                                   state.environment_id, !options_.read_only, os_));
+  constexpr uint64_t kSegmentsLeft = 2;  // One to go on in, one for the next life to begin in.
+  data_->leave_free(kSegmentsLeft * state.segment_bytes, os_);
   if (options_.read_only) {
     if (!state.clean) {
       return Error(Code::unsupported,
@@ -155,7 +157,10 @@ Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
   AETHER_TRY_ASSIGN(const std::vector<uint64_t> segments, wal::list_segments(home_ + "/log", os_));
   const uint64_t next_segment = std::max(segments.empty() ? 1 : segments.back() + 1,
                                          end.position / state.segment_bytes + 1);
-  const wal::LogStart start{.epoch = state.epoch + 1, .segment = next_segment, .lsn = end.cut};
+  const wal::LogStart start{.epoch = state.epoch + 1,
+                            .segment = next_segment,
+                            .lsn = end.cut,
+                            .older_needed = !state.clean};
   AETHER_TRY_ASSIGN(log_, wal::Log::create(log_options(), start, os_));
   const LogPosition begin = next_segment * state.segment_bytes;
   if (state.clean) {

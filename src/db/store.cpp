@@ -117,7 +117,7 @@ Result<void> StoreImpl::write_in(TransactionImpl& txn, index::WriteMode mode, By
   AETHER_TRY(check_writable());
   AETHER_TRY(txn.check_writable());
   AETHER_TRY(env_.check_log_share(txn.context()));
-  env_.pace_log();
+  AETHER_TRY(env_.pace_log(mode == index::WriteMode::remove));
   AETHER_TRY(tree_.write(txn.context(), mode, key, value));
   return {};
 }
@@ -126,7 +126,7 @@ Result<void> StoreImpl::write_in(TransactionImpl& txn, index::WriteMode mode, By
 Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes value) {
   AETHER_TRY(check_writable());
   AETHER_TRY(env_.check_writable());
-  env_.pace_log();
+  AETHER_TRY(env_.pace_log(mode == index::WriteMode::remove));
   index::Services& services = env_.services();
   txn::TransactionContext single;
   single.single_record = true;

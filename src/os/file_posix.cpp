@@ -136,15 +136,19 @@ Result<void> PosixFile::truncate(uint64_t size) {
 Result<void> PosixFile::allocate(uint64_t offset, uint64_t size) {
   if (size == 0) return {};
   AETHER_TRY(check_process("allocate"));
+  AETHER_TRY_ASSIGN(const uint64_t old_size, this->size());
   if (uninterrupted([&] { return ::fallocate(fd_, 0, to_off(offset), to_off(size)); }) == 0) {
     return {};
   }
   if (errno != EOPNOTSUPP && errno != ENOSYS) {
-    return os_error_at(errno, "allocate", path_, offset, size);
+    const int errnum = errno;
+    // ext4 and others keep what they had found before the space ran out: the last of a full disk, which others need.
+    Result<void> restored = truncate(old_size);
+    static_cast<void>(restored);  // The first error is the one to tell.
+    return os_error_at(errnum, "allocate", path_, offset, size);
   }
   // No fallocate here: bytes beyond the end are written as zeros. Holes before the end stay holes,
   // because filling them could race with somebody's write.
-  AETHER_TRY_ASSIGN(const uint64_t old_size, this->size());
   const uint64_t end = offset + size;
   if (end <= old_size) return {};
   Result<void> written = write_zeros(old_size, end);

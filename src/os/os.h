@@ -49,7 +49,7 @@ class File {
   virtual Result<uint64_t> size() = 0;
   virtual Result<void> truncate(uint64_t size) = 0;
   /// Reserves space for [offset, offset + size) and grows the file to it; new bytes read as zero.
-  /// no_space if there is none; then nothing has changed that matters.
+  /// no_space if there is none; then nothing has changed, and no space is kept.
   virtual Result<void> allocate(uint64_t offset, uint64_t size) = 0;
   /// Takes an exclusive lock on the file for this open file description, without waiting. False: somebody
   /// else holds it. Gone when the file is closed, also by the death of the process.
@@ -105,6 +105,8 @@ class Os {
   /// Names (not paths) in the directory, without "." and "..", ascending.
   virtual Result<std::vector<std::string>> list(const std::string& path) = 0;
   virtual Result<bool> exists(const std::string& path) = 0;
+  /// What the file system of `path` has left for this user. A body that does not know: UINT64_MAX.
+  virtual Result<uint64_t> free_bytes(const std::string& path);
   /// Makes the names in the directory durable: creations, renames and removals before this call.
   virtual Result<void> sync_directory(const std::string& path) = 0;
 

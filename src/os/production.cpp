@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -78,6 +79,7 @@ class Production final : public Os {
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<std::vector<std::string>> list(const std::string& path) override;
   Result<bool> exists(const std::string& path) override;
+  Result<uint64_t> free_bytes(const std::string& path) override;
   Result<void> sync_directory(const std::string& path) override;
   Result<std::unique_ptr<IoQueue>> make_io_queue(uint32_t depth, IoMode mode) override;
 
@@ -149,6 +151,12 @@ Result<bool> Production::exists(const std::string& path) {
   return os_error(errno, "stat", path);
 }
 
+Result<uint64_t> Production::free_bytes(const std::string& path) {
+  struct statvfs info {};
+  if (::statvfs(path.c_str(), &info) != 0) return os_error(errno, "statvfs", path);
+  return uint64_t{info.f_bavail} * info.f_frsize;
+}
+
 Result<void> Production::sync_directory(const std::string& path) {
   const int fd = open_directory(path);
   if (fd < 0) return os_error(errno, "open directory", path);
@@ -202,6 +210,8 @@ Result<std::unique_ptr<Thread>> Production::spawn(const std::string& name,
 }
 
 }  // namespace
+
+Result<uint64_t> Os::free_bytes(const std::string& /*path*/) { return UINT64_MAX; }
 
 Result<std::unique_ptr<Listener>> Os::listen(const std::string& path) {
   return Error(Code::unsupported, path + ": no sockets here");

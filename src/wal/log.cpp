@@ -69,6 +69,7 @@ Result<void> Log::open() {
                                                    .segment_bytes = options_.segment_bytes,
                                                    .epoch = start_.epoch},
                                                   start_.segment, os_));
+  if (!start_.older_needed) AETHER_TRY(segments_->release_before(start_.segment));
   AETHER_TRY_ASSIGN(file_, segments_->take(start_.segment));
   segment_.store(start_.segment, std::memory_order_relaxed);
   next_position_ = start_.segment * options_.segment_bytes + kSegmentHeaderBytes;
@@ -251,6 +252,12 @@ Result<void> Log::release_before(LogPosition position) {
   const uint64_t ended = position /
                          options_.segment_bytes;  // Segments below this number end there.
   return segments_->release_before(std::min(ended, current_segment()));
+}
+
+uint64_t Log::room() const noexcept {
+  const LogPosition end = (current_segment() + 1) * options_.segment_bytes;
+  const LogPosition used = append_position() + bytes_not_durable();
+  return used < end ? end - used : 0;
 }
 
 uint64_t Log::current_segment() const noexcept { return segment_.load(std::memory_order_acquire); }

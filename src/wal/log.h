@@ -57,6 +57,8 @@ struct LogStart {
   uint32_t epoch = 1;
   uint64_t segment = 1;
   LsnVector lsn = {};  ///< First LSN of each stream; at least kFirstLsn.
+  bool
+      older_needed = true;  ///< Off: nothing in older segments counts; they are used again at once.
 };
 
 /// Space for one record, between reserve and publish.
@@ -139,6 +141,17 @@ class Log {
   /// Lets go of segments that end at or below `position`: they are recycled or removed. Those of earlier
   /// epochs too. Errors: io_error; the log goes on, and the next call tries again.
   Result<void> release_before(LogPosition position);
+  // The end of the space. The next segment is prepared ahead; where the disk has no room for it, the log goes on in the
+  // current one, and when that is full too it fails. Before that a checkpoint can let go of older segments.
+
+  /// There was no room for the next segment. Never without a background thread. Cost: one load.
+  bool is_short_of_space() const noexcept {
+    return short_of_space_.load(std::memory_order_relaxed);
+  }
+  /// Tries again, on the caller. Any thread.
+  void retry_next_segment();
+  /// So many bytes of records fit into the current segment, about.
+  uint64_t room() const noexcept;
   /// Names and positions never reused: the number of the segment being written.
   uint64_t current_segment() const noexcept;
 
@@ -182,7 +195,8 @@ class Log {
 
   // The flush step (log_flush.cpp).
   Step flush_step() AETHER_REQUIRES(turn_);
-  Gathered gather() AETHER_REQUIRES(turn_);
+  Gathered gather(uint64_t room) AETHER_REQUIRES(turn_);
+  Gathered gather_what_fits() AETHER_REQUIRES(turn_);
   uint64_t build_block(const Gathered& gathered, LogPosition position) AETHER_REQUIRES(turn_);
   Result<void> write_block(const Gathered& gathered) AETHER_REQUIRES(turn_);
   Result<void> switch_segment() AETHER_REQUIRES(turn_);
@@ -224,6 +238,7 @@ class Log {
   /// The background thread was asked to prepare this one, and has not yet if segment_wanted_ is set.
   uint64_t asked_segment_ AETHER_GUARDED_BY(turn_) = 0;
   std::atomic<bool> segment_wanted_{false};
+  std::atomic<bool> short_of_space_{false};
   std::atomic<uint64_t> segment_{0};
   std::atomic<uint64_t> bytes_written_{0};
   std::atomic<uint64_t> flushes_{0};

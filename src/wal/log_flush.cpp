@@ -19,7 +19,7 @@ constexpr uint64_t kNanosecondsPerMillisecond = 1'000'000;
 
 Log::Step Log::flush_step() {
   if (failed()) return Step::failed;
-  const Gathered gathered = gather();
+  const Gathered gathered = gather_what_fits();
   if (gathered.payload == 0) return Step::empty;
   if (const Result<void> written = write_block(gathered); !written) {
     fail(written.error());
@@ -29,11 +29,21 @@ Log::Step Log::flush_step() {
   return Step::wrote;
 }
 
+// Without room for another segment, what fits into this one: a smaller block rather than the end of the log.
+Log::Gathered Log::gather_what_fits() {
+  const uint64_t overhead = block_overhead(options_.streams);
+  const uint64_t most = options_.block_bytes_max - overhead;
+  const uint64_t left = (current_segment() + 1) * options_.segment_bytes - next_position_;
+  if (!is_short_of_space() || left >= options_.block_bytes_max || left <= overhead)
+    return gather(most);
+  const Gathered gathered = gather(left - overhead);
+  return gathered.payload != 0 ? gathered : gather(most);
+}
+
 // Finds what is published. append_position_ is this block's position, or, if it will not fit there, a
 // lower bound of it: whoever read it before appending a record that we take now has not read too much.
-Log::Gathered Log::gather() {
+Log::Gathered Log::gather(uint64_t room) {
   Gathered gathered;
-  uint64_t room = options_.block_bytes_max - block_overhead(options_.streams);
   for (uint32_t i = 0; i < options_.streams; ++i) {
     const uint32_t s = (first_stream_ + i) % options_.streams;
     gathered.run[s] = rings_[s].published_run(room);
@@ -112,6 +122,7 @@ Result<void> Log::switch_segment() {
   next_position_ = next * options_.segment_bytes + kSegmentHeaderBytes;
   segment_.store(next, std::memory_order_release);
   segment_wanted_.store(false);
+  short_of_space_.store(false, std::memory_order_relaxed);
   return {};
 }
 
@@ -245,6 +256,15 @@ void Log::wake_writer() noexcept {
 void Log::prepare_next_segment() {
   const Result<bool> more = segments_->prepare_step(current_segment() + 1);
   if (!more || !*more) segment_wanted_.store(false);
+  if (more || more.error().code() == Code::no_space)
+    short_of_space_.store(!more, std::memory_order_relaxed);
+}
+
+void Log::retry_next_segment() {
+  const uint64_t next = current_segment() + 1;
+  Result<bool> more = true;
+  while (more && *more) more = segments_->prepare_step(next);
+  if (more) short_of_space_.store(false, std::memory_order_relaxed);
 }
 
 }  // namespace aether::wal

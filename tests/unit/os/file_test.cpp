@@ -25,6 +25,8 @@ struct Kernel {
   size_t transfer_bytes_max = SIZE_MAX;
   bool interrupt_every_second_call = false;
   bool has_fallocate = true;
+  bool is_full =
+      false;  ///< fallocate finds half of what is asked for, keeps it, and says ENOSPC: as ext4 does.
   int calls = 0;
 
   bool interrupts() { return interrupt_every_second_call && ++calls % 2 == 1; }
@@ -45,6 +47,10 @@ extern "C" ssize_t pwrite(int fd, const void* data, size_t size, off_t offset) {
 
 extern "C" int fallocate(int fd, int mode, off_t offset, off_t size) {
   if (!kernel.has_fallocate) return errno = EOPNOTSUPP, -1;
+  if (kernel.is_full) {
+    syscall(SYS_fallocate, fd, mode, offset, size / 2);
+    return errno = ENOSPC, -1;
+  }
   return static_cast<int>(syscall(SYS_fallocate, fd, mode, offset, size));
 }
 
@@ -179,6 +185,23 @@ TEST_F(File, AllocateGrowsWithZerosAndKeepsWhatIsThere) {
     ASSERT_TRUE(file->allocate(0, 10));  // Never shrinks.
     EXPECT_EQ(*file->size(), 300'001u);
   }
+}
+
+// What it has found before the space ran out is given back: it is the last of a full disk, which others need.
+TEST_F(File, AllocateThatFailsKeepsNoSpace) {
+  auto file = *production().open(t_ / "f", kMake);
+  ASSERT_TRUE(file->allocate(0, 65'536));
+  struct stat before;
+  ASSERT_EQ(::stat((t_ / "f").c_str(), &before), 0);
+  kernel.is_full = true;
+  const Result<void> failed = file->allocate(65'536, 1 << 20);
+  kernel.is_full = false;
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code(), Code::no_space);
+  struct stat after;
+  ASSERT_EQ(::stat((t_ / "f").c_str(), &after), 0);
+  EXPECT_EQ(after.st_size, before.st_size);
+  EXPECT_EQ(after.st_blocks, before.st_blocks);
 }
 
 TEST_F(File, AllocateWithoutFallocateWorksOnDirectFiles) {
