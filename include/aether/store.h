@@ -152,7 +152,7 @@ class KvStore {
   /// Fills an empty store from keys that `next` yields in strictly ascending order, with packed pages
   /// and little log. `next` sets key and value and returns false at the end. All or nothing: after an
   /// error or a crash the store is empty. Errors: invalid_argument (names the key that is out of
-  /// order), exists (the store is not empty), those of put.
+  /// order), exists (the store is not empty), busy (transactions have locks in it), those of put.
   Result<uint64_t> bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next);
 
   const std::string& name() const noexcept;

@@ -289,22 +289,18 @@ Result<uint64_t> KvStore::bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> 
   AETHER_TRY(impl_->check_writable());
   db::EnvImpl& env = impl_->env();
   AETHER_TRY(env.check_writable());
-  if (impl_->tree().has_lockers()) {
-    return Error(Code::busy, "store '" + name() +
-                                 "': transactions have locks in it: retry when they have ended");
-  }
   index::Services& services = env.services();
   buffer::LogContext context;
   context.stream = env.stream_of_caller();
   // Open while the rows are made: a snapshot of that time does not see them.
-  AETHER_TRY_ASSIGN(const TxnId id, services.transactions.open());
+  AETHER_TRY_ASSIGN(context.txn, services.transactions.open());
   Result<uint64_t> rows = impl_->tree().bulk_load(
-      context, id, [&](Bytes& key, Bytes& value) -> Result<bool> { return next(key, value); });
+      context, [&](Bytes& key, Bytes& value) -> Result<bool> { return next(key, value); });
   if (!rows) {
-    services.transactions.forget(id);
-    return rows;
+    services.transactions.forget(context.txn);
+    return std::move(rows).error().with_context("store '" + name() + "'");
   }
-  services.transactions.end(id, context.lsn_vector);
+  services.transactions.end(context.txn, context.lsn_vector);
   Result<void> durable = services.log.wait_durable(context.lsn_vector);
   env.run_completions();
   AETHER_TRY(std::move(durable));

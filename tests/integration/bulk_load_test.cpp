@@ -134,5 +134,33 @@ TEST_F(BulkLoad, ABadInputLeavesTheStoreEmpty) {
   expect_whole();
 }
 
+// A lock on a range holds for rows that are not there yet, also where it was taken while the load made its pages.
+TEST_F(BulkLoad, ALockInTheStoreIsRespected) {
+  const Rows rows{{"a", "1"}, {"b", "2"}};
+  for (const bool meanwhile : {false, true}) {
+    Transaction txn = env_->begin().value();
+    const auto lock = [&] {
+      ASSERT_TRUE(
+          store().lock_range(txn, {.begin = "a", .end = "c"}, LockMode::shared).has_value());
+    };
+    if (!meanwhile) lock();
+    int given = 0;
+    const Result<uint64_t> loaded = store().bulk_load([&](Bytes& key, Bytes& value) {
+      if (meanwhile && given == 0) lock();
+      key = given == 0 ? "a" : "b";
+      value = "v";
+      return given++ < 2;
+    });
+    ASSERT_FALSE(loaded.has_value());
+    EXPECT_EQ(loaded.error().code(), Code::busy);
+    EXPECT_EQ(given == 0, !meanwhile);
+    ASSERT_TRUE(txn.commit().has_value());
+    expect_rows(store(), {});
+    expect_whole();
+  }
+  ASSERT_TRUE(load(store(), rows).has_value());
+  expect_rows(store(), rows);
+}
+
 }  // namespace
 }  // namespace aether

@@ -107,9 +107,9 @@ class BTree {
   Result<buffer::OptimisticGuard> find_leaf(Bytes key, SeekTo where = SeekTo::key,
                                             buffer::ScanRing* ring = nullptr);
 
-  /// Fills the empty tree from a sorted run, as rows of `txn`. One record, never undone: the caller waits until
-  /// `context`'s vector is durable. Returns the number of rows.
-  Result<uint64_t> bulk_load(buffer::LogContext& context, TxnId txn,
+  /// Fills the empty tree from a sorted run, as rows of the transaction of `context`. One record, which is its commit:
+  /// the caller waits until `context`'s vector is durable. Returns the number of rows. Errors: exists, busy (locks).
+  Result<uint64_t> bulk_load(buffer::LogContext& context,
                              FunctionRef<Result<bool>(Bytes& key, Bytes& value)> next);
 
   /// Gives back the rightmost leaf, with the inner nodes that lead to nothing else and the values outside pages; the
@@ -160,6 +160,8 @@ class BTree {
                        Reading reading, bool& again);
   Result<bool> holds_reference(Bytes key, page::RecordMeta meta,
                                const page::OverflowReference& reference);
+
+  Result<void> check_loadable();
 
   // Writing (btree_write.cpp)
   Result<void> check_arguments(WriteMode mode, Bytes key, Bytes value) const;

@@ -1,5 +1,10 @@
 // Bulk load: a sorted run becomes packed pages, written to free places without a log record each. One record at the
-// end allocates them all and makes the root lead to them: before it, nothing has happened.
+// end allocates them all and makes the root lead to them: before it, nothing has happened. It is the commit of the load's
+// transaction, too: that the id stands in the log keeps it from being given out again after a crash.
+//
+// A page carries the GSN that the map of its group has when it is taken: no less than any change of its former lives, and
+// less than any of its later ones, whose allocation changes the map. So redo can tell them apart, also where the load
+// came to nothing and its pages are free with its bytes on them.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -41,7 +46,9 @@ class PageStream {
   Result<std::byte*> next(PageId& id) {
     if (used_ == extent_.count) {
       AETHER_TRY(write_extent());
+      extent_index_ = ranges_.size();  // Values take ranges, too.
       AETHER_TRY_ASSIGN(extent_, take(kExtentPages));
+      extent_gsn_ = services_.space.map_gsn(extent_.first);
       used_ = 0;
     }
     id = PageId{raw(extent_.first) + used_};
@@ -66,8 +73,8 @@ class PageStream {
       const PageId following = i + 1 < extents.size() ? extents[i + 1].first : kNoPage;
       value.remove_prefix(
           page::fill_extent({memory.data(), uint64_t{extents[i].count} * page_bytes}, page_bytes,
-                            services_.pool.data().environment_id(), extents[i].first, store_, gsn_,
-                            following, value));
+                            services_.pool.data().environment_id(), extents[i].first, store_,
+                            services_.space.map_gsn(extents[i].first), following, value));
       AETHER_TRY(
           services_.writer.write_unreferenced(extents[i].first, memory.data(), extents[i].count));
     }
@@ -107,16 +114,11 @@ class PageStream {
   }
   /// A record mentions them now.
   void keep() noexcept { ranges_.clear(); }
-  /// Above that of every former life of the pages taken so far.
-  Gsn gsn() const noexcept { return gsn_; }
 
  private:
   Result<PageRange> take(uint32_t count) {
     AETHER_TRY_ASSIGN(const PageRange range, services_.space.reserve(count, {}));
-    extent_index_ = ranges_.size();
     ranges_.push_back(range);
-    gsn_ = std::max(gsn_, services_.space.map_gsn(range.first) + 1);
-    gsn_ = std::max(gsn_, buffer::first_gsn(services_.log.epoch()));
     return range;
   }
 
@@ -125,7 +127,7 @@ class PageStream {
     const uint32_t page_bytes = services_.pool.page_bytes();
     for (uint32_t i = 0; i < used_; ++i) {
       std::byte* page = buffer_.data() + uint64_t{i} * page_bytes;
-      reinterpret_cast<page::PageHeader*>(page)->gsn = gsn_;
+      reinterpret_cast<page::PageHeader*>(page)->gsn = extent_gsn_;
       page::seal(page, page_bytes, services_.pool.data().environment_id());
     }
     return services_.writer.write_unreferenced(extent_.first, buffer_.data(), used_);
@@ -136,9 +138,9 @@ class PageStream {
   buffer::AlignedBuffer buffer_;
   std::vector<PageRange> ranges_;
   PageRange extent_;
-  size_t extent_index_ = 0;
+  Gsn extent_gsn_ = 0;
+  size_t extent_index_ = 0;  ///< Of it in `ranges_`.
   uint32_t used_ = 0;
-  Gsn gsn_ = 0;
 };
 
 /// One level of the tree while it is built: the node that is being filled.
@@ -264,9 +266,25 @@ class TreeBuilder {
 
 }  // namespace
 
-Result<uint64_t> BTree::bulk_load(buffer::LogContext& context, TxnId txn,
+/// Under the root's exclusive latch.
+Result<void> BTree::check_loadable() {
+  const SlottedPage root = services_.pool.node(root_);
+  if (!root.is_leaf() || root.count() != 0)
+    return Error(Code::exists, "bulk load: the store is not empty");
+  // A lock of a range holds for rows that are not there yet.
+  if (has_lockers())
+    return Error(Code::busy, "bulk load: transactions have locks in the store: retry later");
+  return {};
+}
+
+Result<uint64_t> BTree::bulk_load(buffer::LogContext& context,
                                   FunctionRef<Result<bool>(Bytes& key, Bytes& value)> next) {
-  TreeBuilder builder(services_, store_, txn);
+  {
+    const ExclusiveGuard root = ExclusiveGuard::lock(
+        root_);  // Before the work is done for nothing.
+    AETHER_TRY(check_loadable());
+  }
+  TreeBuilder builder(services_, store_, context.txn);
   std::string last_key;
   uint64_t rows = 0;
   for (Bytes key, value;; ++rows) {
@@ -285,7 +303,7 @@ Result<uint64_t> BTree::bulk_load(buffer::LogContext& context, TxnId txn,
       value = Bytes(reinterpret_cast<const char*>(&reference), sizeof reference);
       flags = page::RecordMeta::kOverflow;
     }
-    const uint64_t meta = page::RecordMeta(txn, flags).word();
+    const uint64_t meta = page::RecordMeta(context.txn, flags).word();
     std::string payload(reinterpret_cast<const char*>(&meta), sizeof meta);
     AETHER_TRY(builder.add(key, std::move(payload.append(value))));
     last_key = key;
@@ -296,19 +314,17 @@ Result<uint64_t> BTree::bulk_load(buffer::LogContext& context, TxnId txn,
 
   const ExclusiveGuard root = ExclusiveGuard::lock(root_);
   SlottedPage root_node = services_.pool.node(root_);
-  if (!root_node.is_leaf() || root_node.count() != 0) {
-    return Error(Code::exists, "bulk load: the store is not empty");
-  }
+  AETHER_TRY(check_loadable());
   const std::string image = scratch.node().image();
   const Bytes image_view = image;
   std::vector<buffer::PageRef> pages{services_.pool.ref(root_)};
   std::vector<wal::PartSpec> parts(1);
   PageParts::format(parts[0], store_, image_view);
-  context.gsn = std::max(context.gsn, builder.stream().gsn());
   buffer::SpaceManager::MapChange map = services_.space.change(buffer::SpaceOp::allocate, ranges,
                                                                context);
   map.append_to(pages, parts);
-  AETHER_TRY(buffer::log_change(services_.log, context, {}, pages, parts));
+  AETHER_TRY(
+      buffer::log_change(services_.log, context, {.flags = wal::kFlagCommits}, pages, parts));
   map.apply();
   builder.stream().keep();
   scratch.node().header().page.gsn = root_node.header().page.gsn;
