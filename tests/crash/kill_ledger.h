@@ -44,7 +44,8 @@ struct Ledger {
   std::array<std::atomic<uint64_t>, kAccounts> account_moves{};  ///< Acknowledged, per account.
   std::atomic<uint64_t> acknowledgements{0};
   std::atomic<uint64_t> aborts{0};
-  testing_support::LastWords error{};  ///< Why a child ended by itself.
+  std::atomic<uint64_t> resident_pages{0};  ///< Of the child, as of a moment ago.
+  testing_support::LastWords error{};       ///< Why a child ended by itself.
 };
 
 /// Memory that a forked child shares with its parent.

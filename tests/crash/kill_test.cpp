@@ -1,7 +1,8 @@
 // SIGKILL at any moment, on real files: what was acknowledged is there, what was not is whole or not there at all.
 // ctest: timeout=600
 //
-//   AETHER_KILLS=1000 kill_test      more kills than the 200 of a usual run
+//   AETHER_KILLS=1000 kill_test      more kills than the 80 of a usual run
+//   AETHER_SOAK_SECONDS=28800 kill_test --gtest_filter=*Soak*    lives of 20 s for so long, not 4 of a second
 //   AETHER_SEED=7 kill_test          the same choices (the moment of a kill is the machine's, all the same)
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
 #include <thread>
@@ -55,6 +58,13 @@ Result<std::vector<KvStore>> open_stores(DbEnv& env) {
 
 // --- the children ---------------------------------------------------------------------------------------
 
+uint64_t resident_pages() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t all = 0, resident = 0;
+  file >> all >> resident;
+  return resident;
+}
+
 /// Opens the environment and writes until it is killed. Tells `ready` once every writer is at work.
 [[noreturn]] void write_until_killed(const std::string& home, Ledger& ledger, uint64_t seed,
                                      int ready) {
@@ -67,9 +77,11 @@ Result<std::vector<KvStore>> open_stores(DbEnv& env) {
   for (uint64_t number = 0; number < kWriters; ++number) {
     threads.emplace_back([&, number] {
       crash::Writer writer(**env, *stores, ledger, number, seed);
+      uint64_t looks = 0;
       for (bool first = true;; first = false) {
         const Result<void> done = writer.step();
         if (!done) give_up(ledger.error, done.error());
+        if (number == 0 && looks++ % 64 == 0) ledger.resident_pages.store(resident_pages());
         if (first && at_work.fetch_add(1) + 1 == kWriters && ::write(ready, "w", 1) != 1) {
           ::_exit(4);
         }
@@ -228,6 +240,7 @@ class KillTest : public testing::Test {
     const RecoveryReport report = (*env)->recovery_report();
     EXPECT_TRUE(report.ran);
     recovery_seconds_.push_back(report.seconds);
+    log_read_ += report.log_bytes_read;
     undone_ += report.transactions_undone;
     restored_ += report.pages_restored;
     Result<std::vector<KvStore>> stores = open_stores(**env);
@@ -241,15 +254,23 @@ class KillTest : public testing::Test {
   const std::string home_ = directory_ / "env";
   crash::SharedLedger ledger_;
   std::vector<double> recovery_seconds_;
+  uint64_t bytes_on_disk() const {
+    uint64_t bytes = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(home_))
+      if (entry.is_regular_file()) bytes += entry.file_size();
+    return bytes;
+  }
+
   uint64_t undone_ = 0;
   uint64_t restored_ = 0;
+  uint64_t log_read_ = 0;
 };
 
 // Goal:   no acknowledged commit is lost, no unfinished or aborted write shows, whenever the process dies.
 // Method: a child writes with four threads and is killed 5-80 ms later, sometimes also the one that recovers; the
 //         parent opens, verifies every page, compares every row with the ledger, and the next child goes on.
 TEST_F(KillTest, NothingAcknowledgedIsLost) {
-  const uint64_t kills = number_from_environment("AETHER_KILLS", 200);
+  const uint64_t kills = number_from_environment("AETHER_KILLS", 80);
   const uint64_t seed = number_from_environment("AETHER_SEED", std::random_device()());
   std::mt19937_64 random(seed);
   uint64_t kills_of_recovery = 0;
@@ -274,12 +295,51 @@ TEST_F(KillTest, NothingAcknowledgedIsLost) {
   std::printf(
       "%llu kills and %llu during recovery; %llu acknowledged commits and %llu aborts "
       "checked; %llu transactions undone, %llu torn pages restored; recovery took %.1f ms "
-      "in the median, %.1f ms at most\n",
+      "in the median, %.1f ms at most, of %.2f MiB of log on average\n",
       static_cast<unsigned long long>(kills), static_cast<unsigned long long>(kills_of_recovery),
       static_cast<unsigned long long>(acknowledged),
       static_cast<unsigned long long>(ledger_.get()->aborts.load()),
       static_cast<unsigned long long>(undone_), static_cast<unsigned long long>(restored_),
-      recovery_seconds_[recovery_seconds_.size() / 2] * 1e3, recovery_seconds_.back() * 1e3);
+      recovery_seconds_[recovery_seconds_.size() / 2] * 1e3, recovery_seconds_.back() * 1e3,
+      static_cast<double>(log_read_) / static_cast<double>(recovery_seconds_.size() * MiB));
+}
+
+// Goal:   neither the files nor the memory of a process grow with time, however often it is killed.
+// Method: the same rows are written again and again; life after life ends by a kill; after a quarter of them, the sizes
+//         have to stay within 5%.
+TEST_F(KillTest, SoakStaysFlat) {
+  const uint64_t seconds = number_from_environment("AETHER_SOAK_SECONDS", 0);
+  const uint64_t seed = number_from_environment("AETHER_SEED", std::random_device()());
+  const uint64_t life_ms = seconds == 0 ? 1000 : 20000;
+  const uint64_t lives = seconds == 0 ? 4 : std::max<uint64_t>(4, seconds / 20);
+  std::vector<uint64_t> files, memory;
+  for (uint64_t life = 0; life < lives; ++life) {
+    SCOPED_TRACE("life " + std::to_string(life) + " with AETHER_SEED=" + std::to_string(seed));
+    ASSERT_NO_FATAL_FAILURE(run_and_kill(
+        ledger_.get()->error, std::chrono::milliseconds(life_ms),
+        [&](int ready) { write_until_killed(home_, *ledger_.get(), seed + life, ready); }));
+    memory.push_back(ledger_.get()->resident_pages.load());
+    reopen_and_inspect();
+    files.push_back(bytes_on_disk());
+    ASSERT_FALSE(HasFailure());
+  }
+  const auto highest = [](const std::vector<uint64_t>& of, size_t from, size_t to) {
+    return *std::max_element(of.begin() + static_cast<int64_t>(from),
+                             of.begin() + static_cast<int64_t>(to));
+  };
+  const size_t warm = lives / 2;
+  std::printf(
+      "%llu lives of %llu s: files %llu KiB then %llu KiB, memory %llu pages then %llu; "
+      "%llu commits\n",
+      static_cast<unsigned long long>(lives), static_cast<unsigned long long>(life_ms / 1000),
+      static_cast<unsigned long long>(highest(files, 0, warm) / KiB),
+      static_cast<unsigned long long>(highest(files, warm, lives) / KiB),
+      static_cast<unsigned long long>(highest(memory, 0, warm)),
+      static_cast<unsigned long long>(highest(memory, warm, lives)),
+      static_cast<unsigned long long>(ledger_.get()->acknowledgements.load()));
+  if (seconds == 0) return;  // Too short to be warm: the figures only.
+  EXPECT_LE(highest(files, warm, lives), highest(files, 0, warm) * 105 / 100);
+  EXPECT_LE(highest(memory, warm, lives), highest(memory, 0, warm) * 105 / 100);
 }
 
 }  // namespace

@@ -278,7 +278,7 @@ TEST_P(PreloadSensitivity, WithoutItsSyncsSomethingIsLost) {
   const uint64_t all = run(kNone, ~uint64_t{0} >> 1, seed, "load");
   uint64_t noticed = 0;
   ::setenv("AETHER_FAULT_DEAF", GetParam().file, 1);
-  for (const uint64_t tenth : {5, 7, 9}) {
+  for (const uint64_t tenth : {5u, 7u, 9u}) {
     begin_lap();
     run({"powercut", kNone.calls, "powercut"}, all * tenth / 10, seed, "load");
     Result<std::unique_ptr<DbEnv>> env = DbEnv::open(home(), options());
