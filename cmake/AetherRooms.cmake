@@ -38,9 +38,9 @@ foreach(library aether aether_static)
   add_library(Aether::${library} ALIAS ${library})
 endforeach()
 
-# The simulated body of os/: sim/*.cpp, less sim/main.cpp, which is the program aether-sim.
+# The simulated body of os/, and what stands beside the engine there: the oracle, which knows what it must answer. The
+# program aether-sim, sim/program, is made of both.
 file(GLOB sim_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/sim/*.cpp")
-list(REMOVE_ITEM sim_sources "${PROJECT_SOURCE_DIR}/sim/main.cpp")
 if(sim_sources)
   add_library(aether_simos OBJECT EXCLUDE_FROM_ALL ${sim_sources})
   target_link_libraries(aether_simos PRIVATE aether_flags)
@@ -48,3 +48,7 @@ if(sim_sources)
 else()
   add_library(aether_simos INTERFACE)
 endif()
+file(GLOB oracle_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/sim/oracle/*.cpp")
+add_library(aether_oracle STATIC EXCLUDE_FROM_ALL ${oracle_sources})
+target_link_libraries(aether_oracle PRIVATE aether_flags)
+target_include_directories(aether_oracle PRIVATE "${PROJECT_SOURCE_DIR}")

@@ -11,10 +11,10 @@ namespace aether::sim {
 using os::os_error;
 using os::os_error_at;
 
-int SimFile::begin(StepKind kind, uint64_t offset, uint64_t size, const void* data) {
+SimOs::Struck SimFile::begin(StepKind kind, uint64_t offset, uint64_t size, const void* data) {
   const bool changes = kind == StepKind::write || kind == StepKind::sync ||
                        kind == StepKind::truncate || kind == StepKind::allocate;
-  if (closed_ || (changes && kind != StepKind::sync && !flags_.write)) return EBADF;
+  if (closed_ || (changes && kind != StepKind::sync && !flags_.write)) return {EBADF};
   return os_.begin({.kind = kind,
                     .path = path_,
                     .offset = offset,
@@ -31,7 +31,7 @@ int SimFile::check(uint64_t offset, const void* data, uint64_t size) const {
 
 Result<uint64_t> SimFile::read_at(uint64_t offset, void* data, uint64_t size) {
   int errnum = check(offset, data, size);
-  if (errnum == 0) errnum = begin(StepKind::read, offset, size);
+  if (errnum == 0) errnum = begin(StepKind::read, offset, size).errnum;
   if (errnum != 0) return os_error_at(errnum, "read", path_, offset, size);
   os::LockGuard lock(os_.mutex_);
   return os_.disk_.read(inode_, offset, data, size);
@@ -40,15 +40,34 @@ Result<uint64_t> SimFile::read_at(uint64_t offset, void* data, uint64_t size) {
 Result<void> SimFile::write_at(uint64_t offset, const void* data, uint64_t size) {
   int errnum = check(offset, data, size);
   if (errnum != 0) return os_error_at(errnum, "write", path_, offset, size);
-  errnum = begin(StepKind::write, offset, size, data);
+  const SimOs::Struck struck = begin(StepKind::write, offset, size, data);
+  errnum = struck.errnum;
   os::LockGuard lock(os_.mutex_);
-  if (errnum == 0) {
+  if (struck.lost() || struck.misdirected()) {
+    errnum = write_lying(struck, offset, data, size);
+  } else if (errnum == 0) {
     errnum = os_.disk_.write(inode_, offset, data, size);
   } else if (errnum != EBADF) {
     write_some(offset, data, size);
   }
   if (errnum != 0) return os_error_at(errnum, "write", path_, offset, size);
   return {};
+}
+
+/// The file is as long as if the bytes had come where they belong; there are others there.
+int SimFile::write_lying(const SimOs::Struck& struck, uint64_t offset, const void* data,
+                         uint64_t size) {
+  const uint64_t end = offset + size;
+  if (end > os_.disk_.size(inode_)) {
+    if (const int errnum = os_.disk_.truncate(inode_, end)) return errnum;
+  }
+  const int64_t place = static_cast<int64_t>(offset) + struck.shift;
+  if (struck.lost() || place < 0) return 0;
+  // Beyond the end of the file is somebody else's place on the disk.
+  const uint64_t to = static_cast<uint64_t>(place);
+  const uint64_t size_now = os_.disk_.size(inode_);
+  if (to >= size_now) return 0;
+  return os_.disk_.write(inode_, to, data, std::min(size, size_now - to));
 }
 
 /// A failed write: some of its sectors are written, in at most 16 pieces.
@@ -69,8 +88,10 @@ void SimFile::write_some(uint64_t offset, const void* data, uint64_t size) {
 }
 
 Result<void> SimFile::sync() {
-  const int errnum = begin(StepKind::sync);
+  const SimOs::Struck struck = begin(StepKind::sync);
+  const int errnum = struck.errnum;
   if (errnum == EBADF && closed_) return os_error(errnum, "sync", path_);
+  if (struck.lost()) return {};
   os::LockGuard lock(os_.mutex_);
   if (errnum != 0) {
     if (os_.options_.fsyncgate) os_.disk_.abandon(inode_);
@@ -81,13 +102,13 @@ Result<void> SimFile::sync() {
 }
 
 Result<uint64_t> SimFile::size() {
-  if (const int errnum = begin(StepKind::stat)) return os_error(errnum, "stat", path_);
+  if (const int errnum = begin(StepKind::stat).errnum) return os_error(errnum, "stat", path_);
   os::LockGuard lock(os_.mutex_);
   return os_.disk_.size(inode_);
 }
 
 Result<void> SimFile::truncate(uint64_t size) {
-  int errnum = begin(StepKind::truncate, size);
+  int errnum = begin(StepKind::truncate, size).errnum;
   os::LockGuard lock(os_.mutex_);
   if (errnum == 0) errnum = os_.disk_.truncate(inode_, size);
   if (errnum != 0) return os_error_at(errnum, "truncate", path_, size, 0);
@@ -95,7 +116,7 @@ Result<void> SimFile::truncate(uint64_t size) {
 }
 
 Result<void> SimFile::allocate(uint64_t offset, uint64_t size) {
-  int errnum = begin(StepKind::allocate, offset, size);
+  int errnum = begin(StepKind::allocate, offset, size).errnum;
   os::LockGuard lock(os_.mutex_);
   if (errnum == 0) errnum = os_.disk_.allocate(inode_, offset, size);
   if (errnum != 0) return os_error_at(errnum, "allocate", path_, offset, size);
@@ -103,7 +124,7 @@ Result<void> SimFile::allocate(uint64_t offset, uint64_t size) {
 }
 
 Result<bool> SimFile::try_lock() {
-  if (const int errnum = begin(StepKind::lock)) return os_error(errnum, "lock", path_);
+  if (const int errnum = begin(StepKind::lock).errnum) return os_error(errnum, "lock", path_);
   os::LockGuard lock(os_.mutex_);
   const auto [holder, taken] = os_.locks_.try_emplace(inode_, this);
   return taken || holder->second == this;
@@ -111,7 +132,7 @@ Result<bool> SimFile::try_lock() {
 
 Result<void> SimFile::close() {
   if (closed_) return {};
-  const int errnum = begin(StepKind::close);
+  const int errnum = begin(StepKind::close).errnum;
   let_go();
   if (errnum != 0) return os_error(errnum, "close", path_);
   return {};

@@ -27,7 +27,10 @@ class SimFile final : public os::File {
   const std::string& path() const noexcept override { return path_; }
 
  private:
-  int begin(StepKind kind, uint64_t offset = 0, uint64_t size = 0, const void* data = nullptr);
+  SimOs::Struck begin(StepKind kind, uint64_t offset = 0, uint64_t size = 0,
+                      const void* data = nullptr);
+  int write_lying(const SimOs::Struck& struck, uint64_t offset, const void* data, uint64_t size)
+      AETHER_REQUIRES(os_.mutex_);
   /// EINVAL for a transfer that a device would refuse under O_DIRECT.
   int check(uint64_t offset, const void* data, uint64_t size) const;
   void write_some(uint64_t offset, const void* data, uint64_t size) AETHER_REQUIRES(os_.mutex_);

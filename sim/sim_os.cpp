@@ -44,32 +44,53 @@ const char* to_string(StepKind kind) noexcept {
   return "unknown";
 }
 
-SimOs::SimOs(const SimOptions& options) : SimOs(options, SimDisk(), 0) {
+SimOs::SimOs(const SimOptions& options) : SimOs(options, SimDisk(), nullptr) {
   disk_.set_capacity(options.capacity_bytes);
 }
 
-SimOs::SimOs(const SimOptions& options, SimDisk disk, uint64_t now_ns)
-    : options_(options), now_ns_(now_ns), disk_(std::move(disk)), random_(options.seed) {}
+SimOs::SimOs(const SimOptions& options, SimDisk disk, const SimOs* parent)
+    : options_(options), disk_(std::move(disk)), random_(options.seed) {
+  if (parent == nullptr) return;
+  now_ns_ = parent->now_ns_.load();
+  wall_offset_ns_ = parent->wall_offset_ns_.load();
+  wall_held_ns_ = parent->wall_held_ns_.load();
+}
 
 SimOs::~SimOs() { AETHER_ASSERT(open_files_ == 0); }
 
 // --- Steps and faults
 
-int SimOs::begin(Step step) {
+SimOs::Struck SimOs::begin(Step step) {
   step.number = steps_.fetch_add(1, std::memory_order_relaxed) + 1;
   std::shared_ptr<const std::function<void(const Step&)>> hook;
   {
     os::LockGuard lock(mutex_);
     hook = hook_;
   }
+  if (options_.observer != nullptr) options_.observer->see(step);
   if (hook != nullptr) (*hook)(step);
-  os::LockGuard lock(mutex_);
-  return strike(step);
+  Fault fault;
+  std::shared_ptr<const std::function<void(const Fault&, const Step&)>> strike_hook;
+  {
+    os::LockGuard lock(mutex_);
+    if (faults_.empty()) return {};
+    const Fault* due = due_fault(step);
+    if (due == nullptr) return {};
+    fault = *due;
+    strike_hook = strike_hook_;
+  }
+  fired_.fetch_add(1, std::memory_order_relaxed);
+  if (strike_hook != nullptr) (*strike_hook)(fault, step);
+  if (fault.effect == Effect::delay) {
+    now_ns_.fetch_add(fault.delay_ns, std::memory_order_relaxed);
+    return {};
+  }
+  return {fault.effect == Effect::fail ? fault.errnum : 0, fault.effect, fault.shift};
 }
 
-/// The errno that the fault plan has for this step. Every fault that matches counts it.
-int SimOs::strike(const Step& step) {
-  int errnum = 0;
+/// The first fault that is due at this step. Every fault that matches counts it.
+const Fault* SimOs::due_fault(const Step& step) {
+  bool found = false;
   for (PlannedFault& planned : faults_) {
     const Fault& fault = planned.fault;
     if (fault.kind != StepKind::any && fault.kind != step.kind) continue;
@@ -78,12 +99,14 @@ int SimOs::strike(const Step& step) {
       continue;
     }
     if (planned.left > 0) --planned.left;
-    if (planned.left == 0 && errnum == 0) errnum = fault.errnum;
+    if (planned.left == 0 && !found) {
+      found = true;
+      due_ = fault;
+    }
   }
   std::erase_if(faults_,
                 [](const PlannedFault& each) { return each.left == 0 && !each.fault.sticky; });
-  if (errnum != 0) fired_.fetch_add(1, std::memory_order_relaxed);
-  return errnum;
+  return found ? &due_ : nullptr;
 }
 
 void SimOs::on_step(std::function<void(const Step&)> hook) {
@@ -98,6 +121,12 @@ void SimOs::add_fault(const Fault& fault) {
   faults_.push_back({fault, fault.nth});
 }
 
+void SimOs::on_strike(std::function<void(const Fault&, const Step&)> hook) {
+  using Hook = std::function<void(const Fault&, const Step&)>;
+  os::LockGuard lock(mutex_);
+  strike_hook_ = hook ? std::make_shared<const Hook>(std::move(hook)) : nullptr;
+}
+
 void SimOs::clear_faults() {
   os::LockGuard lock(mutex_);
   faults_.clear();
@@ -107,7 +136,7 @@ void SimOs::clear_faults() {
 
 template <typename Body>
 Result<void> SimOs::run(const char* operation, const Step& step, Body body) {
-  int errnum = begin(step);
+  int errnum = begin(step).errnum;
   if (errnum == 0) {
     os::LockGuard lock(mutex_);
     errnum = body(disk_);
@@ -182,10 +211,12 @@ Result<uint64_t> SimOs::free_bytes(const std::string& /*path*/) {
 
 Result<void> SimOs::sync_directory(const std::string& path) {
   const Step step{.kind = StepKind::sync_directory, .path = path, .changes_disk = true};
-  if (const int errnum = begin(step)) {
+  const Struck struck = begin(step);
+  if (struck.lost()) return {};
+  if (struck.errnum != 0) {
     os::LockGuard lock(mutex_);
     if (options_.fsyncgate) static_cast<void>(disk_.abandon_directory(path));
-    return os_error(errnum, "sync directory", path);
+    return os_error(struck.errnum, "sync directory", path);
   }
   os::LockGuard lock(mutex_);
   if (const int errnum = disk_.sync_directory(path)) {
@@ -205,7 +236,17 @@ uint64_t SimOs::monotonic_ns() {
 }
 
 uint64_t SimOs::wall_ns() {
-  return options_.real_clock ? os::production().wall_ns() : kWallStartNs + tick();
+  if (options_.real_clock) return os::production().wall_ns();
+  const uint64_t now = tick();
+  if (const uint64_t held = wall_held_ns_.load()) return held;
+  return kWallStartNs + now + static_cast<uint64_t>(wall_offset_ns_.load());
+}
+
+void SimOs::jump_wall_clock(int64_t nanoseconds) { wall_offset_ns_ += nanoseconds; }
+
+void SimOs::hold_wall_clock(bool held) {
+  wall_held_ns_ = 0;
+  if (held) wall_held_ns_ = wall_ns();
 }
 
 void SimOs::sleep_ns(uint64_t nanoseconds) {
@@ -233,12 +274,12 @@ std::unique_ptr<SimOs> SimOs::crash(const Crash& how) {
   options.seed = Random(options_.seed ^ how.seed).next();
   ++options.process_id;
   os::LockGuard lock(mutex_);
-  return std::unique_ptr<SimOs>(new SimOs(options, disk_.crash(how), now_ns_.load()));
+  return std::unique_ptr<SimOs>(new SimOs(options, disk_.crash(how), this));
 }
 
 std::unique_ptr<SimOs> SimOs::copy() {
   os::LockGuard lock(mutex_);
-  return std::unique_ptr<SimOs>(new SimOs(options_, disk_.copy(), now_ns_.load()));
+  return std::unique_ptr<SimOs>(new SimOs(options_, disk_.copy(), this));
 }
 
 // --- For tests

@@ -27,6 +27,15 @@
 
 namespace aether::sim {
 
+struct Step;
+
+/// Sees every step of a machine, and of all that `crash` and `copy` make of it, before it is done.
+class StepObserver {
+ public:
+  virtual ~StepObserver() = default;
+  virtual void see(const Step& step) = 0;
+};
+
 struct SimOptions {
   uint64_t seed = 1;
   uint64_t capacity_bytes = UINT64_MAX;  ///< Sum of the files' sizes; beyond it: no_space.
@@ -37,6 +46,7 @@ struct SimOptions {
   bool fsyncgate = true;
   uint32_t core_count = 2;
   uint64_t process_id = 4242;
+  StepObserver* observer = nullptr;  ///< Outlives the machines. On the thread that makes the step.
 };
 
 enum class StepKind : uint8_t {
@@ -73,14 +83,26 @@ struct Step {
   bool changes_disk = false;
 };
 
-/// Makes calls fail. A failed write may have written any of its sectors; a failed sync, see
-/// SimOptions::fsyncgate; other failed calls have done nothing.
+/// What becomes of a call that a fault strikes.
+enum class Effect : uint8_t {
+  fail,  ///< It answers `errnum`. A failed write may have written any of its sectors; a failed sync, see
+         ///< SimOptions::fsyncgate; other failed calls have done nothing.
+  lose,       ///< write, sync, sync_directory: it answers ok and has done nothing.
+  misdirect,  ///< write: it answers ok, and the bytes are `shift` bytes behind where they belong.
+  delay,      ///< It takes `delay_ns` of simulated time, and is done.
+};
+
+/// Makes calls fail, or lie.
 struct Fault {
   StepKind kind = StepKind::any;
   std::string path_contains = {};  ///< Empty: every path.
   uint64_t nth = 1;                ///< The n-th matching call from now on, from 1.
   int errnum = 5;                  ///< EIO.
   bool sticky = false;             ///< All matching calls after it fail too.
+  Effect effect = Effect::fail;
+  int64_t shift =
+      4096;  ///< Of a misdirected write; a multiple of the sector. Before the file's start: lost.
+  uint64_t delay_ns = 10'000'000'000;
 };
 
 class SimOs final : public os::Os {
@@ -125,6 +147,12 @@ class SimOs final : public os::Os {
   void add_fault(const Fault& fault);
   void clear_faults();
   uint64_t faults_fired() const noexcept { return fired_.load(std::memory_order_relaxed); }
+  /// Called when a fault strikes, with no lock held. Empty: none.
+  void on_strike(std::function<void(const Fault&, const Step&)> hook);
+  /// The wall clock jumps; the monotonic one does not.
+  void jump_wall_clock(int64_t nanoseconds);
+  /// The wall clock stands still from now on, or goes on.
+  void hold_wall_clock(bool held);
 
   // What tests look at and do to the disk, behind the engine's back. No steps, no faults.
   Result<std::string> read_file(const std::string& path);
@@ -146,9 +174,18 @@ class SimOs final : public os::Os {
     uint64_t left;  ///< Matching calls until it strikes; 0: it has struck (sticky).
   };
 
-  SimOs(const SimOptions& options, SimDisk disk, uint64_t now_ns);
-  int begin(Step step) AETHER_EXCLUDES(mutex_);
-  int strike(const Step& step) AETHER_REQUIRES(mutex_);
+  /// What has struck a call; without an errnum and an effect of its own: nothing.
+  struct Struck {
+    int errnum = 0;
+    Effect effect = Effect::fail;
+    int64_t shift = 0;
+    bool lost() const { return errnum == 0 && effect == Effect::lose; }
+    bool misdirected() const { return errnum == 0 && effect == Effect::misdirect; }
+  };
+
+  SimOs(const SimOptions& options, SimDisk disk, const SimOs* parent);
+  Struck begin(Step step) AETHER_EXCLUDES(mutex_);
+  const Fault* due_fault(const Step& step) AETHER_REQUIRES(mutex_);
   /// A step whose body is one call of the disk; `operation` is the word for the message.
   template <typename Body>
   Result<void> run(const char* operation, const Step& step, Body body) AETHER_EXCLUDES(mutex_);
@@ -157,13 +194,18 @@ class SimOs final : public os::Os {
   const SimOptions options_;
   std::atomic<uint64_t> steps_{0};
   std::atomic<uint64_t> fired_{0};
-  std::atomic<uint64_t> now_ns_;
+  std::atomic<uint64_t> now_ns_{0};
+  std::atomic<int64_t> wall_offset_ns_{0};
+  std::atomic<uint64_t> wall_held_ns_{0};  ///< Not 0: what the wall clock shows.
 
   os::Mutex mutex_;
   SimDisk disk_ AETHER_GUARDED_BY(mutex_);
   Random random_ AETHER_GUARDED_BY(mutex_);
   std::vector<PlannedFault> faults_ AETHER_GUARDED_BY(mutex_);
   std::shared_ptr<const std::function<void(const Step&)>> hook_ AETHER_GUARDED_BY(mutex_);
+  std::shared_ptr<const std::function<void(const Fault&, const Step&)>> strike_hook_
+      AETHER_GUARDED_BY(mutex_);
+  Fault due_ AETHER_GUARDED_BY(mutex_);                           ///< What due_fault has found.
   std::map<Inode, const void*> locks_ AETHER_GUARDED_BY(mutex_);  ///< Who holds each file's lock.
   uint64_t open_files_ AETHER_GUARDED_BY(mutex_) = 0;
 };

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "base/trace.h"
-#include "crash/model.h"
-#include "crash/workload.h"
+#include "sim/oracle/model.h"
+#include "sim/oracle/workload.h"
 #include "sim/sim_os.h"
 
 namespace {
@@ -36,11 +36,20 @@ int main(int argc, char** argv) {
   auto disk = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = seed});
   sim::Random random(seed);
   for (uint64_t life = 0; life < lives; ++life) {
-    crash::Profile profile = crash::make_profile(seed);
+    oracle::Profile profile = oracle::make_profile(seed);
     profile.seed = seed * 1000 + life;
     profile.env.pool_bytes = 288 * KiB;  // The smallest: pages leave it.
     profile.env.log_streams = 3;
     profile.same_stream = false;
+    // What the specifications do not speak of.
+    using oracle::Operation;
+    for (const Operation each :
+         {Operation::write_batch, Operation::savepoint, Operation::rollback_to, Operation::release,
+          Operation::prepare, Operation::decide}) {
+      profile.weight(each) = 0;
+    }
+    profile.serializable_percent = 0;
+    profile.bulk_percent = 0;
     std::unique_ptr<sim::SimOs> after;
     // Into the recovery too, every second time.
     uint64_t steps_left = life % 2 == 0 ? 200 + random.below(400) : 20 + random.below(200);
@@ -53,8 +62,8 @@ int main(int argc, char** argv) {
       });
     }
     // The model starts anew with each life: this program checks nothing, TLC does.
-    crash::Model model;
-    crash::Workload workload(profile, model, *disk);
+    oracle::Model model;
+    oracle::Workload workload(profile, model, *disk);
     if (workload.open()) workload.run(operations);
     disk->on_step({});
     if (after == nullptr) {

@@ -14,7 +14,8 @@ namespace db {
 Result<VerifyReport> EnvImpl::verify(FunctionRef<void(uint64_t, uint64_t)> progress) {
   AETHER_TRY(check_open());
   if (!options_.read_only) AETHER_TRY(checkpoint());
-  std::vector<TreeRoot> roots{{"catalogue", kCatalogueStore, kCatalogueRoot}};
+  VerifyTargets targets{.roots = {{"catalogue", kCatalogueStore, kCatalogueRoot}},
+                        .values = prepared_.freed_values()};
   index::BTreeCursor cursor(*catalogue_, nullptr);
   Result<bool> more = cursor.first();
   for (; more && *more; more = cursor.next()) {
@@ -22,10 +23,10 @@ Result<VerifyReport> EnvImpl::verify(FunctionRef<void(uint64_t, uint64_t)> progr
     CatalogueEntry entry;
     if (value.size() != sizeof entry) continue;
     std::copy(value.begin(), value.end(), reinterpret_cast<char*>(&entry));
-    roots.push_back({std::string(cursor.key()), entry.id, PageId{entry.root_page}});
+    targets.roots.push_back({std::string(cursor.key()), entry.id, PageId{entry.root_page}});
   }
   if (!more) return std::move(more).error();
-  return verify_file(*data_, roots, progress);
+  return verify_file(*data_, targets, progress);
 }
 
 }  // namespace db

@@ -83,6 +83,17 @@ uint64_t PreparedTable::count() const noexcept {
   }));
 }
 
+std::vector<page::OverflowReference> PreparedTable::freed_values() const {
+  std::vector<page::OverflowReference> values;
+  os::LockGuard lock(mutex_);
+  for (const auto& [gid, entry] : entries_) {
+    if (entry.prepared == nullptr) continue;
+    const std::vector<page::OverflowReference>& freed = entry.prepared->context.freed;
+    values.insert(values.end(), freed.begin(), freed.end());
+  }
+  return values;
+}
+
 bool PreparedTable::contains(std::string_view gid) const {
   os::LockGuard lock(mutex_);
   return entries_.contains(gid);

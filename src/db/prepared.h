@@ -20,6 +20,7 @@
 #include "aether/error.h"
 #include "aether/stats.h"
 #include "os/sync.h"
+#include "page/leaf_record.h"
 #include "txn/transaction_context.h"
 
 namespace aether::db {
@@ -49,6 +50,8 @@ class PreparedTable {
   /// Those that wait for a decision, or are being decided. `now_ns`: wall clock.
   std::vector<PreparedTransaction> list(uint64_t now_ns) const;
   uint64_t count() const noexcept;
+  /// Large values that go when those that wait are committed; no row leads to them.
+  std::vector<page::OverflowReference> freed_values() const;
   /// Whether the name is taken.
   bool contains(std::string_view gid) const;
   /// The environment is closed: the next open finds them in the log.

@@ -67,7 +67,7 @@ class Verifier {
         nodes_(kBatchPages * data.page_bytes()),
         extent_(kBatchPages * data.page_bytes()) {}
 
-  VerifyReport run(const std::vector<TreeRoot>& roots);
+  VerifyReport run(const VerifyTargets& targets);
 
  private:
   // Space maps.
@@ -116,7 +116,7 @@ class Verifier {
   buffer::AlignedBuffer extent_;
 };
 
-VerifyReport Verifier::run(const std::vector<TreeRoot>& roots) {
+VerifyReport Verifier::run(const VerifyTargets& targets) {
   read_maps();
   reached_.resize(covered_);
   reached_.set(0);
@@ -125,8 +125,9 @@ VerifyReport Verifier::run(const std::vector<TreeRoot>& roots) {
   if (const Result<void> read = read_page(0, nodes_.data()); !read) {
     problem(0, std::string(read.error().message()));
   }
-  for (const TreeRoot& root : roots) walk(root);
+  for (const TreeRoot& root : targets.roots) walk(root);
   tree_ = nullptr;
+  for (const page::OverflowReference& value : targets.values) follow_value(0, value);
   compare_with_maps();
   if (more_problems_ > 0)
     report_.problems.push_back({0, "", "and " + number(more_problems_) + " more problems"});
@@ -417,7 +418,8 @@ bool Verifier::check_extent_page(const std::byte* bytes, const page::OverflowHea
       header.extent_pages != head.extent_pages || header.next_extent != head.next_extent) {
     return wrong("not page " + number(index) + " of the overflow extent at page " + number(first));
   }
-  if (header.page.store != tree_->store) {
+  // The value of a prepared transaction may have been in any.
+  if (tree_ != nullptr && header.page.store != tree_->store) {
     return wrong("it belongs to store " + number(header.page.store) + ", but a row of store " +
                  number(tree_->store) + " leads to it");
   }
@@ -433,7 +435,9 @@ bool Verifier::check_extent_page(const std::byte* bytes, const page::OverflowHea
 
 /// Notes that `from` leads to `page`. False: it must not be visited.
 bool Verifier::reach(uint64_t page, uint64_t from) {
-  const std::string source = from == 0 ? "the catalogue" : "page " + number(from);
+  const std::string source = from != 0          ? "page " + number(from)
+                             : tree_ != nullptr ? "the catalogue"
+                                                : "a prepared transaction";
   if (page == 0 || page >= covered_ || page >= data_.capacity_pages()) {
     problem(from, source + " leads to page " + number(page) + ", which is not a page of the file");
     return false;
@@ -482,10 +486,10 @@ void Verifier::problem(uint64_t page, std::string message) {
 
 }  // namespace
 
-Result<VerifyReport> verify_file(buffer::DataFile& data, const std::vector<TreeRoot>& roots,
+Result<VerifyReport> verify_file(buffer::DataFile& data, const VerifyTargets& targets,
                                  FunctionRef<void(uint64_t done, uint64_t total)> progress) {
   Verifier verifier(data, progress);
-  return verifier.run(roots);
+  return verifier.run(targets);
 }
 
 }  // namespace aether::db

@@ -11,6 +11,7 @@
 #include "aether/stats.h"
 #include "base/ids.h"
 #include "buffer/data_file.h"
+#include "page/leaf_record.h"
 
 namespace aether::db {
 
@@ -21,11 +22,18 @@ struct TreeRoot {
   PageId root = kNoPage;
 };
 
+/// What is to be proved.
+struct VerifyTargets {
+  std::vector<TreeRoot> roots;
+  /// Of prepared transactions: values that no row leads to any more, and that go with the commit.
+  std::vector<page::OverflowReference> values;
+};
+
 /// Checks that every allocated page has its checksum and its own identity; that each tree's nodes are well formed, its
 /// keys ordered and within fences, its levels right, its child fences those that the parents say; that overflow
 /// chains have the length their rows say; and that allocated and reachable pages are the same set. Problems go into
 /// the report, with the page; an error means that the check could not run (io_error on a read is a problem, too).
-Result<VerifyReport> verify_file(buffer::DataFile& data, const std::vector<TreeRoot>& roots,
+Result<VerifyReport> verify_file(buffer::DataFile& data, const VerifyTargets& targets,
                                  FunctionRef<void(uint64_t done, uint64_t total)> progress);
 
 }  // namespace aether::db

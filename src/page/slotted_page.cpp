@@ -169,6 +169,8 @@ void SlottedPage::drop_record(const Slot& slot) noexcept {
     std::memset(bytes_ + slot.offset, 0, size);
     node.heap_begin += size;
   } else {
+    // A child word may be an address by now, and what nobody reads any more is not made a page id on the way to the disk.
+    if (!is_leaf()) std::memset(bytes_ + slot.offset, 0, size);
     node.garbage += size;
   }
 }

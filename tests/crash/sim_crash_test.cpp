@@ -1,7 +1,7 @@
 // ctest: timeout=900
 //
 // The store on a simulated disk that loses power: at random I/O steps of seeded runs, and of the recoveries that
-// follow, up to three deep. Each crash is checked against the model (crash/model.h).
+// follow, up to three deep. Each crash is checked against the model (sim/oracle/model.h).
 //
 //   AETHER_CRASH_POINTS=1000000   how many crashes (10,000 by default)
 //   AETHER_SEED=42                this one run again, as a failure says
@@ -16,13 +16,15 @@
 #include <thread>
 #include <utility>
 
-#include "crash/checker.h"
-#include "crash/lying_os.h"
-#include "crash/model.h"
-#include "crash/workload.h"
+#include "sim/oracle/checker.h"
+#include "sim/oracle/lying_os.h"
+#include "sim/oracle/model.h"
+#include "sim/oracle/workload.h"
 
 namespace aether::crash {
 namespace {
+
+using namespace oracle;
 
 uint64_t from_environment(const char* name, uint64_t otherwise) {
   const char* text = std::getenv(name);
@@ -66,8 +68,8 @@ class SeededRun {
       model_.forget_tickets();
     }
     if (!problem_.empty()) return;
-    State found;
-    problem_ = checker_.check(*next->copy(), model_, random_, 0, &found);
+    Found found;
+    problem_ = checker_.check(*next->copy(), model_, random_, &found);
     model_.adopt(found);
     disk_ = std::move(next);
   }
@@ -179,14 +181,14 @@ TEST(SimCrashStore, ADropDoesNotOvertakeTheRollbackBeforeIt) {
 TEST(SimCrashModel, TellsWhatACrashMayLeaveFromWhatItMayNot) {
   const Value first = make_value(1, 40), second = make_value(2, 40), third = make_value(3, 5);
   Model model;
-  model.adopt({{"s", {{"kept", first}}}});
+  model.adopt({{{"s", {{"kept", first}}}}, {}});
   model.call({{{"s", "a"}, first}, {{"s", "b"}, first}});
   model.answer(Fate::durable);
   model.call({{{"s", "a"}, second}, {{"s", "kept"}, std::nullopt}});
   model.answer(Fate::committed);
   model.call({{{"s", "c"}, third}});
   model.answer(Fate::committed);
-  const auto state = [](const Rows& rows) { return State{{"s", rows}}; };
+  const auto state = [](const Rows& rows) { return Found{{{"s", rows}}, {}}; };
 
   const Rows without = {{"kept", first}, {"a", first}, {"b", first}};
   const Rows with_second = {{"a", second}, {"b", first}};

@@ -14,12 +14,14 @@
 #include <set>
 #include <string>
 
-#include "crash/checker.h"
-#include "crash/model.h"
-#include "crash/workload.h"
+#include "sim/oracle/checker.h"
+#include "sim/oracle/model.h"
+#include "sim/oracle/workload.h"
 
 namespace aether::crash {
 namespace {
+
+using namespace oracle;
 
 /// What can fail where; the rare calls early, so that a run meets them.
 struct FaultPlace {

@@ -13,15 +13,15 @@
 #include <optional>
 #include <string>
 
-#include "crash/checker.h"
-#include "crash/crew.h"
-#include "crash/workload.h"
 #include "isolation/bank.h"
+#include "sim/oracle/checker.h"
+#include "sim/oracle/crew.h"
+#include "sim/oracle/workload.h"
 
 namespace aether::isolation {
 namespace {
 
-using crash::CrashCounts;
+using oracle::CrashCounts;
 
 uint64_t from_environment(const char* name, uint64_t otherwise) {
   const char* text = std::getenv(name);
@@ -32,7 +32,7 @@ uint64_t from_environment(const char* name, uint64_t otherwise) {
 class BankRun {
  public:
   BankRun(uint64_t seed, const BankOptions& options, CrashCounts& counts)
-      : profile_(crash::make_profile(seed)),
+      : profile_(oracle::make_profile(seed)),
         options_(options),
         counts_(counts),
         random_(seed ^ 0xba9c),
@@ -40,7 +40,7 @@ class BankRun {
 
   /// Empty: no breach.
   std::string run() {
-    Result<std::unique_ptr<DbEnv>> env = DbEnv::open(crash::kHome, profile_.env, disk_);
+    Result<std::unique_ptr<DbEnv>> env = DbEnv::open(oracle::kHome, profile_.env, disk_);
     if (!env) return std::string(env.error().message());
     Result<Bank> bank = Bank::open(**env, options_);
     if (!bank) return std::string(bank.error().message());
@@ -49,7 +49,7 @@ class BankRun {
     watch();
     const uint64_t steps = 100 + random_.below(500);
     for (uint64_t i = 0; i < steps && problem_.empty(); ++i) {
-      crash::Crew::only().run(random_.below(crash::Crew::kWorkers), [&] { step(**env, *bank); });
+      oracle::Crew::only().run(random_.below(oracle::Crew::kWorkers), [&] { step(**env, *bank); });
     }
     disk_.on_step({});
     open_.clear();
@@ -111,7 +111,7 @@ class BankRun {
       if (burst_ == 0 && random_.below(60) == 0) burst_ = 1 + random_.below(6);
       if (burst_ == 0) return;
       --burst_;
-      const std::unique_ptr<sim::SimOs> crashed = disk_.crash(crash::pick_crash(random_));
+      const std::unique_ptr<sim::SimOs> crashed = disk_.crash(oracle::pick_crash(random_));
       problem_ = check(*crashed, 0);
     });
   }
@@ -120,7 +120,7 @@ class BankRun {
     ++counts_.crashes;
     counts_.in_recovery += depth > 0 ? 1 : 0;
     std::vector<std::unique_ptr<sim::SimOs>> again;
-    if (depth < kDepthMax && random_.percent(40)) crash::arm_recovery(os, random_, again);
+    if (depth < kDepthMax && random_.percent(40)) oracle::arm_recovery(os, random_, again, counts_);
     std::string problem = check_open(os);
     for (size_t i = 0; i < again.size() && problem.empty(); ++i) {
       problem = check(*again[i], depth + 1);
@@ -130,11 +130,11 @@ class BankRun {
   }
 
   std::string check_open(sim::SimOs& os) {
-    Result<std::unique_ptr<DbEnv>> env = DbEnv::open(crash::kHome, profile_.env, os);
+    Result<std::unique_ptr<DbEnv>> env = DbEnv::open(oracle::kHome, profile_.env, os);
     os.on_step({});
     if (!env) return "recovery: " + std::string(env.error().message());
     counts_.recoveries_with_undo += (*env)->recovery_report().transactions_undone > 0 ? 1 : 0;
-    if (std::string problem = crash::verify(**env); !problem.empty()) return problem;
+    if (std::string problem = oracle::verify(**env); !problem.empty()) return problem;
     Result<Bank> bank = Bank::open(**env, options_);
     if (!bank) return std::string(bank.error().message());
     Result<Transaction> txn = (*env)->begin({.read_only = true});
@@ -161,7 +161,7 @@ class BankRun {
     return breach.empty() ? breach : "after recovery: " + breach;
   }
 
-  const crash::Profile profile_;
+  const oracle::Profile profile_;
   const BankOptions options_;
   CrashCounts& counts_;
   sim::Random random_;

@@ -13,7 +13,7 @@ namespace {
 struct VerifyFixture : FileFixture {
   VerifyReport verify() {
     Result<VerifyReport> report = verify_file(
-        *data, {{"", 1, PageId{2}}, {"cities", kStore, PageId{kRoot}}},
+        *data, {.roots = {{"", 1, PageId{2}}, {"cities", kStore, PageId{kRoot}}}, .values = {}},
         [this](uint64_t done, uint64_t) { last_done = done; });
     EXPECT_TRUE(report.has_value());
     return *std::move(report);

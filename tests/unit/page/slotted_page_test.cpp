@@ -191,6 +191,21 @@ TEST(SlottedPage, ChildrenAreFoundByKey) {
   EXPECT_EQ(node.payload(0), child_payload(77));
 }
 
+// Goal:   the child word of a removed separator is gone: an address in memory must not reach the disk.
+// Method: remove what is not the newest record, whose bytes stay in the heap as garbage.
+TEST(SlottedPage, ARemovedChildLeavesNoWordBehind) {
+  PageBuffer page(4096);
+  SlottedPage node = page.node();
+  node.format(PageId{9}, 1, 2, Bytes("b"), Bytes("y"));
+  const uint64_t address = 0x80007fa690c7c200;
+  ASSERT_TRUE(put(node, "f", child_payload(address)));
+  ASSERT_TRUE(put(node, "m", child_payload(8)));
+  node.remove(0);
+  ASSERT_TRUE(sound(node));
+  const Bytes bytes(reinterpret_cast<const char*>(node.bytes()), node.page_bytes());
+  EXPECT_EQ(bytes.find(child_payload(address)), Bytes::npos);
+}
+
 // Goal:   any sequence of changes leaves the node that a map would have, and a sound one.
 TEST(SlottedPage, RandomChangesAgreeWithAMap) {
   for (const uint32_t page_bytes : kPageSizes) {

@@ -1,4 +1,4 @@
-// A simulated machine whose disk lies: syncs of some files say that they worked, and did nothing.
+/// A simulated machine whose disk lies: syncs of some files say that they worked, and did nothing.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,7 @@
 
 #include "sim/sim_os.h"
 
-namespace aether::crash {
+namespace aether::oracle {
 
 class LyingOs final : public os::Os {
  public:
@@ -84,4 +84,4 @@ class LyingOs final : public os::Os {
   bool begun_ = false;
 };
 
-}  // namespace aether::crash
+}  // namespace aether::oracle

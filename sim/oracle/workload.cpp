@@ -1,0 +1,226 @@
+// The dice, the answers, and the single writes; transactions are in workload_transactions.cpp, the stores and what
+// reads them in workload_stores.cpp.
+#include "sim/oracle/workload.h"
+
+#include <algorithm>
+
+#include "sim/oracle/crew.h"
+#include "sim/oracle/workload_private.h"
+
+namespace aether::oracle {
+
+Workload::Workload(const Profile& profile, Model& model, os::Os& os)
+    : profile_(profile), model_(model), os_(os), random_(profile.seed), faults_(profile.faults) {}
+
+bool Workload::open() {
+  Result<std::unique_ptr<DbEnv>> env = DbEnv::open(kHome, profile_.env, os_);
+  if (!env) {
+    problem_ = "open: " + std::string(env.error().message());
+    return false;
+  }
+  env_ = *std::move(env);
+  live_ = model_.live();
+  locked_.clear();
+  prepared_ = model_.prepared();
+  for (const auto& [gid, writes] : prepared_) {
+    for (const auto& [place, value] : writes) locked_[place] = &writes;
+  }
+  return true;
+}
+
+void Workload::run(size_t operations) {
+  for (size_t i = 0; i < operations && problem_.empty() && env_; ++i) run_one(i);
+}
+
+void Workload::run_one(uint64_t number) {
+  if (!problem_.empty() || !env_) return;
+  last_number_ = number;
+  random_ = sim::Random(sim::Random(profile_.seed).next() + number * 0xbf58476d1ce4e5b9u);
+  if (profile_.same_stream) return operate();
+  Crew::only().run(random_.below(Crew::kWorkers), [this] { operate(); });
+}
+
+void Workload::let_go() {
+  for (Open& open : open_) open.txn.reset();
+  open_ = {};
+  locked_.clear();
+  prepared_.clear();
+  env_.reset();
+}
+
+// --- Dice
+
+std::string Workload::pick_key() {
+  const uint64_t number = random_.below(profile_.keys);
+  std::string key = "k" + std::to_string(number);
+  if (number % 11 == 0) key.append(300 + number, 'p');  // Long ones make the tree deep.
+  if (number % 50 == 7) key.insert(0, 1, '\0');
+  return number == 299 ? std::string() : key;
+}
+
+/// What a writer meets at a place; null: nothing.
+const Value* Workload::row_of(const Writes& own, const Place& place) const {
+  if (const auto written = own.find(place); written != own.end())
+    return written->second ? &*written->second : nullptr;
+  const Rows& rows = live_.at(place.store);
+  const auto row = rows.find(*place.key);
+  return row == rows.end() ? nullptr : &row->second;
+}
+
+Value Workload::pick_value(const Value* old) {
+  if (old != nullptr && random_.percent(50))
+    return make_value(next_stamp(), old->bytes, old->family);
+  uint64_t bytes = 0;
+  if (random_.percent(profile_.large_percent)) {
+    bytes = random_.percent(88) ? 5000 + random_.below(20000) : random_.below(300000);
+  } else if (const uint64_t dice = random_.below(100); dice < 10) {
+    bytes = random_.below(10);
+  } else if (dice < 75) {
+    bytes = 20 + random_.below(profile_.value_bytes / 5);
+  } else {
+    bytes = profile_.value_bytes / 5 + random_.below(profile_.value_bytes);
+  }
+  return make_value(next_stamp(), static_cast<uint32_t>(bytes));
+}
+
+std::string Workload::pick_store() {
+  auto it = live_.begin();
+  std::advance(it, static_cast<int64_t>(random_.below(live_.size())));
+  return it->first;
+}
+
+Operation Workload::pick_operation() {
+  uint64_t all = 0;
+  for (const uint32_t weight : profile_.weights) all += weight;
+  uint64_t dice = random_.below(all);
+  size_t at = 0;
+  while (dice >= profile_.weights[at]) dice -= profile_.weights[at++];
+  return static_cast<Operation>(at);
+}
+
+Workload::Open* Workload::pick_open(bool active) {
+  const size_t from = random_.below(open_.size());
+  for (size_t i = 0; i < open_.size(); ++i) {
+    Open& open = open_[(from + i) % open_.size()];
+    if (open.txn.has_value() == active) return &open;
+  }
+  return nullptr;
+}
+
+std::string Workload::name_of(const Open& open) const {
+  return "transaction " + std::to_string(&open - open_.data());
+}
+
+// --- Answers
+
+void Workload::expect(bool right, const std::string& what) {
+  if (!right && problem_.empty()) problem_ = what;
+}
+
+void Workload::note_failure() { failed_ = failed_ || env_->stats().state == "failed"; }
+
+Fate Workload::fate_of(Durability durability) const {
+  return durability == Durability::none ? Fate::committed : Fate::durable;
+}
+
+// --- Operations
+
+void Workload::operate() {
+  last_ = live_.empty() ? Operation::make_store : pick_operation();
+  say("operation " + std::to_string(last_number_) + ": " + to_string(last_));
+  switch (last_) {
+    case Operation::write_alone: write_alone(); break;
+    case Operation::write_batch: write_batch(); break;
+    case Operation::begin: begin(); break;
+    case Operation::write_inside: write_inside(); break;
+    case Operation::savepoint: savepoint(); break;
+    case Operation::rollback_to: rollback_to(); break;
+    case Operation::release: release(); break;
+    case Operation::end: end(); break;
+    case Operation::prepare: prepare(); break;
+    case Operation::decide: decide(); break;
+    case Operation::read: read(); break;
+    case Operation::compare: compare(); break;
+    case Operation::checkpoint: checkpoint(); break;
+    case Operation::close: close(); break;
+    case Operation::make_store: make_store(); break;
+    case Operation::drop_store: drop_store(); break;
+  }
+  model_.poll();
+  model_.fold();
+}
+
+void Workload::write_alone() {
+  const std::string name = pick_store();
+  const std::string key = pick_key();
+  const Place place{name, key};
+  const Value* old = row_of({}, place);
+  const bool present = old != nullptr;
+  Result<KvStore> store = env_->open_store(name, {.create = false});
+  if (!went_well(store, "open_store")) return;
+  const bool removes = present && random_.percent(35);
+  const Value value = pick_value(old);
+  if (locked_.count(place) != 0) {
+    const Result<void> refused = store->put(key, "locked");
+    if (failed_ && !refused) return;
+    if (faults_ && !refused && refused.error().code() != Code::conflict) {
+      static_cast<void>(went_well(refused, "put on a locked row"));
+      return;
+    }
+    expect(!refused && refused.error().code() == Code::conflict, "no conflict on a locked row");
+    return;
+  }
+  Writes writes{{place, removes ? std::nullopt : std::optional<Value>(value)}};
+  say("  " + to_text(writes));
+  model_.call(writes);
+  const Result<void> done = removes ? store->remove(key)
+                                    : put(*store, nullptr, key, value, present);
+  answered(done, removes ? "remove" : "put", fate_of(profile_.env.durability), writes);
+}
+
+/// Some rows at once, in one transaction of the environment's own.
+void Workload::write_batch() {
+  WriteBatch batch;
+  Writes writes;
+  for (uint64_t i = 1 + random_.below(6); i > 0; --i) {
+    const Place place{pick_store(), pick_key()};
+    if (locked_.count(place) != 0) continue;
+    const Result<KvStore> store = env_->open_store(place.store, {.create = false});
+    if (!went_well(store, "open_store")) return;
+    const Value* old = row_of(writes, place);
+    const bool removes = old != nullptr && random_.percent(35);
+    const Value value = pick_value(old);
+    if (removes) {
+      batch.remove(*store, *place.key);
+    } else {
+      batch.put(*store, *place.key, bytes_of(value));
+    }
+    writes[place] = removes ? std::nullopt : std::optional<Value>(value);
+  }
+  if (writes.empty()) return;
+  say("  " + to_text(writes));
+  model_.call(writes);
+  answered(env_->write(batch), "write", fate_of(profile_.env.durability), writes);
+}
+
+Result<void> Workload::put(KvStore& store, Transaction* txn, const std::string& key,
+                           const Value& value, bool present) {
+  const std::string bytes = bytes_of(value);
+  if (random_.percent(60)) return txn ? store.put(*txn, key, bytes) : store.put(key, bytes);
+  if (present) return txn ? store.update(*txn, key, bytes) : store.update(key, bytes);
+  return txn ? store.insert(*txn, key, bytes) : store.insert(key, bytes);
+}
+
+/// These rows are others' writes now, to every snapshot that is open.
+void Workload::note_changed(const Writes& writes) {
+  for (Open& open : open_) {
+    if (!open.txn) continue;
+    open.others_committed = true;
+    if (!open.seen) continue;
+    for (const auto& [place, value] : writes) open.changed.insert(place);
+  }
+}
+
+void Workload::checkpoint() { static_cast<void>(went_well(env_->checkpoint(), "checkpoint")); }
+
+}  // namespace aether::oracle

@@ -1,0 +1,133 @@
+// Stores: made, filled, dropped, closed and opened again; and read.
+#include <algorithm>
+
+#include "sim/oracle/workload_private.h"
+
+namespace aether::oracle {
+
+void Workload::make_store() {
+  const std::string name = "s" + std::to_string(random_.below(5));
+  if (live_.count(name) != 0) return;
+  Writes writes{{{name, std::nullopt}, Value{}}};
+  say("  " + name);
+  model_.call(writes);
+  answered(env_->open_store(name), "make a store", Fate::durable, writes);
+  if (!problem_.empty() || failed_ || live_.count(name) == 0) return;
+  if (random_.percent(profile_.bulk_percent)) bulk_load(name);
+}
+
+/// Into a store that was just made: all of it is there at once, or nothing.
+void Workload::bulk_load(const std::string& name) {
+  Result<KvStore> store = env_->open_store(name, {.create = false});
+  if (!went_well(store, "open_store")) return;
+  Writes writes;
+  for (uint64_t i = 1 + random_.below(60); i > 0; --i) {
+    writes[{name, pick_key()}] = pick_value(nullptr);
+  }
+  say("  loads " + to_text(writes));
+  model_.call(writes);
+  auto next = writes.begin();
+  std::string bytes;
+  const Result<uint64_t> loaded = store->bulk_load([&](Bytes& key, Bytes& value) {
+    if (next == writes.end()) return false;
+    bytes = bytes_of(*next->second);
+    key = *next->first.key;
+    value = bytes;
+    ++next;
+    return true;
+  });
+  answered(loaded, "bulk_load", Fate::durable, writes);
+}
+
+void Workload::drop_store() {
+  if (any_open()) return end();
+  if (!prepared_.empty()) return decide();
+  if (live_.size() < 2) return make_store();
+  const std::string name = pick_store();
+  Writes writes{{{name, std::nullopt}, std::nullopt}};
+  say("  " + name);
+  model_.call(writes);
+  const Result<void> dropped = env_->drop_store(name);
+  if (!dropped && faults_) {
+    // The name goes first, then the pages: it may have been stopped in between.
+    const Result<std::vector<std::string>> names = env_->list_stores();
+    if (went_well(names, "list_stores") &&
+        std::find(names->begin(), names->end(), name) == names->end()) {
+      note_failure();
+      model_.answer(failed_ ? Fate::unknown : Fate::durable);
+      take_in(live_, writes);
+      return;
+    }
+  }
+  answered(dropped, "drop_store", Fate::durable, writes);
+}
+
+void Workload::close() {
+  for (Open& open : open_) {
+    if (open.txn) take_back(open, true);
+  }
+  const Result<void> closed = env_->close();
+  if (closed) model_.closed();
+  env_.reset();
+  model_.forget_tickets();
+  if (!faults_) {
+    expect(closed.has_value(), "close: " + (closed ? "ok" : std::string(closed.error().message())));
+    if (problem_.empty()) open();
+  } else if (closed && !open()) {
+    problem_.clear();  // With faults it may not open: the run ends here.
+  }
+}
+
+// --- Reading
+
+void Workload::read() {
+  const Place place{pick_store(), pick_key()};
+  Result<KvStore> store = env_->open_store(place.store, {.create = false});
+  if (!went_well(store, "open_store")) return;
+  const Result<std::string> got = store->get(*place.key);
+  check_row(place, got, live_[place.store]);
+  Open* open = pick_open(true);
+  if (open == nullptr || !open->seen || open->writes.count(place) != 0) return;
+  check_row(place, store->get(*open->txn, *place.key), (*open->seen)[place.store]);
+}
+
+void Workload::check_row(const Place& place, const Result<std::string>& got, const Rows& rows) {
+  const auto row = rows.find(*place.key);
+  if (!got && got.error().code() == Code::not_found) {
+    // After a failure an unknown commit, or a rollback that did not end, may show.
+    expect(failed_ || row == rows.end(), "a row is not found: " + place.key->substr(0, 12));
+  } else if (went_well(got, "get")) {
+    expect(failed_ || (row != rows.end() && parse_value(*got) == row->second),
+           "a row has another value: " + place.key->substr(0, 12));
+  }
+}
+
+/// Everything, both ways.
+void Workload::compare() {
+  if (failed_) return;
+  for (const auto& [name, rows] : live_) {
+    Result<KvStore> store = env_->open_store(name, {.create = false});
+    if (!went_well(store, "open_store")) return;
+    for (const bool reverse : {false, true}) {
+      Rows found;
+      const Result<uint64_t> count = store->scan(
+          {.begin = {}, .end = {}, .reverse = reverse}, [&](Bytes key, Bytes value) {
+            found[std::string(key)] = parse_value(value).value_or(Value{.stamp = ~uint64_t{0}});
+            return true;
+          });
+      if (!went_well(count, "scan")) return;
+      expect(*count == found.size() && found == rows, "a scan of " + name + " differs");
+    }
+  }
+  compare_doubts();
+}
+
+void Workload::compare_doubts() {
+  const Result<std::vector<PreparedTransaction>> listed = env_->prepared();
+  if (!went_well(listed, "prepared")) return;
+  bool equal = listed->size() == prepared_.size();
+  for (const PreparedTransaction& each : *listed) equal = equal && prepared_.count(each.gid) != 0;
+  expect(equal, "the list of prepared transactions differs");
+}
+
+}  // namespace aether::oracle

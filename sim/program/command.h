@@ -1,0 +1,29 @@
+/// The command line of aether-sim.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "sim/program/crash_run.h"
+
+namespace aether::program {
+
+struct Command {
+  std::string mode = "crash";
+  uint64_t seed = 1;
+  uint64_t cycles = 2000;
+  uint64_t shrink_seconds = 20;
+  bool trace_hash = false;
+  bool trace = false;
+  bool help = false;
+  RunPlan plan;  ///< What all runs have in common, but for the seed.
+};
+
+/// Nothing: a wrong call, and `wrong` says why.
+std::optional<Command> parse_command(int argc, char** argv, std::string& wrong);
+std::string usage();
+/// The command that does this run again, and nothing else.
+std::string replay_command(const RunPlan& plan);
+
+}  // namespace aether::program
