@@ -217,7 +217,7 @@ Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, 
                               ScanRing* ring, Fences fences) {
   AETHER_TRY_ASSIGN(Frame * frame, take_frame(ring));
   // The frame is nobody's until its swip is stored; optimistic readers of its old life fail to validate.
-  Result<void> read = data_.read(id, page(*frame));
+  Result<void> read = data_.read_or_repair(id, page(*frame));
   page_reads_.fetch_add(1, std::memory_order_relaxed);
   if (!read) {
     push_free(*frame);
@@ -321,7 +321,7 @@ void BufferPool::discard(ExclusiveGuard guard) noexcept {
 
 Result<Frame*> BufferPool::load_pinned(PageId id) {
   AETHER_TRY_ASSIGN(Frame * frame, take_frame(nullptr));
-  Result<void> read = data_.read(id, page(*frame));
+  Result<void> read = data_.read_or_repair(id, page(*frame));
   page_reads_.fetch_add(1, std::memory_order_relaxed);
   if (read) read = check_words(node(*frame));
   if (read && (node(*frame).lower_fence() || node(*frame).upper_fence())) {
