@@ -127,6 +127,7 @@ Result<void> EnvImpl::check_broken_pages(const recovery::RedoResult& redo) {
     Result<void> read = data_->read(id, page.data());
     const auto* header = reinterpret_cast<const page::PageHeader*>(page.data());
     if (read && header->kind == page::PageKind::overflow) continue;
+    if (may_repair() && repair_page(id, read ? header->gsn + 1 : 0).has_value()) continue;
     return Error(Code::corruption,
                  home_ + "/data: page " + std::to_string(raw(id)) +
                      " is not what the log was written for (" +
