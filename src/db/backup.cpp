@@ -161,7 +161,7 @@ Result<void> Backup::copy_run(uint64_t first, uint64_t count,
 Result<bool> Backup::read_again(uint64_t id, std::byte* page) {
   const uint32_t page_bytes = data_.page_bytes();
   for (int tries = 0; tries < kReadsMax; ++tries) {
-    if (page::check(page, page_bytes, data_.environment_id(), PageId{id})) return true;
+    if (data_.check(PageId{id}, page)) return true;
     if (page::is_zero(page, page_bytes)) return false;
     if (tries > 2) os_.sleep_ns(kReadAgainNs);
     AETHER_TRY(data_.read_raw(PageId{id}, page));

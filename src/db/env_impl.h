@@ -181,6 +181,7 @@ class EnvImpl {
   Result<void> open_files();
   Result<void> check_first_pages();
   Result<void> check_segment_numbers();
+  Result<void> open_tags();
   Result<void> open_parts(const wal::LogStart& start);
   Result<void> open_pool(TxnId next_txn);
   Result<void> open_catalogue();
@@ -201,6 +202,7 @@ class EnvImpl {
 
   // Checkpoints (checkpoint.cpp).
   Result<void> checkpoint_now(LogPosition flush_below, bool closing);
+  Result<void> write_tags();
   Result<void> write_control(LogPosition redo, LogPosition start, LogPosition durable, bool clean);
   void run_checkpointer();
   Result<void> make_log_room(bool frees);

@@ -1,4 +1,5 @@
 // Recovery of an environment: the log's end and its fence, redo, then undo through the indexes.
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -13,10 +14,13 @@ namespace aether::db {
 Result<void> EnvImpl::recover() {
   const uint64_t begin_ns = os_.monotonic_ns();
   recovery_report_.ran = true;
-  AETHER_TRY_ASSIGN(recovery_report_.pages_restored,
+  AETHER_TRY_ASSIGN(const buffer::AreaReport area,
                     buffer::restore_torn_pages(home_ + "/doublewrite", *data_, os_));
+  recovery_report_.pages_restored = area.pages_restored;
+  wal::LogReaderOptions to_end = reader_options();
+  to_end.known_durable = std::max(to_end.known_durable, area.log_durable);
   AETHER_TRY_ASSIGN(const recovery::LogEnd end,
-                    recovery::find_log_end(reader_options(), control_->state(), os_));
+                    recovery::find_log_end(to_end, control_->state(), os_));
   if (end.last_block != 0) {
     AETHER_TRY(
         recovery::secure_log_tail(reader_options(), end.last_block, control_->state().epoch, os_));

@@ -17,7 +17,7 @@ Result<void> EnvImpl::repair_page(PageId id, Gsn at_least) {
   const uint32_t page_bytes = data_->page_bytes();
   buffer::AlignedBuffer page(page_bytes);
   AETHER_TRY(data_->read_raw(id, page.data()));
-  Result<void> damage = page::check(page.data(), page_bytes, data_->environment_id(), id);
+  Result<void> damage = data_->check(id, page.data());
   const auto* header = reinterpret_cast<const page::PageHeader*>(page.data());
   if (damage && header->gsn >= at_least) return {};  // Somebody else was faster.
 

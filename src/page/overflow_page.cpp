@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/checksum.h"
 
 namespace aether::page {
 
@@ -35,6 +36,21 @@ uint64_t fill_extent(std::span<std::byte> pages, uint32_t page_bytes, uint64_t e
     taken += part.size();
   }
   return taken;
+}
+
+void ValueChecksum::add(const void* page, uint32_t page_bytes) noexcept {
+  const uint32_t used = std::min(base::load<OverflowHeader>(page).used_bytes,
+                                 overflow_payload_bytes(page_bytes));
+  sum_ = base::checksum(static_cast<const std::byte*>(page) + sizeof(OverflowHeader), used, sum_);
+}
+
+void ValueChecksum::add(std::span<const std::byte> pages, uint32_t page_bytes) noexcept {
+  for (size_t at = 0; at < pages.size(); at += page_bytes) add(pages.data() + at, page_bytes);
+}
+
+uint32_t ValueChecksum::value() const noexcept {
+  const auto half = static_cast<uint32_t>(sum_);
+  return half != 0 ? half : 1;
 }
 
 Result<void> take_payload(const void* page, uint32_t page_bytes, PageId extent, uint32_t index,

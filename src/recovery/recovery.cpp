@@ -61,7 +61,7 @@ Result<RedoResult> analyze_and_redo(const RedoOptions& options, const ResourceMa
         analysis.note_txn(record->header.txn);
         if (!record->covered_by(*cut)) continue;
         analysis.add(*record, block->position, block->epoch, report);
-        if (block->position >= options.redo_position) window.add(*record);
+        if (block->position >= options.redo_position) AETHER_TRY(window.add(*record));
       }
     }
     if (window.full()) AETHER_TRY(window.apply(report));

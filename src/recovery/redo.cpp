@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/trace.h"
+#include "buffer/space_manager.h"
 #include "page/page_header.h"
 
 namespace aether::recovery {
@@ -16,9 +17,10 @@ constexpr uint64_t kPartOverhead = 64;
 
 }  // namespace
 
-void RedoWindow::add(const wal::RecordView& record) {
+Result<void> RedoWindow::add(const wal::RecordView& record) {
   wal::PartCursor cursor(record);
   while (std::optional<wal::PartView> part = cursor.next()) {
+    AETHER_TRY(buffer::forget_changed(data_, *part));
     if (arena_.empty() || arena_.back().capacity() - arena_.back().size() < part->data.size()) {
       constexpr size_t kChunkBytes = 1 << 20;
       arena_.emplace_back().reserve(std::max(kChunkBytes, part->data.size()));
@@ -30,6 +32,7 @@ void RedoWindow::add(const wal::RecordView& record) {
     bytes_ += part->data.size() + kPartOverhead;
     parts_.push_back({PageId{part->header.page_id}, record.gsn, *part});
   }
+  return {};
 }
 
 Result<void> RedoWindow::apply(RecoveryReport& report) {
@@ -144,8 +147,7 @@ Result<void> RedoWindow::read_pages(os::IoQueue& queue, std::vector<PageWork>& p
   for (size_t i = 0; i < pages.size(); ++i) {
     AETHER_TRY(std::move(requests[i].result));
     pages[i].readable = requests[i].transferred == page_bytes &&
-                        page::check(pages[i].bytes, page_bytes, data_.environment_id(), pages[i].id)
-                            .has_value();
+                        data_.check(pages[i].id, pages[i].bytes).has_value();
   }
   return {};
 }

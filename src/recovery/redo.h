@@ -28,8 +28,8 @@ class RedoWindow {
              buffer::PageWriter& writer, os::Os& os)
       : options_(options), managers_(managers), data_(data), writer_(writer), os_(os) {}
 
-  /// Remembers the record's parts; their bytes are copied.
-  void add(const wal::RecordView& record);
+  /// Remembers the record's parts; their bytes are copied. Errors: io_error, corruption (of `tags`).
+  Result<void> add(const wal::RecordView& record);
   bool full() const noexcept { return bytes_ >= options_.window_bytes; }
   /// Applies what was added. What meets a gap waits for the next window: records of one page may lie in one block
   /// later than their order says, when they come from different streams.

@@ -125,6 +125,7 @@ Result<void> Restorer::choose() {
   total_ = member_->manifest.list_entries * member_->manifest.control.page_bytes;
   control_ = member_->manifest.control;
   control_.environment_id = os_.random();
+  control_.tags_sequence = 0;  // Opening makes the tags, and knows no page yet.
   return {};
 }
 
