@@ -140,7 +140,7 @@ int aether_begin(aether_env* env, const aether_txn_options* options, aether_txn*
 /// failed (the outcome is unknown until the environment is opened again), closed, invalid_argument (aether_xa_transaction's).
 int aether_commit(aether_txn* txn);
 /// Takes every write back; the transaction has ended. Errors: closed, io_error, corruption (the next open finishes
-/// it), invalid_argument (aether_xa_transaction's).
+/// it), no_memory (call it again; nothing else can be done with it), invalid_argument (aether_xa_transaction's).
 int aether_abort(aether_txn* txn);
 /// Gives the handle back; a transaction that is still open aborts. Not for aether_xa_transaction's, which it leaves alone.
 void aether_txn_free(aether_txn* txn);

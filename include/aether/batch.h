@@ -34,36 +34,46 @@ class WriteBatch {
   WriteBatch& operator=(const WriteBatch&) = default;
   /// Leaves the other one empty.
   WriteBatch(WriteBatch&& other) noexcept
-      : entries_(std::exchange(other.entries_, {})), count_(std::exchange(other.count_, 0)) {}
+      : entries_(std::exchange(other.entries_, {})),
+        count_(std::exchange(other.count_, 0)),
+        is_whole_(std::exchange(other.is_whole_, true)) {}
   WriteBatch& operator=(WriteBatch&& other) noexcept {
     entries_ = std::exchange(other.entries_, {});
     count_ = std::exchange(other.count_, 0);
+    is_whole_ = std::exchange(other.is_whole_, true);
     return *this;
   }
   ~WriteBatch() = default;
 
   // What each does, and which errors it meets: the call of that name in KvStore.
-  void put(const KvStore& store, Bytes key, Bytes value);
-  void insert(const KvStore& store, Bytes key, Bytes value);
-  void update(const KvStore& store, Bytes key, Bytes value);
-  void remove(const KvStore& store, Bytes key);
+  // For which there is no memory is not taken; applying the batch then answers no_memory, and does nothing.
+  void put(const KvStore& store, Bytes key, Bytes value) noexcept;
+  void insert(const KvStore& store, Bytes key, Bytes value) noexcept;
+  void update(const KvStore& store, Bytes key, Bytes value) noexcept;
+  void remove(const KvStore& store, Bytes key) noexcept;
 
   size_t count() const noexcept { return count_; }
   bool empty() const noexcept { return count_ == 0; }
   /// Of keys and values, with 32 for each entry.
   size_t bytes() const noexcept { return entries_.size(); }
-  /// Room for so many bytes() without another allocation.
-  void reserve(size_t bytes) { entries_.reserve(bytes); }
+  /// Room for so many bytes() without another allocation; none, if there is no memory for that.
+  void reserve(size_t bytes) noexcept;
   /// Removes all entries; keeps the memory.
   void clear() noexcept {
     entries_.clear();
     count_ = 0;
+    is_whole_ = true;
   }
 
  private:
   friend class db::BatchReader;
+  friend class db::EnvImpl;
+  friend class db::TransactionImpl;
+  void added(bool is_there) noexcept;
+  Result<void> check() const;
   std::string entries_;  ///< One behind the other, as BatchReader takes them apart.
   size_t count_ = 0;
+  bool is_whole_ = true;  ///< Every entry was taken.
 };
 
 }  // namespace aether

@@ -86,7 +86,7 @@ class DbEnv {
 
   /// Durable when it returns.
   Result<void> commit_prepared(Bytes gid);
-  /// Durable when it returns.
+  /// Durable when it returns. After no_memory it is still prepared, and can only be rolled back.
   Result<void> rollback_prepared(Bytes gid);
   /// Those in doubt, oldest first.
   Result<std::vector<PreparedTransaction>> prepared() const;
@@ -114,7 +114,7 @@ class DbEnv {
   Result<VerifyReport> verify(FunctionRef<void(uint64_t done, uint64_t total)> progress);
   Result<VerifyReport> verify();
 
-  /// Opens every store to count its pages.
+  /// Opens every store to count its pages. What there was no memory for is zero or left out.
   EnvStats stats() const;
   /// What the last open did to recover; all zero after a clean close.
   const RecoveryReport& recovery_report() const noexcept;

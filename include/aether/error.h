@@ -6,6 +6,8 @@
 ///   fix the call         invalid_argument, unsupported, closed, too_large
 ///   call the operator    io_error, corruption, no_space, no_memory, failed
 /// The message names file, page, offset or key and says what to do next; a bare code allocates nothing.
+/// Every call that answers with a Result may answer no_memory: an allocation failed, and the call has changed nothing, unless
+/// it says otherwise. No exception comes out of any.
 ///
 /// Threads   Values; no shared state.
 /// Source    The members of `Result` are those of std::expected (P0323), which g++ 12 lacks in C++20.
@@ -14,6 +16,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,10 +52,11 @@ class Error {
  public:
   Error(Code code) noexcept
       : code_(code) {}  // NOLINT(google-explicit-constructor): reads as a return
-  Error(Code code, std::string message, int os_errno = 0)
+  /// Where there is no memory for the message it goes without.
+  Error(Code code, std::string message, int os_errno = 0) noexcept
       : code_(code),
         os_errno_(os_errno),
-        detail_(std::make_unique<std::string>(std::move(message))) {}
+        detail_(message.empty() ? nullptr : new (std::nothrow) std::string(std::move(message))) {}
 
   Code code() const noexcept { return code_; }
   int os_errno() const noexcept { return os_errno_; }
@@ -60,9 +64,10 @@ class Error {
   std::string_view message() const noexcept {
     return detail_ ? std::string_view(*detail_) : std::string_view(to_string(code_));
   }
-  /// The same error with `context` and ": " before its message.
-  Error with_context(std::string_view context) &&;
-  Error clone() const { return detail_ ? Error(code_, *detail_, os_errno_) : Error(code_); }
+  /// The same error with `context` and ": " before its message. Without memory: as it was.
+  Error with_context(std::string_view context) && noexcept;
+  /// A copy. Without memory: of code and errno.
+  Error clone() const noexcept;
 
  private:
   Code code_;

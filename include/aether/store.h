@@ -9,7 +9,7 @@
 ///             read-only; the transaction is another environment's); failed (writes, after a log
 ///             failure); io_error or corruption (names file and page); no_space; busy (the pool is too
 ///             small for what is going on; writes: the store is being dropped, or too many transactions
-///             are open). A write that fails has changed nothing, and its transaction is still open; but
+///             are open); no_memory. A write that fails has changed nothing, and its transaction is still open; but
 ///             after `failed` its outcome is unknown until the environment is opened again.
 #pragma once
 
@@ -37,14 +37,16 @@ struct Range {
   Bytes begin;
   Bytes end;
   bool reverse = false;  ///< From the greatest key down.
-  /// All keys that start with `prefix`. The bytes of `storage` hold the end and must outlive the range.
+  /// All keys that start with `prefix`. The bytes of `storage` hold the end and must outlive the range. The one call that
+  /// may throw: std::bad_alloc, if `storage` has no room for `prefix` and cannot get it.
   static Range prefix(Bytes prefix, std::string& storage);
 };
 
 /// Walks a store in key order, both ways. Inside a transaction it sees what that sees, also its own writes.
 /// Alone, and at read_committed, it sees committed rows only, and at each step what has been committed by
 /// then to the page it stands on; while it stands, it holds back garbage like an open snapshot. Positioned
-/// after a successful seek, first or last; unpositioned at the end.
+/// after a successful seek, first or last; unpositioned at the end. A move that fails has not happened: the cursor
+/// stands where it stood. One for which there was no memory answers no_memory to every call.
 class Cursor {
  public:
   Cursor(Cursor&&) noexcept;
@@ -72,8 +74,9 @@ class Cursor {
 
  private:
   friend class KvStore;
-  explicit Cursor(std::unique_ptr<db::CursorImpl> impl) noexcept;
+  explicit Cursor(std::unique_ptr<db::CursorImpl> impl, bool is_made = true) noexcept;
   std::unique_ptr<db::CursorImpl> impl_;
+  bool is_made_ = true;  ///< False: there was no memory for it.
 };
 
 class KvStore {

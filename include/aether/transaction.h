@@ -40,6 +40,7 @@ class CommitTicket {
  private:
   friend class db::TransactionImpl;
   friend class Transaction;
+  Result<void> wait_for_it() const;
   struct State;
   std::shared_ptr<State> state_;
 };
@@ -74,7 +75,7 @@ class Transaction {
 
   /// Makes all writes permanent and waits as the durability asks. The transaction has ended afterwards,
   /// whatever the answer. Errors: conflict (serializable: what it has read was changed; it has been taken back, run it
-  /// again), failed (log I/O failed: the outcome is unknown until reopened), closed.
+  /// again), no_memory (it has been taken back), failed (log I/O failed: the outcome is unknown until reopened), closed.
   Result<void> commit();
   /// Makes the writes visible and returns without waiting for the disk.
   Result<CommitTicket> commit_async();
@@ -92,7 +93,8 @@ class Transaction {
   /// before (aether/batch.h). Errors: those of the single calls, with the index of the entry, and of rollback_to.
   Result<void> write(const WriteBatch& batch);
   /// Takes every write back. Errors: closed; io_error or corruption if a page could not be read: the
-  /// environment has then failed, and the next open finishes the rollback.
+  /// environment has then failed, and the next open finishes the rollback; no_memory: half of it may be taken back, and nothing
+  /// but calling it again can be done with the transaction (dropped, it is the environment that goes on with it).
   Result<void> abort();
 
   /// First phase of two-phase commit: makes all writes durable, so that `DbEnv::commit_prepared` will succeed whatever
@@ -109,7 +111,7 @@ class Transaction {
   /// Takes back every write since `savepoint`, which stays and may be used again; later ones are gone. Locks taken
   /// since are released. What was read since still counts for a serializable commit. Cursors stay usable. Errors:
   /// invalid_argument (it is gone, or another transaction's), closed; io_error or corruption as for `abort`: the
-  /// environment has then failed and the transaction ended.
+  /// environment has then failed and the transaction ended; no_memory: as for `abort`, call it or `abort` again.
   Result<void> rollback_to(const Savepoint& savepoint);
   /// Forgets `savepoint` and later ones; the writes stay. Errors: invalid_argument, closed.
   Result<void> release(const Savepoint& savepoint);

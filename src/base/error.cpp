@@ -25,11 +25,26 @@ const char* to_string(Code code) noexcept {
   return "unknown";
 }
 
-Error Error::with_context(std::string_view context) && {
-  std::string text(context);
-  text += ": ";
-  text += message();
-  return Error(code_, std::move(text), os_errno_);
+Error Error::with_context(std::string_view context) && noexcept {
+  try {
+    std::string text(context);
+    text += ": ";
+    text += message();
+    return Error(code_, std::move(text), os_errno_);
+  } catch (const std::bad_alloc&) {
+    return std::move(*this);
+  }
+}
+
+Error Error::clone() const noexcept {
+  Error copy(code_);
+  copy.os_errno_ = os_errno_;
+  try {
+    if (detail_) copy.detail_ = std::make_unique<std::string>(*detail_);
+  } catch (const std::bad_alloc&) {
+    // The code says what to do.
+  }
+  return copy;
 }
 
 namespace detail {

@@ -58,18 +58,18 @@ bool has_fences(page::SlottedPage child, page::SlottedPage parent, const uint64_
 Result<void> check_child(page::SlottedPage parent, const uint64_t* place, page::SlottedPage child,
                          Fences fences) {
   const page::NodeHeader& header = child.header();
-  const std::string where = "page " + std::to_string(raw(header.page.page_id));
+  const auto where = [&] { return "page " + std::to_string(raw(header.page.page_id)); };
   const bool is_node = header.page.kind == page::PageKind::btree_leaf ||
                        header.page.kind == page::PageKind::btree_inner;
   if (!is_node || header.page.store != parent.header().page.store ||
       header.level + 1u != parent.header().level) {
-    return Error(Code::corruption, where + " is not the child that page " +
+    return Error(Code::corruption, where() + " is not the child that page " +
                                        std::to_string(raw(parent.header().page.page_id)) +
                                        " refers to (a lost write?): restore it from a backup");
   }
   AETHER_TRY(check_words(child));
   if (!has_fences(child, parent, place, fences)) {
-    return Error(Code::corruption, where + " has other fences than page " +
+    return Error(Code::corruption, where() + " has other fences than page " +
                                        std::to_string(raw(parent.header().page.page_id)) +
                                        " says (a lost write?): restore it from a backup");
   }
@@ -215,26 +215,18 @@ void BufferPool::heat(OptimisticGuard& parent, uint64_t* place, SwipWord word) n
 
 Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, PageId id,
                               ScanRing* ring, Fences fences) {
-  AETHER_TRY_ASSIGN(Frame * frame, take_frame(ring));
+  AETHER_TRY_ASSIGN(Frame* const taken, take_frame(ring));
+  FrameLease lease(*this, taken);
   // The frame is nobody's until its swip is stored; optimistic readers of its old life fail to validate.
-  Result<void> read = data_.read_or_repair(id, page(*frame));
+  Result<void> read = data_.read_or_repair(id, page(*lease));
   page_reads_.fetch_add(1, std::memory_order_relaxed);
   std::optional<ExclusiveGuard> latched = ExclusiveGuard::try_lock_at(parent, version);
-  if (!latched) {
-    // Something changed: perhaps somebody else has loaded the page; or it was given back, and what was read is being
-    // overwritten by another life. The caller restarts.
-    push_free(*frame);
-    return {};
-  }
-  if (!read) {
-    push_free(*frame);
-    return read;
-  }
-  Result<void> fits = check_child(node(parent), place, node(*frame), fences);
-  if (!fits) {
-    push_free(*frame);
-    return fits;
-  }
+  // Something changed: perhaps somebody else has loaded the page; or it was given back, and what was read is being
+  // overwritten by another life. The caller restarts.
+  if (!latched) return {};
+  AETHER_TRY(std::move(read));
+  AETHER_TRY(check_child(node(parent), place, node(*lease), fences));
+  Frame* const frame = lease.release();
   AETHER_ASSERT(SwipWord::load(place).is_evicted());
   AETHER_ASSERT(SwipWord::load(place).page_id() == id);
   frame->latch.lock();
@@ -321,18 +313,17 @@ void BufferPool::discard(ExclusiveGuard guard) noexcept {
 }
 
 Result<Frame*> BufferPool::load_pinned(PageId id) {
-  AETHER_TRY_ASSIGN(Frame * frame, take_frame(nullptr));
-  Result<void> read = data_.read_or_repair(id, page(*frame));
+  AETHER_TRY_ASSIGN(Frame* const taken, take_frame(nullptr));
+  FrameLease lease(*this, taken);
+  Result<void> read = data_.read_or_repair(id, page(*lease));
   page_reads_.fetch_add(1, std::memory_order_relaxed);
-  if (read) read = check_words(node(*frame));
-  if (read && (node(*frame).lower_fence() || node(*frame).upper_fence())) {
-    read = Error(Code::corruption, "page " + std::to_string(raw(id)) +
+  AETHER_TRY(std::move(read));
+  AETHER_TRY(check_words(node(*lease)));
+  if (node(*lease).lower_fence() || node(*lease).upper_fence()) {
+    return Error(Code::corruption, "page " + std::to_string(raw(id)) +
                                        " is not the root of a tree (a lost write?): it has fences");
   }
-  if (!read) {
-    push_free(*frame);
-    return std::move(read).error();
-  }
+  Frame* const frame = lease.release();
   frame->latch.lock();
   frame->dirty_position.store(0, std::memory_order_relaxed);
   adopt(*frame, id, nullptr);

@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "aether/error.h"
@@ -148,6 +149,22 @@ class BufferPool {
                     Fences fences);
   void heat(OptimisticGuard& parent, uint64_t* place, SwipWord word) noexcept;
   Result<Frame*> take_frame(ScanRing* ring);
+  /// A frame that goes back unless it is released.
+  class FrameLease {
+   public:
+    FrameLease(BufferPool& pool, Frame* frame) noexcept : pool_(pool), frame_(frame) {}
+    FrameLease(const FrameLease&) = delete;
+    FrameLease& operator=(const FrameLease&) = delete;
+    ~FrameLease() {
+      if (frame_ != nullptr) pool_.push_free(*frame_);
+    }
+    Frame& operator*() const noexcept { return *frame_; }
+    Frame* release() noexcept { return std::exchange(frame_, nullptr); }
+
+   private:
+    BufferPool& pool_;
+    Frame* frame_;
+  };
   Frame* pop_free(Partition& partition) noexcept;
   void push_free(Frame& frame) noexcept;
 
@@ -156,7 +173,10 @@ class BufferPool {
   bool cool(Frame& frame) noexcept;
   bool evict(Frame& frame, PageId expected) noexcept;
   Result<uint64_t> evict_some(Partition& partition, uint64_t wanted);
-  void look_at(Frame& frame, uint64_t& evicted, std::vector<PageWriter::Target>& dirty) noexcept;
+  /// Dirty pages that one look gathers, to be written in one batch. Needs no memory: who looks for a frame may be in a
+  /// rollback.
+  struct DirtyPages;
+  void look_at(Frame& frame, uint64_t& evicted, DirtyPages& dirty) noexcept;
   void provide();
   void wake_provider() noexcept;
 

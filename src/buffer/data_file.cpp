@@ -1,6 +1,5 @@
 #include "buffer/data_file.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -24,6 +23,7 @@ struct FileHeader {
 };
 static_assert(sizeof(FileHeader) == 56);
 
+constexpr std::align_val_t kAlignment{os::kDirectAlignment};
 constexpr uint64_t kGrowthMin = 256;    // Pages: small environments stay small.
 constexpr uint64_t kGrowthMax = 65536;  // Pages: a step must not take long.
 
@@ -189,8 +189,7 @@ Result<void> DataFile::refresh_capacity() {
 
 AlignedBuffer::AlignedBuffer(uint64_t bytes) : size_(bytes) {
   const uint64_t rounded = (bytes + os::kDirectAlignment - 1) & ~uint64_t{os::kDirectAlignment - 1};
-  data_ = static_cast<std::byte*>(std::aligned_alloc(os::kDirectAlignment, rounded));
-  if (data_ == nullptr) throw std::bad_alloc();
+  data_ = static_cast<std::byte*>(::operator new(rounded, kAlignment));
   std::memset(data_, 0, rounded);
 }
 
@@ -199,13 +198,13 @@ AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept
 
 AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {
   if (this != &other) {
-    std::free(data_);
+    ::operator delete(data_, kAlignment);
     data_ = std::exchange(other.data_, nullptr);
     size_ = std::exchange(other.size_, 0);
   }
   return *this;
 }
 
-AlignedBuffer::~AlignedBuffer() { std::free(data_); }
+AlignedBuffer::~AlignedBuffer() { ::operator delete(data_, kAlignment); }
 
 }  // namespace aether::buffer

@@ -1,17 +1,24 @@
 // Eviction: the clock that cools and evicts, and the page provider thread that keeps frames free.
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "base/assert.h"
+#include "base/no_memory.h"
 #include "base/trace.h"
 #include "buffer/buffer_pool.h"
 
 namespace aether::buffer {
 namespace {
 
-/// Dirty pages that one look gathers before they are written in one batch.
 constexpr size_t kWriteBatch = 64;
 
 }  // namespace
+
+struct BufferPool::DirtyPages {
+  std::array<PageWriter::Target, kWriteBatch> targets;
+  size_t count = 0;
+};
 
 /// The latched parent of `frame` and the swip in it that leads to `frame`. Empty: try later.
 std::optional<ExclusiveGuard> BufferPool::lock_parent(Frame& frame, uint64_t*& place) noexcept {
@@ -67,15 +74,14 @@ bool BufferPool::evict(Frame& frame, PageId expected) noexcept {
   return true;
 }
 
-void BufferPool::look_at(Frame& frame, uint64_t& evicted,
-                         std::vector<PageWriter::Target>& dirty) noexcept {
+void BufferPool::look_at(Frame& frame, uint64_t& evicted, DirtyPages& dirty) noexcept {
   const FrameState state = frame.state.load(std::memory_order_relaxed);
   if (frame.pinned) return;
   if (state == FrameState::hot) {
     cool(frame);
   } else if (state == FrameState::cool) {
     if (frame.dirty_position.load(std::memory_order_relaxed) != 0) {
-      dirty.push_back({&frame, page(frame)});
+      dirty.targets[dirty.count++] = {&frame, page(frame)};
     } else if (evict(frame, kNoPage)) {
       ++evicted;
     }
@@ -85,17 +91,17 @@ void BufferPool::look_at(Frame& frame, uint64_t& evicted,
 Result<uint64_t> BufferPool::evict_some(Partition& partition, uint64_t wanted) {
   const uint64_t size = partition.end - partition.begin;
   uint64_t evicted = 0;
-  std::vector<PageWriter::Target> dirty;
-  dirty.reserve(kWriteBatch);
+  DirtyPages dirty;
   // Twice round: once to cool, once to evict what stayed cool.
-  for (uint64_t looked = 0; looked < 2 * size && evicted < wanted && dirty.size() < kWriteBatch;
+  for (uint64_t looked = 0; looked < 2 * size && evicted < wanted && dirty.count < kWriteBatch;
        ++looked) {
     const uint64_t step = partition.hand.fetch_add(1, std::memory_order_relaxed);
     look_at(frames_[partition.begin + step % size], evicted, dirty);
   }
-  if (dirty.empty()) return evicted;
-  AETHER_TRY(writer_.write(dirty));
-  for (const PageWriter::Target& target : dirty) {
+  if (dirty.count == 0) return evicted;
+  const std::span<const PageWriter::Target> targets(dirty.targets.data(), dirty.count);
+  AETHER_TRY(writer_.write(targets));
+  for (const PageWriter::Target& target : targets) {
     if (evict(*target.frame, kNoPage)) ++evicted;
   }
   return evicted;
@@ -109,9 +115,10 @@ void BufferPool::provide() {
       const uint64_t free = partition->free_count.load(std::memory_order_relaxed);
       if (free >= 2 * low_water_) continue;
       low = true;
-      Result<uint64_t> got = evict_some(*partition, 2 * low_water_ - free);
-      if (got)
-        evicted += *got;  // A failed write marks the writer failed; who needs a frame hears of it.
+      const Result<uint64_t> got = base::or_no_memory(
+          [&] { return evict_some(*partition, 2 * low_water_ - free); });
+      // A failed write marks the writer failed; who needs a frame hears of it. No memory: in the next round.
+      if (got) evicted += *got;
     }
     os::LockGuard lock(provider_mutex_);
     if (stop_) return;

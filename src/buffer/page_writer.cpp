@@ -109,7 +109,12 @@ PageWriter::PageWriter(std::unique_ptr<os::File> file, std::unique_ptr<os::IoQue
       data_(data),
       log_(log),
       batch_pages_(batch_pages),
-      area_(kHeaderBytes + uint64_t{batch_pages} * data.page_bytes()) {}
+      area_(kHeaderBytes + uint64_t{batch_pages} * data.page_bytes()) {
+  copies_.reserve(batch_pages);
+  requests_.reserve(batch_pages);
+  pointers_.reserve(batch_pages);
+  done_.reserve(batch_pages);
+}
 
 Result<std::unique_ptr<PageWriter>> PageWriter::open(const std::string& double_write_path,
                                                      DataFile& data, wal::Log& log, IoMode io_mode,
@@ -147,16 +152,16 @@ Result<void> PageWriter::write_sealed(std::span<const SealedPage> pages) {
   os::LockGuard lock(mutex_);
   while (!pages.empty()) {
     const size_t count = std::min<size_t>(pages.size(), batch_pages_);
-    std::vector<Copy> copies;
+    copies_.clear();
     std::byte* to = area_.data() + kHeaderBytes;
     for (const SealedPage& page : pages.first(count)) {
       std::memcpy(to, page.bytes, data_.page_bytes());
-      Copy& copy = copies.emplace_back();
+      Copy& copy = copies_.emplace_back();
       copy.id = page.id;
       copy.bytes = to;
       to += data_.page_bytes();
     }
-    AETHER_TRY(write_copies(copies));
+    AETHER_TRY(write_copies(copies_));
     pages = pages.subspan(count);
   }
   return {};
@@ -177,8 +182,8 @@ Result<void> PageWriter::replace_damaged(PageId id, const std::byte* page, Gsn a
 }
 
 Result<void> PageWriter::write_batch(std::span<const Target> targets) {
-  std::vector<Copy> copies;
-  copies.reserve(targets.size());
+  std::vector<Copy>& copies = copies_;
+  copies.clear();
   wal::LsnVector vector;
   std::byte* to = area_.data() + kHeaderBytes;
   for (const Target& target : targets) {
@@ -259,9 +264,8 @@ Result<void> PageWriter::write_area(std::vector<Copy>& copies) {
 Result<void> PageWriter::write_places(std::vector<Copy>& copies) {
   const uint32_t page_bytes = data_.page_bytes();
   std::sort(copies.begin(), copies.end(), [](const Copy& a, const Copy& b) { return a.id < b.id; });
-  std::vector<os::IoRequest> requests;
-  requests.reserve(copies.size());  // Addresses must not move.
-  std::vector<os::IoRequest*> pointers;
+  std::vector<os::IoRequest>& requests = requests_;  // Has room: addresses must not move.
+  requests.clear();
   for (const Copy& copy : copies) {
     const uint64_t offset = raw(copy.id) * page_bytes;
     if (!requests.empty()) {
@@ -280,12 +284,12 @@ Result<void> PageWriter::write_places(std::vector<Copy>& copies) {
     request.data = copy.bytes;
     request.size = page_bytes;
   }
-  pointers.reserve(requests.size());
-  for (os::IoRequest& request : requests) pointers.push_back(&request);
-  Result<void> written = queue_->submit(pointers);
+  pointers_.clear();
+  for (os::IoRequest& request : requests) pointers_.push_back(&request);
+  Result<void> written = queue_->submit(pointers_);
   // Also after a failure: the requests' memory must stay until none is under way.
-  for (std::vector<os::IoRequest*> done; queue_->in_flight() > 0;) {
-    Result<void> completed = queue_->complete(queue_->in_flight(), done);
+  for (done_.clear(); queue_->in_flight() > 0;) {
+    Result<void> completed = queue_->complete(queue_->in_flight(), done_);
     AETHER_ASSERT(completed.has_value());
   }
   AETHER_TRY(std::move(written));

@@ -9,6 +9,8 @@
 ///
 /// Threads   Any; one batch at a time, so that an older copy never overwrites a newer one.
 /// Failure   The first failed write or sync is final: `failed` from then on.
+/// Memory    A batch needs none but what was there from the beginning, so that a frame can be had, and a page be undone,
+///           when there is no other.
 /// Source    InnoDB's doublewrite buffer, in idea.
 #pragma once
 
@@ -97,11 +99,11 @@ class PageWriter {
 
   PageWriter(std::unique_ptr<os::File> file, std::unique_ptr<os::IoQueue> queue, DataFile& data,
              wal::Log& log, uint32_t batch_pages);
-  Result<void> write_batch(std::span<const Target> targets);
-  Result<void> write_copies(std::vector<Copy>& copies);
+  Result<void> write_batch(std::span<const Target> targets) AETHER_REQUIRES(mutex_);
+  Result<void> write_copies(std::vector<Copy>& copies) AETHER_REQUIRES(mutex_);
   bool copy_page(const Target& target, std::byte* to, Copy& copy, wal::LsnVector& vector);
   Result<void> write_area(std::vector<Copy>& copies);
-  Result<void> write_places(std::vector<Copy>& copies);
+  Result<void> write_places(std::vector<Copy>& copies) AETHER_REQUIRES(mutex_);
   void mark_clean(const Copy& copy) noexcept;
   Result<void> fail(Result<void> result);
 
@@ -112,6 +114,11 @@ class PageWriter {
   const uint32_t batch_pages_;
   AlignedBuffer area_;  ///< Header block, then the pages of the batch.
   os::Mutex mutex_;
+  // Of the batch under way; each has room for `batch_pages_`.
+  std::vector<Copy> copies_ AETHER_GUARDED_BY(mutex_);
+  std::vector<os::IoRequest> requests_ AETHER_GUARDED_BY(mutex_);
+  std::vector<os::IoRequest*> pointers_ AETHER_GUARDED_BY(mutex_);
+  std::vector<os::IoRequest*> done_ AETHER_GUARDED_BY(mutex_);
   uint64_t sequence_ = 0;
   uint32_t image_users_ AETHER_GUARDED_BY(mutex_) = 0;  ///< While any: images are logged.
   std::atomic<bool> unsynced_{false};                   ///< Pages that nothing refers to yet.

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/no_memory.h"
 #include "buffer/page_images.h"
 #include "page/space_map_page.h"
 
@@ -173,6 +174,7 @@ Result<void> SpaceManager::add_group(LogContext context, uint64_t seen) {
   next->frame.page_id = id;
   next->frame.state = FrameState::hot;
   next->frame.pinned = true;
+  base::make_room(groups_);
   const ExclusiveGuard guard = ExclusiveGuard::lock(next->frame);
   const PageRef page{&next->frame, next->bytes.data()};
   wal::PartSpec part;
@@ -235,8 +237,10 @@ SpaceManager::MapChange SpaceManager::change(SpaceOp op, std::span<const PageRan
     for (const auto& entry : by_group) places.push_back(groups_[entry.first].get());
     // Before the bits turn free in the map: from then on nobody may take them until the record is durable.
     if (op == SpaceOp::free) {
+      std::list<PendingFree> blocked;
+      for (const PageRange& range : ranges) blocked.push_back({range, {}, 0});
       for (const PageRange& range : ranges) set_unavailable(range, true);
-      result.blocked_.assign(ranges.begin(), ranges.end());
+      result.blocked_.swap(blocked);
     }
   }
   size_t next_place = 0;
@@ -269,11 +273,11 @@ SpaceManager::MapChange::~MapChange() {
   if (blocked_.empty()) return;  // Applied, or nothing was to be freed.
   pieces_.clear();               // Latches before the mutex.
   os::LockGuard lock(manager_->mutex_);
-  for (const PageRange& range : blocked_) manager_->set_unavailable(range, false);
+  for (const PendingFree& free : blocked_) manager_->set_unavailable(free.range, false);
 }
 
-void SpaceManager::MapChange::apply() {
-  blocked_.clear();
+void SpaceManager::MapChange::apply() noexcept {
+  const base::NoAllocationScope no_allocation;
   for (const std::shared_ptr<Piece>& piece : pieces_) {
     page::SpaceMapPage map(piece->page, manager_->data_.page_bytes());
     for (const BitRange& range : piece->ranges) {
@@ -282,23 +286,21 @@ void SpaceManager::MapChange::apply() {
       AETHER_ASSERT(changed.has_value());
     }
   }
-  std::vector<PendingFree> freed;
-  std::vector<PageRange> taken;
-  for (const std::shared_ptr<Piece>& piece : pieces_) {
-    for (const BitRange& range : piece->ranges) {
-      const PageRange pages{PageId{piece->first_page + range.first}, range.count};
-      if (op_ == SpaceOp::allocate) {
-        taken.push_back(pages);
-      } else {
-        freed.push_back({pages, context_->lsn_vector, context_->txn});
-      }
-    }
-    piece->guard.release();
+  for (PendingFree& free : blocked_) {
+    free.vector = context_->lsn_vector;
+    free.txn = context_->txn;
   }
+  for (const std::shared_ptr<Piece>& piece : pieces_) piece->guard.release();
   os::LockGuard lock(manager_->mutex_);
-  for (const PageRange& range : taken) manager_->set_unavailable(range, false);
-  std::deque<PendingFree>& queue = context_->txn == 0 ? manager_->pending_ : manager_->held_;
-  queue.insert(queue.end(), freed.begin(), freed.end());
+  for (const std::shared_ptr<Piece>& piece : pieces_) {
+    if (op_ != SpaceOp::allocate) break;
+    for (const BitRange& range : piece->ranges) {
+      const PageId first{piece->first_page + range.first};
+      manager_->set_unavailable({first, range.count}, false);
+    }
+  }
+  std::list<PendingFree>& queue = context_->txn == 0 ? manager_->pending_ : manager_->held_;
+  queue.splice(queue.end(), blocked_);
 }
 
 std::vector<PageWriter::Target> SpaceManager::map_pages() {

@@ -14,8 +14,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <vector>
 
@@ -62,6 +62,12 @@ class SpaceManager {
   /// corruption: one is free, is being given back, is named twice, or is none that could be.
   Result<void> check_in_use(std::span<const PageRange> ranges);
 
+  struct PendingFree {
+    PageRange range;
+    wal::LsnVector vector;
+    TxnId txn = 0;
+  };
+
   /// The map pages of `ranges`, latched, as pages and parts for log_change, and the bits to flip afterwards.
   class MapChange {
    public:
@@ -71,8 +77,8 @@ class SpaceManager {
     /// Without `apply` nothing has happened.
     ~MapChange();
     void append_to(std::vector<PageRef>& pages, std::vector<wal::PartSpec>& parts);
-    /// After a successful log_change: flips the bits and releases the latches.
-    void apply();
+    /// After a successful log_change: flips the bits and releases the latches. Cannot fail, and needs no memory.
+    void apply() noexcept;
 
    private:
     friend class SpaceManager;
@@ -80,7 +86,8 @@ class SpaceManager {
     SpaceManager* manager_ = nullptr;
     SpaceOp op_ = SpaceOp::allocate;
     std::vector<std::shared_ptr<Piece>> pieces_;
-    std::vector<PageRange> blocked_;  ///< Marked not to be taken, until apply.
+    std::list<PendingFree>
+        blocked_;  ///< Marked not to be taken, until apply; then to wait for reuse.
     const LogContext* context_ = nullptr;
   };
   /// `context` is the one that log_change gets: apply() takes from it what must be durable before reuse.
@@ -111,12 +118,6 @@ class SpaceManager {
     uint32_t hint = 0;
     uint32_t free_hint = 0;  ///< Upper bound of free bits.
   };
-  struct PendingFree {
-    PageRange range;
-    wal::LsnVector vector;
-    TxnId txn = 0;
-  };
-
   SpaceManager(DataFile& data, wal::Log& log) : data_(data), log_(log) {}
   Group& group(uint64_t index) noexcept;
   uint64_t group_of(PageId id) const noexcept;
@@ -130,8 +131,8 @@ class SpaceManager {
   wal::Log& log_;
   os::Mutex mutex_;  ///< Guards groups_ (its length), unavailable maps, hints and pending_.
   std::vector<std::unique_ptr<Group>> groups_;
-  std::deque<PendingFree> pending_;  ///< Freed by system actions: wait for the log.
-  std::deque<PendingFree> held_;     ///< Freed by transactions: wait for the log and for snapshots.
+  std::list<PendingFree> pending_;  ///< Freed by system actions: wait for the log.
+  std::list<PendingFree> held_;     ///< Freed by transactions: wait for the log and for snapshots.
   std::function<TxnId()> horizon_;
 };
 

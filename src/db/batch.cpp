@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/no_memory.h"
 #include "db/env_impl.h"
 #include "db/transaction_impl.h"
 
@@ -25,12 +26,18 @@ struct EntryHeader {
 };
 static_assert(sizeof(EntryHeader) == 32);  // WriteBatch::bytes() says so.
 
-void append(std::string& entries, index::WriteMode mode, const KvStore& store, Bytes key,
-            Bytes value) {
+/// False: there was no memory; the entries are as before.
+bool append(std::string& entries, index::WriteMode mode, const KvStore& store, Bytes key,
+            Bytes value) noexcept {
   const EntryHeader header{
       .store = &store.impl(), .key_bytes = key.size(), .value_bytes = value.size(), .mode = mode};
-  entries.append(reinterpret_cast<const char*>(&header), sizeof header);
-  entries.append(key).append(value);
+  const size_t before = entries.size();
+  const bool appended = base::if_memory_allows([&] {
+    entries.append(reinterpret_cast<const char*>(&header), sizeof header);
+    entries.append(key).append(value);
+  });
+  if (!appended) entries.resize(before);
+  return appended;
 }
 
 }  // namespace
@@ -119,9 +126,10 @@ Result<void> write_entries(TransactionImpl& txn, const WriteBatch& batch) {
 
 Result<void> TransactionImpl::write(const WriteBatch& batch) {
   AETHER_TRY(check_writable());
+  AETHER_TRY(batch.check());
   note_use();
   AETHER_TRY_ASSIGN(const Savepoint before, savepoint());
-  Result<void> written = write_entries(*this, batch);
+  Result<void> written = base::or_no_memory([&] { return write_entries(*this, batch); });
   if (!written) AETHER_TRY(rollback_to(before));
   AETHER_TRY(release(before));
   return written;
@@ -130,12 +138,12 @@ Result<void> TransactionImpl::write(const WriteBatch& batch) {
 Result<void> EnvImpl::write(const WriteBatch& batch, Durability durability) {
   AETHER_TRY(check_open());
   AETHER_TRY(check_writable());
-  if (batch.empty()) return {};
+  if (batch.empty()) return batch.check();
+  AETHER_TRY(batch.check());
   // Dropped without commit, it takes back what was written.
-  AETHER_TRY_ASSIGN(const std::unique_ptr<TransactionImpl> txn,
-                    begin({.durability = durability,
-                           .env_durability = false,
-                           .isolation = Isolation::read_committed}));
+  AETHER_TRY_ASSIGN(const TransactionPointer txn, begin({.durability = durability,
+                                                         .env_durability = false,
+                                                         .isolation = Isolation::read_committed}));
   AETHER_TRY(write_entries(*txn, batch));
   Result<void> committed = txn->commit();
   run_completions();
@@ -144,21 +152,29 @@ Result<void> EnvImpl::write(const WriteBatch& batch, Durability durability) {
 
 }  // namespace db
 
-void WriteBatch::put(const KvStore& store, Bytes key, Bytes value) {
-  db::append(entries_, index::WriteMode::put, store, key, value);
-  ++count_;
+void WriteBatch::added(bool is_there) noexcept {
+  count_ += is_there ? 1 : 0;
+  is_whole_ &= is_there;
 }
-void WriteBatch::insert(const KvStore& store, Bytes key, Bytes value) {
-  db::append(entries_, index::WriteMode::insert, store, key, value);
-  ++count_;
+void WriteBatch::put(const KvStore& store, Bytes key, Bytes value) noexcept {
+  added(db::append(entries_, index::WriteMode::put, store, key, value));
 }
-void WriteBatch::update(const KvStore& store, Bytes key, Bytes value) {
-  db::append(entries_, index::WriteMode::update, store, key, value);
-  ++count_;
+void WriteBatch::insert(const KvStore& store, Bytes key, Bytes value) noexcept {
+  added(db::append(entries_, index::WriteMode::insert, store, key, value));
 }
-void WriteBatch::remove(const KvStore& store, Bytes key) {
-  db::append(entries_, index::WriteMode::remove, store, key, {});
-  ++count_;
+void WriteBatch::update(const KvStore& store, Bytes key, Bytes value) noexcept {
+  added(db::append(entries_, index::WriteMode::update, store, key, value));
+}
+void WriteBatch::remove(const KvStore& store, Bytes key) noexcept {
+  added(db::append(entries_, index::WriteMode::remove, store, key, {}));
+}
+void WriteBatch::reserve(size_t bytes) noexcept {
+  static_cast<void>(base::if_memory_allows([&] { entries_.reserve(bytes); }));
+}
+Result<void> WriteBatch::check() const {
+  if (is_whole_) return {};
+  return Error(Code::no_memory,
+               "an entry of the batch was not taken, for want of memory: make it anew");
 }
 
 }  // namespace aether

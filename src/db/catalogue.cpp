@@ -6,7 +6,9 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/no_memory.h"
 #include "db/env_impl.h"
+#include "db/transaction_end.h"
 #include "db/transaction_impl.h"
 #include "index/btree/cursor.h"
 
@@ -87,20 +89,33 @@ Result<index::BTree*> EnvImpl::tree(StoreId id) {
 }
 
 Result<StoreImpl*> EnvImpl::attach_store(const std::string& name, const CatalogueEntry& entry) {
-  AETHER_TRY_ASSIGN(buffer::Frame * root, pool_->load_pinned(PageId{entry.root_page}));
+  AETHER_TRY_ASSIGN(buffer::Frame* const root, pool_->load_pinned(PageId{entry.root_page}));
+  base::Unless unused([&] { pool_->discard(buffer::ExclusiveGuard::lock(*root)); });
   const StoreId owner = pool_->node(*root).header().page.store;
   if (owner != entry.id) {
-    pool_->discard(buffer::ExclusiveGuard::lock(*root));
     return Error(Code::corruption, "page " + std::to_string(entry.root_page) +
                                        ", the root of store '" + name + "', belongs to store " +
                                        std::to_string(owner) +
                                        " (a lost write?): restore it from a backup");
   }
+  Stores made = make_store(name, entry.id, *root);
+  unused.dismiss();
+  return add_store(made);
+}
+
+/// A store in a map of its own: all the memory that `add_store` needs.
+EnvImpl::Stores EnvImpl::make_store(const std::string& name, StoreId id, buffer::Frame& root) {
+  Stores made;
+  made.emplace(name, std::make_unique<StoreImpl>(*this, name, id, root));
+  return made;
+}
+
+StoreImpl* EnvImpl::add_store(Stores& made) noexcept {
+  StoreImpl* const store = made.begin()->second.get();
   os::LockGuard lock(stores_mutex_);
-  std::unique_ptr<StoreImpl>& place = stores_[name];
-  AETHER_ASSERT(place == nullptr);
-  place = std::make_unique<StoreImpl>(*this, name, entry.id, *root);
-  return place.get();
+  stores_.merge(made);
+  AETHER_ASSERT(made.empty());  // Else there was one of that name.
+  return store;
 }
 
 /// Two steps: the name goes, with a commit; then the pages, a leaf at a time. The entry of a store that is being given
@@ -108,30 +123,34 @@ Result<StoreImpl*> EnvImpl::attach_store(const std::string& name, const Catalogu
 Result<void> EnvImpl::drop_store(const std::string& name) {
   AETHER_TRY(check_open());
   AETHER_TRY(check_writable());
+  finish_rollbacks();  // They count as open.
   AETHER_TRY_ASSIGN(StoreImpl * store, open_store(name, {.create = false}));
   os::LockGuard ddl(ddl_mutex_);
   AETHER_TRY(store->check());  // Somebody else may have dropped it since.
   // A transaction that has rows here could not be rolled back afterwards. First the mark, then the count: who writes
   // without seeing the mark is counted.
   store->set_state(StoreImpl::State::dropping);
+  base::Unless kept([&] { store->set_state(StoreImpl::State::open); });
   CatalogueEntry entry{.id = store->id(), .dropped = 1};
   entry.root_page = raw(store->tree().root().page_id.load());
   std::string hidden(1, '\0');
   hidden.append(reinterpret_cast<const char*>(&entry.id), sizeof entry.id);
-  Result<void> taken;
   if (const uint64_t open_count = transactions_->open_count(); open_count > 0) {
-    taken = Error(Code::busy, "store '" + name + "' cannot be dropped while " +
-                                  std::to_string(open_count) +
-                                  " transactions are open: end them first");
-  } else {
-    taken = take_name(*store, hidden, entry);
+    return Error(Code::busy, "store '" + name + "' cannot be dropped while " +
+                                 std::to_string(open_count) +
+                                 " transactions are open: end them first");
   }
-  if (!taken) {
-    store->set_state(StoreImpl::State::open);
-    return taken;
+  {
+    os::LockGuard lock(stores_mutex_);
+    base::make_room(dropped_stores_);  // Once the name has gone, so must its store.
   }
+  AETHER_TRY(take_name(*store, hidden, entry));
+  kept.dismiss();
   store->set_state(StoreImpl::State::dropped);
-  return finish_drop(hidden, entry);
+  Result<void> finished = base::or_no_memory([&] { return finish_drop(hidden, entry); });
+  // The store is gone; its pages come back when the next open goes on with it.
+  if (!finished && finished.error().code() == Code::no_memory) return {};
+  return finished;
 }
 
 /// The first step of a drop.
@@ -140,7 +159,7 @@ Result<void> EnvImpl::take_name(const StoreImpl& store, const std::string& hidde
   garbage_.forget_store(store.id());
   // What has ended in this store is so after a crash too: nobody could undo it there then.
   AETHER_TRY(log_->flush());
-  AETHER_TRY_ASSIGN(const std::unique_ptr<TransactionImpl> txn,
+  AETHER_TRY_ASSIGN(const TransactionPointer txn,
                     begin({.durability = Durability::group, .env_durability = false}));
   AETHER_TRY(catalogue_->write(txn->context(), index::WriteMode::remove, store.name(), {}));
   AETHER_TRY(
@@ -152,6 +171,7 @@ Result<void> EnvImpl::finish_drop(const std::string& hidden_name, const Catalogu
   buffer::Frame* root = nullptr;
   {
     os::LockGuard lock(stores_mutex_);
+    base::make_room(dropped_stores_);
     for (auto it = stores_.begin(); it != stores_.end() && root == nullptr; ++it) {
       if (it->second->id() != entry.id) continue;
       root = &it->second->tree().root();
@@ -171,18 +191,23 @@ Result<void> EnvImpl::finish_drop(const std::string& hidden_name, const Catalogu
     AETHER_TRY_ASSIGN(more, tree.drop_last_leaf(system));
   }
   // The root's page goes with the entry, in one commit.
-  AETHER_TRY_ASSIGN(const std::unique_ptr<TransactionImpl> txn,
+  AETHER_TRY_ASSIGN(const TransactionPointer txn,
                     begin({.durability = Durability::group, .env_durability = false}));
-  txn->context().new_roots.clear();
-  txn->context().freed_pages.push_back({root->page_id.load(), 1});
+  txn::TransactionContext& context = txn->context();
+  context.freed_pages.push_back({root->page_id.load(), 1});
+  AETHER_TRY(catalogue_->write(context, index::WriteMode::remove, hidden_name, {}));
   {
+    // The frame goes when the commit is logged, before anybody can take the page; if it is not, the entry still leads here.
     buffer::ExclusiveGuard guard = buffer::ExclusiveGuard::lock(*root);
-    txn->context().log.gsn = pool_->ref(*root).header().gsn;
-    txn->context().log.lsn_vector.raise(root->lsn_vector);
+    context.log.gsn = std::max(context.log.gsn, pool_->ref(*root).header().gsn);
+    context.log.lsn_vector.raise(root->lsn_vector);
+    AETHER_TRY(log_commit(*this, context));
     pool_->discard(std::move(guard));
   }
-  AETHER_TRY(catalogue_->write(txn->context(), index::WriteMode::remove, hidden_name, {}));
-  return txn->commit();
+  txn->leave();
+  statistics_.count_commit();
+  garbage_.add(context);
+  return log_->wait_durable(context.log.lsn_vector, true);
 }
 
 /// At open: what a crash or an error has interrupted.
@@ -234,24 +259,18 @@ Result<StoreImpl*> EnvImpl::open_store(const std::string& name, const StoreOptio
 
 Result<StoreImpl*> EnvImpl::create_store(const std::string& name) {
   AETHER_TRY(check_writable());
-  AETHER_TRY_ASSIGN(const std::unique_ptr<TransactionImpl> txn,
+  AETHER_TRY_ASSIGN(const TransactionPointer txn,
                     begin({.durability = Durability::group, .env_durability = false}));
   const CatalogueEntry named{.id = next_store_++};
   AETHER_TRY_ASSIGN(buffer::Frame * root,
                     index::BTree::create(*services_, txn->context(), named.id));
   CatalogueEntry entry = named;
   entry.root_page = raw(root->page_id.load());
-  Result<bool> written = catalogue_->write(txn->context(), index::WriteMode::insert, name,
-                                           entry_bytes(entry));
-  Result<void> committed = written ? txn->commit() : Result<void>(std::move(written).error());
-  if (!committed) {
-    if (txn->active()) static_cast<void>(txn->abort().has_value());
-    return std::move(committed).error();
-  }
-  os::LockGuard lock(stores_mutex_);
-  std::unique_ptr<StoreImpl>& place = stores_[name];
-  place = std::make_unique<StoreImpl>(*this, name, entry.id, *root);
-  return place.get();
+  AETHER_TRY(catalogue_->write(txn->context(), index::WriteMode::insert, name, entry_bytes(entry)));
+  // Before the commit, after which nothing may fail.
+  Stores made = make_store(name, entry.id, *root);
+  AETHER_TRY(txn->commit());
+  return add_store(made);
 }
 
 Result<std::vector<std::string>> EnvImpl::list_stores() {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/no_memory.h"
 #include "db/env_impl.h"
 
 namespace aether::db {
@@ -67,14 +68,18 @@ Result<void> EnvImpl::pace_log(bool frees) {
     if (!frees && archive_behind_.load(std::memory_order_relaxed)) [[unlikely]]
       AETHER_TRY(why_archive_behind());
   }
+  if (any_unfinished_.load(std::memory_order_relaxed)) [[unlikely]]
+    finish_rollbacks();
   const uint64_t used = log_bytes_to_redo();
   if (used < options_.log_bytes_max / kTriggerDivisor) [[likely]]
     return {};
   if (!checkpointer_) {
     // An error of the disk shows in check_writable; there is nothing to wait for here.
     const LogPosition keep = options_.log_bytes_max / kTriggerDivisor / 2;
-    static_cast<void>(
-        checkpoint_now(log_->append_position() - std::min(keep, used), false).has_value());
+    static_cast<void>(base::or_no_memory([&] {
+                        return checkpoint_now(log_->append_position() - std::min(keep, used),
+                                              false);
+                      }).has_value());
     return {};
   }
   if (!checkpoint_requested_.exchange(true, std::memory_order_relaxed)) {
@@ -110,8 +115,9 @@ void EnvImpl::run_checkpointer() {
     const LogPosition now = log_->append_position();
     const uint64_t keep = std::min<uint64_t>(log_bytes_to_redo(),
                                              options_.log_bytes_max / kTriggerDivisor / 2);
-    const Result<void> done = checkpoint_now(now - keep, false);
-    if (!done) fail(done.error());
+    const Result<void> done = base::or_no_memory([&] { return checkpoint_now(now - keep, false); });
+    // Without memory: the next write asks for another.
+    if (!done && done.error().code() != Code::no_memory) fail(done.error());
     checkpoint_requested_.store(false, std::memory_order_relaxed);
     checkpointer_mutex_.lock();
     checkpoint_wanted_ = false;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/no_memory.h"
 #include "db/env_impl.h"
 #include "db/verify.h"
 #include "index/btree/cursor.h"
@@ -43,33 +44,51 @@ Result<std::unique_ptr<DbEnv>> DbEnv::open(const std::string& home, const EnvOpt
 
 Result<std::unique_ptr<DbEnv>> DbEnv::open(const std::string& home, const EnvOptions& options,
                                            os::Os& os) {
-  AETHER_TRY_ASSIGN(std::unique_ptr<db::EnvImpl> impl, db::EnvImpl::open(home, options, os));
-  return std::unique_ptr<DbEnv>(new DbEnv(std::move(impl)));
+  return base::or_no_memory([&]() -> Result<std::unique_ptr<DbEnv>> {
+    AETHER_TRY_ASSIGN(std::unique_ptr<db::EnvImpl> impl, db::EnvImpl::open(home, options, os));
+    return std::unique_ptr<DbEnv>(new DbEnv(std::move(impl)));
+  });
 }
 
-Result<void> DbEnv::close() { return impl_->close(); }
+// What follows calls through, and makes an allocation that fails an answer.
+
+Result<void> DbEnv::close() {
+  return base::or_no_memory([&] { return impl_->close(); });
+}
 
 Result<KvStore> DbEnv::open_store(const std::string& name, const StoreOptions& options) {
-  AETHER_TRY_ASSIGN(db::StoreImpl * store, impl_->open_store(name, options));
-  return KvStore(store);
+  return base::or_no_memory([&]() -> Result<KvStore> {
+    AETHER_TRY_ASSIGN(db::StoreImpl* const store, impl_->open_store(name, options));
+    return KvStore(store);
+  });
 }
 
-Result<void> DbEnv::drop_store(const std::string& name) { return impl_->drop_store(name); }
-Result<std::vector<std::string>> DbEnv::list_stores() const { return impl_->list_stores(); }
-Result<Transaction> DbEnv::begin(const TxnOptions& options) {
-  return impl_->begin_transaction(options);
+Result<void> DbEnv::drop_store(const std::string& name) {
+  return base::or_no_memory([&] { return impl_->drop_store(name); });
 }
-Result<void> DbEnv::commit_prepared(Bytes gid) { return impl_->commit_prepared(gid); }
-Result<void> DbEnv::rollback_prepared(Bytes gid) { return impl_->rollback_prepared(gid); }
-Result<std::vector<PreparedTransaction>> DbEnv::prepared() const { return impl_->prepared(); }
+Result<std::vector<std::string>> DbEnv::list_stores() const {
+  return base::or_no_memory([&] { return impl_->list_stores(); });
+}
+Result<Transaction> DbEnv::begin(const TxnOptions& options) {
+  return base::or_no_memory([&] { return impl_->begin_transaction(options); });
+}
+Result<void> DbEnv::commit_prepared(Bytes gid) {
+  return base::or_no_memory([&] { return impl_->commit_prepared(gid); });
+}
+Result<void> DbEnv::rollback_prepared(Bytes gid) {
+  return base::or_no_memory([&] { return impl_->rollback_prepared(gid); });
+}
+Result<std::vector<PreparedTransaction>> DbEnv::prepared() const {
+  return base::or_no_memory([&] { return impl_->prepared(); });
+}
 Result<void> DbEnv::write(const WriteBatch& batch) {
-  return impl_->write(batch, impl_->options().durability);
+  return write(batch, impl_->options().durability);
 }
 Result<void> DbEnv::write(const WriteBatch& batch, Durability durability) {
-  return impl_->write(batch, durability);
+  return base::or_no_memory([&] { return impl_->write(batch, durability); });
 }
 Result<void> DbEnv::checkpoint() {
-  Result<void> done = impl_->checkpoint();
+  Result<void> done = base::or_no_memory([&] { return impl_->checkpoint(); });
   impl_->run_completions();
   return done;
 }
@@ -89,10 +108,10 @@ Result<void> DbEnv::repair_page(uint64_t page) {
 Result<ArchiveReport> DbEnv::archive_log() { return impl_->archive(); }
 
 Result<VerifyReport> DbEnv::verify(FunctionRef<void(uint64_t, uint64_t)> progress) {
-  return impl_->verify(progress);
+  return base::or_no_memory([&] { return impl_->verify(progress); });
 }
 Result<VerifyReport> DbEnv::verify() {
-  return impl_->verify([](uint64_t, uint64_t) {});
+  return verify([](uint64_t, uint64_t) {});
 }
 
 EnvStats DbEnv::stats() const { return impl_->stats(); }

@@ -57,6 +57,7 @@ class StoreImpl {
   StoreImpl(EnvImpl& env, std::string name, StoreId id, buffer::Frame& root);
 
   Result<void> write(TransactionImpl* txn, index::WriteMode mode, Bytes key, Bytes value);
+  Result<uint64_t> bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next);
   /// It may be read. Errors: closed, not_found (dropped).
   Result<void> check() const {
     if (state_.load(std::memory_order_relaxed) <= State::dropping && process_.is_here()) [[likely]]
@@ -87,6 +88,13 @@ class StoreImpl {
   index::BTree tree_;
 };
 
+/// How a transaction's object goes. One whose rollback lacks memory becomes the environment's, which goes on with it
+/// (EnvImpl::finish_rollbacks).
+struct TransactionRelease {
+  void operator()(TransactionImpl* transaction) const noexcept;
+};
+using TransactionPointer = std::unique_ptr<TransactionImpl, TransactionRelease>;
+
 class EnvImpl {
  public:
   static Result<std::unique_ptr<EnvImpl>> open(const std::string& home, const EnvOptions& options,
@@ -106,7 +114,11 @@ class EnvImpl {
   Result<void> rollback_prepared(Bytes gid);
   Result<std::vector<PreparedTransaction>> prepared();
 
-  Result<std::unique_ptr<TransactionImpl>> begin(const TxnOptions& options);
+  Result<TransactionPointer> begin(const TxnOptions& options);
+  /// A transaction without an object, whose rollback lacks memory.
+  void keep_unfinished(TransactionImpl& transaction) noexcept;
+  /// Goes on with those, as far as there is memory.
+  void finish_rollbacks() noexcept;
   Result<Transaction> begin_transaction(const TxnOptions& options);
   Result<void> write(const WriteBatch& batch, Durability durability);
   Result<void> checkpoint();
@@ -179,6 +191,8 @@ class EnvImpl {
   Result<void> create_files();
   Result<void> write_first_pages(buffer::DataFile& data);
   Result<void> open_files();
+  Result<void> close_parts() noexcept;
+  Result<void> last_checkpoint();
   Result<void> check_first_pages();
   Result<void> check_segment_numbers();
   Result<void> open_tags();
@@ -218,6 +232,7 @@ class EnvImpl {
   uint64_t log_bytes_to_redo() const noexcept;
 
   // Figures (stats.cpp), and their way out (live.h).
+  void fill(EnvStats& stats);
   void add_transactions(EnvStats& stats);
   void add_versions(EnvStats& stats);
   void add_stores(EnvStats& stats);
@@ -228,6 +243,9 @@ class EnvImpl {
                          const CatalogueEntry& entry);
   Result<void> finish_drop(const std::string& hidden_name, const CatalogueEntry& entry);
   Result<void> finish_drops();
+  using Stores = std::map<std::string, std::unique_ptr<StoreImpl>>;
+  Stores make_store(const std::string& name, StoreId id, buffer::Frame& root);
+  StoreImpl* add_store(Stores& made) noexcept;
   Result<StoreImpl*> attach_store(const std::string& name, const CatalogueEntry& entry);
 
   const std::string home_;
@@ -264,9 +282,13 @@ class EnvImpl {
   bool is_whole_ = false;  ///< Opened for writing, to the end.
   std::atomic<bool> closed_{false};
 
+  os::Mutex unfinished_mutex_;
+  TransactionImpl* unfinished_ AETHER_GUARDED_BY(unfinished_mutex_) = nullptr;
+  std::atomic<bool> any_unfinished_{false};
+
   os::Mutex ddl_mutex_;
   os::Mutex stores_mutex_;
-  std::map<std::string, std::unique_ptr<StoreImpl>> stores_;
+  Stores stores_;
   std::vector<std::unique_ptr<StoreImpl>> dropped_stores_;  ///< For handles that are still around.
   StoreId next_store_ = kCatalogueStore + 1;
 

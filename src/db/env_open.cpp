@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/no_memory.h"
 #include "base/trace.h"
 #include "db/env_impl.h"
 #include "db/transaction_impl.h"
@@ -243,11 +244,16 @@ Result<void> EnvImpl::open_pool(TxnId next_txn) {
 }
 
 EnvImpl::~EnvImpl() {
-  if (!closed_) static_cast<void>(close().has_value());
+  if (!closed_) static_cast<void>(close_parts().has_value());
 }
 
 Result<void> EnvImpl::close() {
   AETHER_TRY(check_open());
+  return close_parts();
+}
+
+Result<void> EnvImpl::close_parts() noexcept {
+  finish_rollbacks();
   closed_ = true;
   live_.reset();  // First of all: its thread looks at everything.
   if (checkpointer_) {
@@ -262,19 +268,9 @@ Result<void> EnvImpl::close() {
   if (log_ != nullptr) log_->finish_completions();
   Result<void> result;
   // What could not be opened is not closed in order either: the next open must find it as this one did.
-  if (is_whole_ && !options_.read_only) {
-    if (Result<void> writable = check_writable(); !writable) {
-      result = std::move(writable);
-    } else if (const uint64_t open_count = transactions_->open_count() - prepared_.count();
-               open_count > 0) {
-      result = Error(Code::busy, std::to_string(open_count) +
-                                     " transactions were still open: the environment is closed; "
-                                     "the next open rolls them back");
-    } else {
-      // What is in doubt is found in the log again: then the next open has to read it.
-      result = checkpoint_now(~LogPosition{0}, prepared_.count() == 0);
-    }
-  }
+  if (is_whole_ && !options_.read_only)
+    result = base::or_no_memory([&] { return last_checkpoint(); });
+  finish_rollbacks();  // Those that are left are the next open's.
   // In this order: what uses before what is used. The stores stay, to answer that they are closed; and the
   // transaction table, for snapshots that are still open.
   for (const auto& [name, store] : stores_) store->set_state(StoreImpl::State::closed);
@@ -291,6 +287,18 @@ Result<void> EnvImpl::close() {
   control_.reset();
   lock_file_.reset();
   return result;
+}
+
+Result<void> EnvImpl::last_checkpoint() {
+  AETHER_TRY(check_writable());
+  const uint64_t open_count = transactions_->open_count() - prepared_.count();
+  if (open_count > 0) {
+    return Error(Code::busy, std::to_string(open_count) +
+                                 " transactions were still open: the environment is closed; "
+                                 "the next open rolls them back");
+  }
+  // What is in doubt is found in the log again: then the next open has to read it.
+  return checkpoint_now(~LogPosition{0}, prepared_.count() == 0);
 }
 
 Result<void> EnvImpl::check_open() const {
@@ -321,12 +329,16 @@ Result<void> EnvImpl::check_writable() const {
 
 void EnvImpl::fail(const Error& why) noexcept {
   os::LockGuard lock(failure_mutex_);
-  if (failure_.empty()) failure_ = std::string(why.message());
+  static_cast<void>(base::if_memory_allows([&] {
+    if (failure_.empty()) failure_ = std::string(why.message());
+  }));
   failed_.store(true, std::memory_order_release);
 }
 
-Result<std::unique_ptr<TransactionImpl>> EnvImpl::begin(const TxnOptions& options) {
-  auto transaction = std::make_unique<TransactionImpl>(*this, options);
+Result<TransactionPointer> EnvImpl::begin(const TxnOptions& options) {
+  if (any_unfinished_.load(std::memory_order_relaxed)) [[unlikely]]
+    finish_rollbacks();
+  TransactionPointer transaction(new TransactionImpl(*this, options));
   AETHER_TRY(transaction->open());
   if (statistics_.count_begin()) statistics_.begun(now_ns() - transaction->begun_ns());
   return transaction;
@@ -334,7 +346,7 @@ Result<std::unique_ptr<TransactionImpl>> EnvImpl::begin(const TxnOptions& option
 
 Result<Transaction> EnvImpl::begin_transaction(const TxnOptions& options) {
   AETHER_TRY(check_open());
-  AETHER_TRY_ASSIGN(std::unique_ptr<TransactionImpl> impl, begin(options));
+  AETHER_TRY_ASSIGN(TransactionPointer impl, begin(options));
   return Transaction(std::move(impl));
 }
 

@@ -74,16 +74,17 @@ Result<void> complete(EnvImpl& env, Change& change, Rows& rows) {
 /// Readers find what the change has replaced; a rollback does too.
 void restore(index::Services& services, txn::TransactionContext& context, const Change& change) {
   txn::UndoEntry entry = change.entry;
-  entry.key = change.key;
-  entry.before = change.before;
+  context.undo.make_room();
+  txn::OwnedVersion version(txn::Version::make(entry.store, change.key, change.before));
+  entry.version = version.get();
   if (entry.manager == wal::ResourceManager::btree) {
-    entry.version = txn::Version::make(entry.store, change.key, change.before);
     const TxnId writer = page::meta_of(change.before).txn();
     if (!change.before.empty() && writer != context.id())
       services.versions.link(*entry.version, writer, context.id());
-    if (is_removal(entry)) context.ghosts.push_back({entry.store, change.key});
   }
   context.undo.push(entry);
+  static_cast<void>(version.release());
+  if (is_removal(entry)) context.ghosts.push_back({entry.store, change.key});
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/no_memory.h"
 #include "db/env_impl.h"
 
 namespace aether::db {
@@ -9,14 +10,17 @@ namespace aether::db {
 void Garbage::add(txn::TransactionContext& ended) noexcept {
   index::Services& services = env_.services();
   services.versions.retire(
-      ended.single_record ? std::exchange(ended.versions, {}) : ended.undo.take_versions(),
+      ended.single_record ? std::move(ended.versions) : ended.undo.take_versions(),
       services.transactions);
   const size_t ghosts = ended.ghosts.size();
   if (ghosts > 0) {
     os::LockGuard lock(mutex_);
-    for (txn::Ghost& ghost : ended.ghosts) {
-      removed_.push_back({std::move(ghost), ended.id(), ended.log.gsn, ended.log.lsn_vector});
-    }
+    // Without memory for the list, ghosts stay until their pages need the room.
+    static_cast<void>(base::if_memory_allows([&]() AETHER_NO_THREAD_SAFETY {
+      for (txn::Ghost& ghost : ended.ghosts) {
+        removed_.push_back({std::move(ghost), ended.id(), ended.log.gsn, ended.log.lsn_vector});
+      }
+    }));
     any_removed_.store(true, std::memory_order_relaxed);
     ended.ghosts.clear();
   }
@@ -66,7 +70,8 @@ bool Garbage::purge(const Removed& removed) noexcept {
   if (tree == nullptr) return true;  // The store has been dropped since.
   buffer::LogContext system{
       .stream = env_.stream_of_caller(), .gsn = removed.gsn, .lsn_vector = removed.vector};
-  return tree->purge(system, removed.ghost.key, removed.owner).has_value();
+  return base::or_no_memory([&] { return tree->purge(system, removed.ghost.key, removed.owner); })
+      .has_value();
 }
 
 }  // namespace aether::db

@@ -18,7 +18,7 @@ class EnvImpl;
 
 class Garbage {
  public:
-  explicit Garbage(EnvImpl& env) noexcept : env_(env) {}
+  explicit Garbage(EnvImpl& env) : env_(env) {}  // The list allocates.
 
   /// Takes over what `ended` leaves. Its snapshot is closed and its end is in the log.
   void add(txn::TransactionContext& ended) noexcept;

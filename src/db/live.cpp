@@ -6,6 +6,7 @@
 
 #include "aether/version.h"
 #include "base/json_writer.h"
+#include "base/no_memory.h"
 #include "db/documents.h"
 #include "db/env_impl.h"
 #include "db/live_protocol.h"
@@ -80,11 +81,18 @@ Live::~Live() {
 }
 
 void Live::run() {
-  for (;;) {
-    const Result<std::unique_ptr<os::Connection>> client = listener_->accept();
+  for (os::Backoff backoff;;) {
+    const Result<std::unique_ptr<os::Connection>> client = base::or_no_memory(
+        [&] { return listener_->accept(); });
+    if (!client && client.error().code() == Code::no_memory) {
+      backoff.wait();
+      continue;
+    }
     if (!client)
       return;  // Stopped; or the system refuses to wait, and then there is nothing to wait for.
-    serve(**client);
+    // Without memory for an answer the client gets none.
+    static_cast<void>(base::if_memory_allows([&] { serve(**client); }));
+    backoff = os::Backoff();
   }
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/no_memory.h"
 #include "db/env_impl.h"
 #include "db/printable.h"
 #include "db/transaction_end.h"
@@ -20,8 +21,10 @@ Result<void> PreparedTable::check_user_gid(std::string_view gid) {
 
 Result<void> PreparedTable::reserve(std::string_view gid) {
   AETHER_ASSERT(!gid.empty() && gid.size() <= txn::kGidBytesMax);
+  Entry entry;
+  entry.description.gid = gid;
   os::LockGuard lock(mutex_);
-  const auto [place, is_new] = entries_.try_emplace(std::string(gid));
+  const auto [place, is_new] = entries_.try_emplace(std::string(gid), std::move(entry));
   if (is_new) return {};
   return Error(Code::exists, "a transaction is prepared under '" + printable(gid) +
                                  "' already: decide that one, or choose another id");
@@ -38,11 +41,10 @@ void PreparedTable::put(std::string_view gid, std::unique_ptr<Prepared> prepared
   os::LockGuard lock(mutex_);
   const auto found = entries_.find(gid);
   AETHER_ASSERT(found != entries_.end() && found->second.prepared == nullptr);
-  found->second.description = {.gid = std::string(gid),
-                               .id = prepared->context.id(),
-                               .prepared_at_ns = prepared->prepared_at_ns,
-                               .age_seconds = 0,
-                               .recovered = prepared->recovered};
+  PreparedTransaction& description = found->second.description;  // With its gid.
+  description.id = prepared->context.id();
+  description.prepared_at_ns = prepared->prepared_at_ns;
+  description.recovered = prepared->recovered;
   found->second.prepared = std::move(prepared);
 }
 
@@ -108,11 +110,14 @@ Result<void> EnvImpl::commit_prepared(Bytes gid) {
   AETHER_TRY(check_open());
   AETHER_TRY(check_writable());
   AETHER_TRY_ASSIGN(std::unique_ptr<Prepared> prepared, prepared_.take(gid));
-  Result<void> logged = log_commit(*this, prepared->context);
-  if (!logged) {
-    prepared_.put(gid, std::move(prepared));
-    return logged;
+  base::Unless undecided([&] { prepared_.put(gid, std::move(prepared)); });
+  if (prepared->is_rolling_back) {
+    return Error(Code::invalid_argument, "'" + printable(gid) +
+                                             "' is half rolled back, for want of memory: call "
+                                             "rollback_prepared again");
   }
+  AETHER_TRY(log_commit(*this, prepared->context));
+  undecided.dismiss();
   prepared_.release(gid);
   prepared->context.release_locks();
   statistics_.count_commit();
@@ -125,8 +130,12 @@ Result<void> EnvImpl::rollback_prepared(Bytes gid) {
   AETHER_TRY(check_open());
   AETHER_TRY(check_writable());
   AETHER_TRY_ASSIGN(std::unique_ptr<Prepared> prepared, prepared_.take(gid));
-  statistics_.aborted(txn::AbortReason::user);
-  Result<void> undone = roll_back(*this, prepared->context);
+  if (!std::exchange(prepared->is_rolling_back, true)) statistics_.aborted(txn::AbortReason::user);
+  Result<void> undone = base::or_no_memory([&] { return roll_back(*this, prepared->context); });
+  if (!undone && undone.error().code() == Code::no_memory) {
+    prepared_.put(gid, std::move(prepared));
+    return undone;
+  }
   prepared_.release(gid);
   prepared->context.release_locks();
   if (!undone) {

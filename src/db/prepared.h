@@ -26,12 +26,11 @@
 namespace aether::db {
 
 struct Prepared {
-  Prepared() = default;
-  explicit Prepared(txn::TransactionContext&& from) noexcept : context(std::move(from)) {}
-
   txn::TransactionContext context;
   uint64_t prepared_at_ns = 0;  ///< Wall clock.
   bool recovered = false;
+  bool is_rolling_back =
+      false;  ///< Its rollback has begun, and lacked memory: it cannot be committed.
 };
 
 class PreparedTable {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/no_memory.h"
 #include "db/env_impl.h"
 
 namespace aether::detail {
@@ -34,7 +35,10 @@ std::optional<Error> Retries::give_up_or_wait(Error error) {
   }
   if (give_up) {
     if (attempts_ == 1) return error;
-    return std::move(error).with_context("after " + std::to_string(attempts_) + " attempts");
+    std::string after;
+    const auto say = [&] { after = "after " + std::to_string(attempts_) + " attempts"; };
+    if (!base::if_memory_allows(say)) return error;
+    return std::move(error).with_context(after);
   }
   os.sleep_ns(wait_ns);
   wait_ns_ = std::min(2 * wait_ns_, policy_.wait_us_max * kNanosecondsPerMicrosecond);

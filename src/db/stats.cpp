@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "aether/version.h"
+#include "base/no_memory.h"
 #include "db/env_impl.h"
 
 namespace aether::db {
@@ -58,6 +59,11 @@ EnvStats EnvImpl::stats() {
   EnvStats stats;
   stats.state = "closed";
   if (is_closed()) return stats;
+  static_cast<void>(base::if_memory_allows([&] { fill(stats); }));
+  return stats;
+}
+
+void EnvImpl::fill(EnvStats& stats) {
   stats.uuid = uuid();
   stats.format_version = kFormatVersion;
   stats.page_bytes = options_.page_bytes;
@@ -84,7 +90,6 @@ EnvStats EnvImpl::stats() {
   add_archive(stats);
   add_stores(stats);
   stats.live = live_state_;
-  return stats;
 }
 
 void EnvImpl::add_transactions(EnvStats& stats) {

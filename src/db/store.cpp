@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/no_memory.h"
 #include "db/env_impl.h"
 #include "db/transaction_impl.h"
 #include "index/btree/cursor.h"
@@ -141,7 +142,7 @@ Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes valu
     env_.run_completions();
     return durable;
   }
-  AETHER_TRY_ASSIGN(const std::unique_ptr<TransactionImpl> whole,
+  AETHER_TRY_ASSIGN(const TransactionPointer whole,
                     env_.begin({.isolation = Isolation::read_committed}));
   AETHER_TRY(tree_.write(whole->context(), mode, key, value));
   Result<void> committed = whole->commit();
@@ -150,6 +151,8 @@ Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes valu
 }
 
 }  // namespace db
+
+// The public calls: what an allocation that fails inside becomes.
 
 Result<std::string> KvStore::get(Bytes key) const {
   std::string value;
@@ -164,54 +167,81 @@ Result<std::string> KvStore::get(Transaction& txn, Bytes key) const {
 }
 
 Result<void> KvStore::get(Bytes key, std::string& value) const {
-  AETHER_TRY(impl_->check());
-  return impl_->tree().get(key, value, nullptr);
+  return base::or_no_memory([&]() -> Result<void> {
+    AETHER_TRY(impl_->check());
+    return impl_->tree().get(key, value, nullptr);
+  });
 }
 
 Result<void> KvStore::get(Transaction& txn, Bytes key, std::string& value) const {
-  AETHER_TRY(impl_->check());
-  AETHER_TRY_ASSIGN(txn::TransactionContext * context, db::context_of(txn, *impl_));
-  return impl_->tree().get(key, value, context);
+  return base::or_no_memory([&]() -> Result<void> {
+    AETHER_TRY(impl_->check());
+    AETHER_TRY_ASSIGN(txn::TransactionContext * context, db::context_of(txn, *impl_));
+    return impl_->tree().get(key, value, context);
+  });
 }
 
 Result<void> KvStore::visit(Bytes key, FunctionRef<void(Bytes)> visitor) const {
-  AETHER_TRY(impl_->check());
-  return impl_->tree().visit(key, visitor, nullptr);
+  return base::or_no_memory([&]() -> Result<void> {
+    AETHER_TRY(impl_->check());
+    return impl_->tree().visit(key, visitor, nullptr);
+  });
 }
 
 Result<void> KvStore::visit(Transaction& txn, Bytes key, FunctionRef<void(Bytes)> visitor) const {
-  AETHER_TRY(impl_->check());
-  AETHER_TRY_ASSIGN(txn::TransactionContext * context, db::context_of(txn, *impl_));
-  return impl_->tree().visit(key, visitor, context);
+  return base::or_no_memory([&]() -> Result<void> {
+    AETHER_TRY(impl_->check());
+    AETHER_TRY_ASSIGN(txn::TransactionContext * context, db::context_of(txn, *impl_));
+    return impl_->tree().visit(key, visitor, context);
+  });
 }
 
+namespace {
+
+Result<void> write(db::StoreImpl& store, Transaction* txn, index::WriteMode mode, Bytes key,
+                   Bytes value) {
+  return base::or_no_memory([&]() -> Result<void> {
+    db::TransactionImpl* part = nullptr;
+    if (txn != nullptr) {
+      AETHER_TRY_ASSIGN(part, db::part_of(*txn, store));
+    }
+    return store.write(part, mode, key, value);
+  });
+}
+
+Result<void> take_lock(db::StoreImpl& store, Transaction& txn, const txn::LockName& name,
+                       LockMode mode) {
+  return base::or_no_memory([&]() -> Result<void> {
+    AETHER_TRY_ASSIGN(db::TransactionImpl* const locker, db::locker_of(txn, store));
+    return locker->lock(store, name, mode);
+  });
+}
+
+}  // namespace
+
 Result<void> KvStore::put(Bytes key, Bytes value) {
-  return impl_->write(nullptr, index::WriteMode::put, key, value);
+  return write(*impl_, nullptr, index::WriteMode::put, key, value);
 }
 Result<void> KvStore::put(Transaction& txn, Bytes key, Bytes value) {
-  AETHER_TRY_ASSIGN(db::TransactionImpl * part, db::part_of(txn, *impl_));
-  return impl_->write(part, index::WriteMode::put, key, value);
+  return write(*impl_, &txn, index::WriteMode::put, key, value);
 }
 Result<void> KvStore::insert(Bytes key, Bytes value) {
-  return impl_->write(nullptr, index::WriteMode::insert, key, value);
+  return write(*impl_, nullptr, index::WriteMode::insert, key, value);
 }
 Result<void> KvStore::insert(Transaction& txn, Bytes key, Bytes value) {
-  AETHER_TRY_ASSIGN(db::TransactionImpl * part, db::part_of(txn, *impl_));
-  return impl_->write(part, index::WriteMode::insert, key, value);
+  return write(*impl_, &txn, index::WriteMode::insert, key, value);
 }
 Result<void> KvStore::update(Bytes key, Bytes value) {
-  return impl_->write(nullptr, index::WriteMode::update, key, value);
+  return write(*impl_, nullptr, index::WriteMode::update, key, value);
 }
 Result<void> KvStore::update(Transaction& txn, Bytes key, Bytes value) {
-  AETHER_TRY_ASSIGN(db::TransactionImpl * part, db::part_of(txn, *impl_));
-  return impl_->write(part, index::WriteMode::update, key, value);
+  return write(*impl_, &txn, index::WriteMode::update, key, value);
 }
 Result<void> KvStore::remove(Bytes key) {
-  return impl_->write(nullptr, index::WriteMode::remove, key, {});
+  return write(*impl_, nullptr, index::WriteMode::remove, key, {});
 }
 Result<void> KvStore::remove(Transaction& txn, Bytes key) {
-  AETHER_TRY_ASSIGN(db::TransactionImpl * part, db::part_of(txn, *impl_));
-  return impl_->write(part, index::WriteMode::remove, key, {});
+  return write(*impl_, &txn, index::WriteMode::remove, key, {});
 }
 
 Result<std::string> KvStore::lock_for_update(Transaction& txn, Bytes key) {
@@ -219,32 +249,29 @@ Result<std::string> KvStore::lock_for_update(Transaction& txn, Bytes key) {
   return get(txn, key);
 }
 Result<void> KvStore::lock(Transaction& txn, Bytes key, LockMode mode) {
-  AETHER_TRY_ASSIGN(db::TransactionImpl * locker, db::locker_of(txn, *impl_));
-  return locker->lock(*impl_, txn::LockName::key(id(), key), mode);
+  return take_lock(*impl_, txn, txn::LockName::key(id(), key), mode);
 }
 Result<void> KvStore::lock_range(Transaction& txn, const Range& range, LockMode mode) {
-  AETHER_TRY_ASSIGN(db::TransactionImpl * locker, db::locker_of(txn, *impl_));
-  return locker->lock(*impl_, txn::LockName::range(id(), range.begin, range.end), mode);
+  return take_lock(*impl_, txn, txn::LockName::range(id(), range.begin, range.end), mode);
 }
 Result<void> KvStore::lock_store(Transaction& txn, LockMode mode) {
-  AETHER_TRY_ASSIGN(db::TransactionImpl * locker, db::locker_of(txn, *impl_));
-  return locker->lock(*impl_, txn::LockName::of_store(id()), mode);
+  return take_lock(*impl_, txn, txn::LockName::of_store(id()), mode);
 }
 
 namespace {
 
+Result<bool> go_to_first(Cursor& cursor, const Range& range) {
+  if (!range.reverse) return cursor.seek(range.begin);
+  if (range.end.empty()) return cursor.last();
+  Result<bool> found = cursor.seek_for_prev(range.end);
+  if (found && *found && cursor.key() == range.end) return cursor.prev();
+  return found;
+}
+
 Result<uint64_t> run_scan(Cursor cursor, const Range& range,
                           FunctionRef<bool(Bytes key, Bytes value)> visitor) {
-  Result<bool> more = false;
-  if (!range.reverse) {
-    more = cursor.seek(range.begin);
-  } else if (range.end.empty()) {
-    more = cursor.last();
-  } else {
-    more = cursor.seek_for_prev(range.end);
-    if (more && *more && cursor.key() == range.end) more = cursor.prev();
-  }
   uint64_t visited = 0;
+  Result<bool> more = go_to_first(cursor, range);
   for (; more && *more; more = range.reverse ? cursor.prev() : cursor.next()) {
     const Bytes key = cursor.key();
     const bool outside = range.reverse ? key < range.begin : !range.end.empty() && key >= range.end;
@@ -263,46 +290,60 @@ Result<uint64_t> run_scan(Cursor cursor, const Range& range,
 }  // namespace
 
 Result<uint64_t> KvStore::scan(const Range& range, FunctionRef<bool(Bytes, Bytes)> visitor) const {
-  AETHER_TRY(impl_->check());
-  db::TransactionImpl moment(impl_->env(), {.read_only = true});
-  AETHER_TRY(moment.open());
-  Result<uint64_t> visited = run_scan(Cursor(std::make_unique<db::CursorImpl>(*impl_, &moment)),
-                                      range, visitor);
-  moment.leave();
-  return visited;
+  return base::or_no_memory([&]() -> Result<uint64_t> {
+    AETHER_TRY(impl_->check());
+    db::TransactionImpl moment(impl_->env(), {.read_only = true});
+    AETHER_TRY(moment.open());
+    Result<uint64_t> visited = run_scan(Cursor(std::make_unique<db::CursorImpl>(*impl_, &moment)),
+                                        range, visitor);
+    moment.leave();
+    return visited;
+  });
 }
 
 Result<uint64_t> KvStore::scan(Transaction& txn, const Range& range,
                                FunctionRef<bool(Bytes, Bytes)> visitor) const {
-  auto cursor = std::make_unique<db::CursorImpl>(*impl_, txn, txn.impl_);
-  cursor->set_limits(range);
-  return run_scan(Cursor(std::move(cursor)), range, visitor);
+  return base::or_no_memory([&]() -> Result<uint64_t> {
+    auto cursor = std::make_unique<db::CursorImpl>(*impl_, txn, txn.impl_);
+    cursor->set_limits(range);
+    return run_scan(Cursor(std::move(cursor)), range, visitor);
+  });
 }
 
-Cursor KvStore::cursor() const { return Cursor(std::make_unique<db::CursorImpl>(*impl_)); }
+Cursor KvStore::cursor() const {
+  std::unique_ptr<db::CursorImpl> impl;
+  const bool made = base::if_memory_allows(
+      [&] { impl = std::make_unique<db::CursorImpl>(*impl_); });
+  return Cursor(std::move(impl), made);
+}
 
 Cursor KvStore::cursor(Transaction& txn) const {
-  return Cursor(std::make_unique<db::CursorImpl>(*impl_, txn, txn.impl_));
+  std::unique_ptr<db::CursorImpl> impl;
+  const bool made = base::if_memory_allows(
+      [&] { impl = std::make_unique<db::CursorImpl>(*impl_, txn, txn.impl_); });
+  return Cursor(std::move(impl), made);
 }
 
 Result<uint64_t> KvStore::bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next) {
-  AETHER_TRY(impl_->check_writable());
-  db::EnvImpl& env = impl_->env();
-  AETHER_TRY(env.check_writable());
-  index::Services& services = env.services();
+  return base::or_no_memory([&] { return impl_->bulk_load(next); });
+}
+
+Result<uint64_t> db::StoreImpl::bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next) {
+  AETHER_TRY(check_writable());
+  AETHER_TRY(env_.check_writable());
+  index::Services& services = env_.services();
   buffer::LogContext context;
-  context.stream = env.stream_of_caller();
+  context.stream = env_.stream_of_caller();
   // Open while the rows are made: a snapshot of that time does not see them.
   AETHER_TRY_ASSIGN(context.txn, services.transactions.open());
-  Result<uint64_t> rows = impl_->tree().bulk_load(
+  base::Unless loaded([&] { services.transactions.forget(context.txn); });
+  Result<uint64_t> rows = tree_.bulk_load(
       context, [&](Bytes& key, Bytes& value) -> Result<bool> { return next(key, value); });
-  if (!rows) {
-    services.transactions.forget(context.txn);
-    return std::move(rows).error().with_context("store '" + name() + "'");
-  }
+  if (!rows) return std::move(rows).error().with_context("store '" + name() + "'");
+  loaded.dismiss();
   services.transactions.end(context.txn, context.lsn_vector);
   Result<void> durable = services.log.wait_durable(context.lsn_vector);
-  env.run_completions();
+  env_.run_completions();
   AETHER_TRY(std::move(durable));
   return rows;
 }
@@ -319,47 +360,49 @@ Range Range::prefix(Bytes prefix, std::string& storage) {
   return {.begin = prefix, .end = storage};
 }
 
-Cursor::Cursor(std::unique_ptr<db::CursorImpl> impl) noexcept : impl_(std::move(impl)) {}
+Cursor::Cursor(std::unique_ptr<db::CursorImpl> impl, bool is_made) noexcept
+    : impl_(std::move(impl)), is_made_(is_made) {}
 Cursor::Cursor(Cursor&&) noexcept = default;
 Cursor& Cursor::operator=(Cursor&&) noexcept = default;
 Cursor::~Cursor() = default;
 
 namespace {
 
-Result<index::BTreeCursor*> usable(const std::unique_ptr<db::CursorImpl>& impl) {
-  if (impl == nullptr) return Error(Code::closed, "the cursor was moved to another object");
-  return impl->usable();
+/// Calls `call` with the tree's cursor, if it may move.
+template <typename Call>
+auto use(const std::unique_ptr<db::CursorImpl>& impl, bool is_made, Call call)
+    -> decltype(call(std::declval<index::BTreeCursor&>())) {
+  return base::or_no_memory([&]() -> decltype(call(std::declval<index::BTreeCursor&>())) {
+    if (!is_made) return Error(Code::no_memory, "there was no memory for the cursor: open another");
+    if (impl == nullptr) return Error(Code::closed, "the cursor was moved to another object");
+    AETHER_TRY_ASSIGN(index::BTreeCursor* const cursor, impl->usable());
+    return call(*cursor);
+  });
 }
 
 }  // namespace
 
 Result<bool> Cursor::seek(Bytes key) {
-  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
-  return cursor->seek(key);
+  return use(impl_, is_made_, [&](index::BTreeCursor& cursor) { return cursor.seek(key); });
 }
 Result<bool> Cursor::seek_for_prev(Bytes key) {
-  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
-  return cursor->seek_for_prev(key);
+  return use(impl_, is_made_,
+             [&](index::BTreeCursor& cursor) { return cursor.seek_for_prev(key); });
 }
 Result<bool> Cursor::first() {
-  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
-  return cursor->first();
+  return use(impl_, is_made_, [&](index::BTreeCursor& cursor) { return cursor.first(); });
 }
 Result<bool> Cursor::last() {
-  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
-  return cursor->last();
+  return use(impl_, is_made_, [&](index::BTreeCursor& cursor) { return cursor.last(); });
 }
 Result<bool> Cursor::next() {
-  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
-  return cursor->next();
+  return use(impl_, is_made_, [&](index::BTreeCursor& cursor) { return cursor.next(); });
 }
 Result<bool> Cursor::prev() {
-  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
-  return cursor->prev();
+  return use(impl_, is_made_, [&](index::BTreeCursor& cursor) { return cursor.prev(); });
 }
 Result<Bytes> Cursor::value() {
-  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, usable(impl_));
-  return cursor->value();
+  return use(impl_, is_made_, [&](index::BTreeCursor& cursor) { return cursor.value(); });
 }
 bool Cursor::positioned() const noexcept { return impl_ != nullptr && impl_->positioned(); }
 Bytes Cursor::key() const noexcept { return impl_ != nullptr ? impl_->key() : Bytes(); }

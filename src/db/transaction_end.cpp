@@ -62,7 +62,7 @@ Result<void> roll_back(EnvImpl& env, txn::TransactionContext& context) {
   return {};
 }
 
-void give_up(EnvImpl& env, txn::TransactionContext& context, const Error& why) {
+void give_up(EnvImpl& env, txn::TransactionContext& context, const Error& why) noexcept {
   env.services().versions.keep(context.undo.take_versions());
   env.fail(why);
 }

@@ -20,10 +20,10 @@ Result<void> undo_change(EnvImpl& env, txn::TransactionContext& context,
                          const txn::UndoEntry& entry);
 /// Takes the changes above `height` of the undo log back, newest first, logging CLRs.
 Result<void> undo_to(EnvImpl& env, txn::TransactionContext& context, size_t height);
-/// Takes all back and appends the end record.
+/// Takes all back and appends the end record. Errors: no_memory: it may be called again, and goes on.
 Result<void> roll_back(EnvImpl& env, txn::TransactionContext& context);
-/// A rollback could not be finished: the rows stay locked, with what others see in their place, the environment has
+/// A rollback could not be finished, and not for want of memory: the rows stay locked, with what others see in their place, the environment has
 /// failed, and the next open finishes it.
-void give_up(EnvImpl& env, txn::TransactionContext& context, const Error& why);
+void give_up(EnvImpl& env, txn::TransactionContext& context, const Error& why) noexcept;
 
 }  // namespace aether::db

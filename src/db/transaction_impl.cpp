@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/no_memory.h"
 #include "base/trace.h"
 #include "db/transaction_end.h"
 #include "txn/prepare_record.h"
@@ -28,6 +29,10 @@ bool CommitTicket::durable() const noexcept {
 }
 
 Result<void> CommitTicket::wait() const {
+  return base::or_no_memory([&] { return wait_for_it(); });
+}
+
+Result<void> CommitTicket::wait_for_it() const {
   if (durable()) return {};
   if (!state_->process.is_here()) {
     return Error(Code::closed,
@@ -56,20 +61,51 @@ TransactionImpl::TransactionImpl(EnvImpl& env, const TxnOptions& options)
   context_.lock_timeout_ns = options.lock_timeout_ms * uint64_t{1'000'000};
 }
 
-TransactionImpl::~TransactionImpl() { abandon(); }
+TransactionImpl::~TransactionImpl() { static_cast<void>(abandon()); }
 
-void TransactionImpl::abandon() noexcept {
+bool TransactionImpl::abandon() noexcept {
   if (!env_.is_here()) {  // It is the parent's to end; so are its locks.
     static_cast<void>(context_.locks.release());
     active_ = false;
-    return;
+    return true;
   }
   if (abort_reason_ == txn::AbortReason::user) abort_reason_ = txn::AbortReason::dropped;
-  // An error is remembered by the environment (EnvImpl::fail); there is nobody here to tell.
-  if (active_) static_cast<void>(abort().has_value());
+  if (active_ && !env_.is_closed()) {
+    // An error is remembered by the environment (EnvImpl::fail); there is nobody here to tell.
+    static_cast<void>(take_back().has_value());
+    if (active_) return false;
+  }
   if (snapshot_.is_open())
     env_.transactions().close_snapshot(snapshot_);  // The environment was closed.
   active_ = false;
+  return true;
+}
+
+void TransactionRelease::operator()(TransactionImpl* transaction) const noexcept {
+  if (transaction->abandon()) {
+    delete transaction;
+  } else {
+    transaction->env().keep_unfinished(*transaction);
+  }
+}
+
+void EnvImpl::keep_unfinished(TransactionImpl& transaction) noexcept {
+  os::LockGuard lock(unfinished_mutex_);
+  transaction.next_unfinished_ = std::exchange(unfinished_, &transaction);
+  any_unfinished_.store(true, std::memory_order_relaxed);
+}
+
+void EnvImpl::finish_rollbacks() noexcept {
+  TransactionImpl* next = nullptr;
+  {
+    os::LockGuard lock(unfinished_mutex_);
+    next = std::exchange(unfinished_, nullptr);
+    any_unfinished_.store(false, std::memory_order_relaxed);
+  }
+  while (next != nullptr) {
+    TransactionImpl* const transaction = std::exchange(next, next->next_unfinished_);
+    TransactionRelease()(transaction);
+  }
 }
 
 Result<void> TransactionImpl::open() {
@@ -133,6 +169,10 @@ void TransactionImpl::leave() noexcept {
 
 Result<void> TransactionImpl::check_active() const {
   if (!active_) return Error(Code::closed, "the transaction has ended: begin another");
+  if (rollback_ != Rollback::none) {
+    return Error(Code::closed,
+                 "the transaction is half rolled back, for want of memory: roll it back again");
+  }
   return env_.check_open();
 }
 
@@ -158,8 +198,7 @@ Result<void> TransactionImpl::take_lock(StoreImpl& store, const txn::LockName& n
   AETHER_TRY(context_.lock(name, mode == LockMode::shared ? txn::LockMode::s : txn::LockMode::x));
   if (is_fresh_ && snapshot_.is_open()) {
     // It may have waited: what it was to see is what there is now.
-    env_.transactions().close_snapshot(snapshot_);
-    env_.transactions().open_snapshot(snapshot_);
+    env_.transactions().renew_snapshot(snapshot_);
     is_safe_ = false;  // Another moment: nobody has looked whether it is.
   }
   return name.level == txn::LockLevel::key
@@ -219,7 +258,7 @@ Result<bool> TransactionImpl::still_holds(const txn::Validation& validation) {
 
 /// A commit that cannot be logged has not happened: the transaction is taken back, and has ended either way.
 Result<wal::LsnVector> TransactionImpl::precommit_or_abort() {
-  Result<wal::LsnVector> vector = precommit();
+  Result<wal::LsnVector> vector = base::or_no_memory([&] { return precommit(); });
   if (!vector && active_) abort_unfit(vector.error());
   return vector;
 }
@@ -227,7 +266,8 @@ Result<wal::LsnVector> TransactionImpl::precommit_or_abort() {
 void TransactionImpl::abort_unfit(const Error& why) {
   abort_reason_ = why.code() == Code::conflict ? txn::AbortReason::serialization
                                                : txn::AbortReason::error;
-  static_cast<void>(abort().has_value());  // EnvImpl::fail remembers what went wrong.
+  // EnvImpl::fail remembers what went wrong; without memory its object, when it goes, tries again.
+  static_cast<void>(take_back().has_value());
 }
 
 Result<void> TransactionImpl::wait_durable(const wal::LsnVector& vector, Durability durability) {
@@ -268,29 +308,39 @@ Result<wal::LsnVector> TransactionImpl::commit_without_wait() {
 Result<void> TransactionImpl::commit_async(std::function<void(Result<void>)> completion) {
   AETHER_TRY(check_active());
   if (!completion) return Error(Code::invalid_argument, "commit_async: the completion is empty");
+  // What comes after the commit has its memory before.
+  wal::Completions::Entry entry = wal::Completions::make(std::move(completion));
   AETHER_TRY_ASSIGN(const wal::LsnVector vector, commit_without_wait());
-  env_.services().log.on_durable(vector, std::move(completion));
+  env_.services().log.on_durable(vector, std::move(entry));
   return {};
 }
 
 Result<CommitTicket> TransactionImpl::commit_async() {
-  AETHER_TRY_ASSIGN(const wal::LsnVector vector, commit_without_wait());
-  env_.services().log.request_flush();
   CommitTicket ticket;
   ticket.state_ = std::make_shared<CommitTicket::State>();
+  AETHER_TRY_ASSIGN(const wal::LsnVector vector, commit_without_wait());
+  env_.services().log.request_flush();
   ticket.state_->log = env_.log();
   ticket.state_->vector = vector;
   return ticket;
 }
 
 Result<void> TransactionImpl::abort() {
-  AETHER_TRY(check_active());
-  env_.statistics().aborted(abort_reason_);
+  if (rollback_ == Rollback::none) AETHER_TRY(check_active());
+  AETHER_TRY(env_.check_open());
+  return take_back();
+}
+
+/// The end of an open transaction. Errors: no_memory: it is open still, and to be taken back again.
+Result<void> TransactionImpl::take_back() {
+  if (rollback_ != Rollback::whole) env_.statistics().aborted(abort_reason_);
   if (!context_.pinned) {
     leave();
     return {};
   }
-  Result<void> undone = roll_back(env_, context_);
+  rollback_ = Rollback::whole;
+  Result<void> undone = base::or_no_memory([&] { return roll_back(env_, context_); });
+  if (!undone && undone.error().code() == Code::no_memory) return undone;
   leave();
   if (!undone) give_up(env_, context_, undone.error());
   return undone;
@@ -301,14 +351,15 @@ Result<PrepareVote> TransactionImpl::prepare(Bytes gid) {
   if (context_.pinned) AETHER_TRY(env_.check_writable());
   PreparedTable& table = env_.prepared_table();
   AETHER_TRY(table.reserve(gid));
-  Result<void> logged = log_prepare(gid);
-  if (logged && context_.pinned) {
-    hand_over(gid);
+  base::Unless free([&] { table.release(gid); });
+  auto prepared = std::make_unique<Prepared>();
+  AETHER_TRY(log_prepare(gid));
+  if (context_.pinned) {
+    free.dismiss();
+    hand_over(gid, std::move(prepared));
     AETHER_TRY(env_.services().log.wait_durable(context_.log.lsn_vector, true));
     return PrepareVote::prepared;
   }
-  table.release(gid);
-  if (!logged) return std::move(logged).error();
   leave();
   env_.statistics().count_commit();
   return PrepareVote::read_only;
@@ -343,9 +394,9 @@ Result<void> TransactionImpl::log_prepare(Bytes gid) {
 }
 
 /// The environment has it from here on; what is left of it here has ended.
-void TransactionImpl::hand_over(Bytes gid) {
+void TransactionImpl::hand_over(Bytes gid, std::unique_ptr<Prepared> prepared) noexcept {
   context_.snapshot = nullptr;
-  auto prepared = std::make_unique<Prepared>(std::move(context_));
+  prepared->context = std::move(context_);
   prepared->context.reads = nullptr;
   prepared->prepared_at_ns = prepared_at_ns_;
   active_ = false;
@@ -370,7 +421,7 @@ Result<Savepoint> TransactionImpl::savepoint() {
 
 Result<std::vector<TransactionImpl::Mark>::iterator> TransactionImpl::find(
     const Savepoint& savepoint) {
-  AETHER_TRY(check_active());
+  if (rollback_ != Rollback::to_savepoint) AETHER_TRY(check_active());
   const auto found = std::lower_bound(savepoints_.begin(), savepoints_.end(), savepoint.id_,
                                       [](const Mark& mark, uint64_t id) { return mark.id < id; });
   if (found == savepoints_.end() || found->id != savepoint.id_) {
@@ -387,7 +438,12 @@ Result<void> TransactionImpl::rollback_to(const Savepoint& savepoint) {
   const Mark mark = *found;
   savepoints_.erase(found + 1, savepoints_.end());
   if (context_.undo.size() > mark.undo) AETHER_TRY(env_.check_writable());
-  Result<void> undone = undo_to(env_, context_, mark.undo);
+  Result<void> undone = base::or_no_memory([&] { return undo_to(env_, context_, mark.undo); });
+  if (!undone && undone.error().code() == Code::no_memory) {
+    rollback_ = Rollback::to_savepoint;
+    return undone;
+  }
+  rollback_ = Rollback::none;
   if (!undone) {
     env_.statistics().aborted(txn::AbortReason::error);
     leave();
@@ -404,6 +460,7 @@ Result<void> TransactionImpl::rollback_to(const Savepoint& savepoint) {
 }
 
 Result<void> TransactionImpl::release(const Savepoint& savepoint) {
+  AETHER_TRY(check_active());
   AETHER_TRY_ASSIGN(const auto found, find(savepoint));
   savepoints_.erase(found, savepoints_.end());
   return {};
@@ -416,12 +473,12 @@ Transaction::Transaction(std::shared_ptr<db::TransactionImpl> impl) noexcept
 Transaction::Transaction(Transaction&&) noexcept = default;
 Transaction& Transaction::operator=(Transaction&& other) noexcept {
   if (this == &other) return *this;
-  if (impl_) impl_->abandon();
+  if (impl_) static_cast<void>(impl_->abandon());
   impl_ = std::move(other.impl_);
   return *this;
 }
 Transaction::~Transaction() {
-  if (impl_) impl_->abandon();
+  if (impl_) static_cast<void>(impl_->abandon());
 }
 
 namespace {
@@ -431,32 +488,48 @@ Error moved_from() { return Error(Code::closed, "the transaction was moved to an
 }  // namespace
 
 Result<void> Transaction::commit() {
-  if (!impl_) return moved_from();
-  Result<void> committed = impl_->commit();
-  impl_->env().run_completions();
-  return committed;
+  return base::or_no_memory([&]() -> Result<void> {
+    if (!impl_) return moved_from();
+    Result<void> committed = impl_->commit();
+    impl_->env().run_completions();
+    return committed;
+  });
 }
 Result<CommitTicket> Transaction::commit_async() {
-  return impl_ ? impl_->commit_async() : moved_from();
+  return base::or_no_memory(
+      [&]() -> Result<CommitTicket> { return impl_ ? impl_->commit_async() : moved_from(); });
 }
 Result<void> Transaction::commit_async(std::function<void(Result<void>)> completion) {
-  return impl_ ? impl_->commit_async(std::move(completion)) : moved_from();
+  return base::or_no_memory([&]() -> Result<void> {
+    return impl_ ? impl_->commit_async(std::move(completion)) : moved_from();
+  });
 }
 Result<void> Transaction::write(const WriteBatch& batch) {
-  return impl_ ? impl_->write(batch) : moved_from();
+  return base::or_no_memory(
+      [&]() -> Result<void> { return impl_ ? impl_->write(batch) : moved_from(); });
 }
-Result<void> Transaction::abort() { return impl_ ? impl_->abort() : moved_from(); }
+Result<void> Transaction::abort() {
+  return base::or_no_memory(
+      [&]() -> Result<void> { return impl_ ? impl_->abort() : moved_from(); });
+}
 Result<PrepareVote> Transaction::prepare(Bytes gid) {
-  if (!impl_) return moved_from();
-  AETHER_TRY(db::PreparedTable::check_user_gid(gid));
-  return impl_->prepare(gid);
+  return base::or_no_memory([&]() -> Result<PrepareVote> {
+    if (!impl_) return moved_from();
+    AETHER_TRY(db::PreparedTable::check_user_gid(gid));
+    return impl_->prepare(gid);
+  });
 }
-Result<Savepoint> Transaction::savepoint() { return impl_ ? impl_->savepoint() : moved_from(); }
+Result<Savepoint> Transaction::savepoint() {
+  return base::or_no_memory(
+      [&]() -> Result<Savepoint> { return impl_ ? impl_->savepoint() : moved_from(); });
+}
 Result<void> Transaction::rollback_to(const Savepoint& savepoint) {
-  return impl_ ? impl_->rollback_to(savepoint) : moved_from();
+  return base::or_no_memory(
+      [&]() -> Result<void> { return impl_ ? impl_->rollback_to(savepoint) : moved_from(); });
 }
 Result<void> Transaction::release(const Savepoint& savepoint) {
-  return impl_ ? impl_->release(savepoint) : moved_from();
+  return base::or_no_memory(
+      [&]() -> Result<void> { return impl_ ? impl_->release(savepoint) : moved_from(); });
 }
 uint64_t Transaction::id() const noexcept { return impl_ ? impl_->id() : 0; }
 bool Transaction::active() const noexcept { return impl_ != nullptr && impl_->active(); }

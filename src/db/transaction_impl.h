@@ -33,8 +33,9 @@ class TransactionImpl {
   Result<void> abort();
   /// `gid`: 1 to txn::kGidBytesMax bytes.
   Result<PrepareVote> prepare(Bytes gid);
-  /// Its object goes: aborts if it is open. Cursors may still hold on to what is left.
-  void abandon() noexcept;
+  /// Its object goes: aborts if it is open. Cursors may still hold on to what is left. False: there was no memory for its
+  /// rollback; what is left of it keeps its rows and locks.
+  bool abandon() noexcept;
 
   /// Takes the lock, and its snapshot anew if it has not read or written yet. Errors: see KvStore::lock.
   Result<void> lock(StoreImpl& store, const txn::LockName& name, LockMode mode);
@@ -52,12 +53,15 @@ class TransactionImpl {
 
   Result<void> check_active() const;
   Result<void> check_writable() const;
-  bool active() const noexcept { return active_ && !env_.is_closed(); }
+  bool active() const noexcept {
+    return active_ && rollback_ == Rollback::none && !env_.is_closed();
+  }
   TxnId id() const noexcept { return context_.id(); }
   txn::TransactionContext& context() noexcept { return context_; }
   EnvImpl& env() noexcept { return env_; }
 
  private:
+  friend class EnvImpl;
   /// What the context held when a savepoint was made.
   struct Mark {
     uint64_t id = 0;
@@ -66,14 +70,19 @@ class TransactionImpl {
     txn::LockMark locks;
   };
 
+  /// A rollback that could not be finished for want of memory: nothing else may be done with the transaction, lest half of
+  /// it be committed.
+  enum class Rollback : uint8_t { none, to_savepoint, whole };
+
   bool open_safe_snapshot();
+  Result<void> take_back();
   Result<void> take_lock(StoreImpl& store, const txn::LockName& name, LockMode mode);
   Result<wal::LsnVector> precommit_or_abort();
   void abort_unfit(const Error& why);
   Result<void> validate();
   Result<bool> still_holds(const txn::Validation& validation);
   Result<void> log_prepare(Bytes gid);
-  void hand_over(Bytes gid);
+  void hand_over(Bytes gid, std::unique_ptr<Prepared> prepared) noexcept;
   Result<wal::LsnVector> commit_without_wait();
   /// 0: it has written nothing, and its commit is not timed.
   uint64_t time_of_commit() const noexcept { return context_.pinned ? env_.now_ns() : 0; }
@@ -89,7 +98,9 @@ class TransactionImpl {
   const TxnOptions options_;
   uint64_t prepared_at_ns_ = 0;
   bool active_ = false;
-  bool is_fresh_ = true;  ///< It has not read or written yet.
+  Rollback rollback_ = Rollback::none;
+  TransactionImpl* next_unfinished_ = nullptr;  ///< In the environment's list of those.
+  bool is_fresh_ = true;                        ///< It has not read or written yet.
   txn::AbortReason abort_reason_ = txn::AbortReason::user;
   uint64_t begun_ns_ = 0;
 };

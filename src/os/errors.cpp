@@ -1,5 +1,6 @@
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "os/errors.h"
 
@@ -55,15 +56,23 @@ Code code_of(int errnum) noexcept {
   }
 }
 
-Error os_error(int errnum, std::string_view operation, std::string_view path) {
-  return make(errnum, describe(operation, path));
+Error os_error(int errnum, std::string_view operation, std::string_view path) noexcept {
+  try {
+    return make(errnum, describe(operation, path));
+  } catch (const std::bad_alloc&) {
+    return Error(code_of(errnum), std::string(), errnum);
+  }
 }
 
 Error os_error_at(int errnum, std::string_view operation, std::string_view path, uint64_t offset,
-                  uint64_t size) {
-  std::string text = describe(operation, path);
-  text += " at offset " + std::to_string(offset) + " (" + std::to_string(size) + " bytes)";
-  return make(errnum, std::move(text));
+                  uint64_t size) noexcept {
+  try {
+    std::string text = describe(operation, path);
+    text += " at offset " + std::to_string(offset) + " (" + std::to_string(size) + " bytes)";
+    return make(errnum, std::move(text));
+  } catch (const std::bad_alloc&) {
+    return Error(code_of(errnum), std::string(), errnum);
+  }
 }
 
 }  // namespace aether::os

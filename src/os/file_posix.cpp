@@ -52,17 +52,17 @@ int open_or_create(const std::string& path, int flags, OpenFlags wanted) {
 
 Result<std::unique_ptr<File>> PosixFile::open(const std::string& path, OpenFlags flags) {
   const int mode = (flags.write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY;
+  // Before there is a descriptor that somebody has to close.
+  auto file = std::make_unique<PosixFile>(path);
   const int fd = open_or_create(path, mode, flags);
   if (fd < 0) return os_error(errno, flags.create ? "create" : "open", path);
+  file->fd_ = fd;
   struct stat info;
-  if (::fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
-    ::close(fd);
-    return os_error(EISDIR, "open", path);
-  }
+  if (::fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) return os_error(EISDIR, "open", path);
   // Asked for afterwards, because an open that is refused for O_DIRECT has already made its file. Where
   // the file system has no O_DIRECT the file stays buffered.
-  const bool direct = flags.direct && ::fcntl(fd, F_SETFL, mode | O_DIRECT) == 0;
-  return std::unique_ptr<File>(std::make_unique<PosixFile>(fd, path, direct));
+  file->direct_ = flags.direct && ::fcntl(fd, F_SETFL, mode | O_DIRECT) == 0;
+  return std::unique_ptr<File>(std::move(file));
 }
 
 PosixFile::~PosixFile() {

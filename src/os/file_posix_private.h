@@ -21,8 +21,7 @@ class PosixFile final : public File {
   /// O_CLOEXEC and O_NOFOLLOW; a file it makes has mode 0600 whatever the umask.
   static Result<std::unique_ptr<File>> open(const std::string& path, OpenFlags flags);
 
-  PosixFile(int fd, std::string path, bool direct) noexcept
-      : fd_(fd), direct_(direct), path_(std::move(path)) {}
+  explicit PosixFile(std::string path) noexcept : path_(std::move(path)) {}
   ~PosixFile() override;
   PosixFile(const PosixFile&) = delete;
   PosixFile& operator=(const PosixFile&) = delete;
@@ -47,8 +46,8 @@ class PosixFile final : public File {
   Result<void> check_process(const char* operation) const;
   Result<void> write_zeros(uint64_t from, uint64_t to);
 
-  int fd_;
-  const bool direct_;
+  int fd_ = -1;
+  bool direct_ = false;
   const std::string path_;
   const ProcessMark process_;
 };

@@ -1,8 +1,8 @@
 #include <algorithm>
-#include <deque>
 #include <string>
 
 #include "base/assert.h"
+#include "base/no_memory.h"
 #include "os/io_queue_private.h"
 #include "os/sync.h"
 
@@ -24,6 +24,7 @@ class ThreadQueue final : public IoQueue {
   uint64_t in_flight() const noexcept override { return in_flight_; }
 
  private:
+  static Result<void> transfer(IoRequest& request);
   void work() noexcept;
 
   const uint32_t depth_;
@@ -33,7 +34,8 @@ class ThreadQueue final : public IoQueue {
   Mutex mutex_;
   CondVar work_arrived_;
   CondVar work_finished_;
-  std::deque<IoRequest*> queued_ AETHER_GUARDED_BY(mutex_);
+  // Both have room for all that are in flight: the threads that move requests need no memory for that.
+  std::vector<IoRequest*> queued_ AETHER_GUARDED_BY(mutex_);
   std::vector<IoRequest*> finished_ AETHER_GUARDED_BY(mutex_);
   uint64_t unfinished_ AETHER_GUARDED_BY(mutex_) = 0;  ///< Queued or being worked on.
   bool stopping_ AETHER_GUARDED_BY(mutex_) = false;
@@ -42,6 +44,7 @@ class ThreadQueue final : public IoQueue {
 Result<void> ThreadQueue::start(Os& os) {
   constexpr uint32_t kThreadsMax = 4;
   const uint32_t wanted = std::min(kThreadsMax, depth_);
+  threads_.reserve(wanted);
   while (threads_.size() < wanted) {
     Result<std::unique_ptr<Thread>> thread = os.spawn("aether-io", [this] { work(); });
     if (!thread && threads_.empty()) return std::move(thread).error();
@@ -61,27 +64,26 @@ ThreadQueue::~ThreadQueue() {
   for (const std::unique_ptr<Thread>& thread : threads_) thread->join();
 }
 
+Result<void> ThreadQueue::transfer(IoRequest& request) {
+  if (request.kind == IoRequest::Kind::read) {
+    AETHER_TRY_ASSIGN(request.transferred,
+                      request.file->read_at(request.offset, request.data, request.size));
+  } else {
+    AETHER_TRY(request.file->write_at(request.offset, request.data, request.size));
+    request.transferred = request.size;
+  }
+  return {};
+}
+
 void ThreadQueue::work() noexcept {
   mutex_.lock();
   for (;;) {
     while (queued_.empty() && !stopping_) work_arrived_.wait(mutex_);
     if (stopping_) break;
     IoRequest& request = *queued_.front();
-    queued_.pop_front();
+    queued_.erase(queued_.begin());
     mutex_.unlock();
-
-    if (request.kind == IoRequest::Kind::read) {
-      Result<uint64_t> moved = request.file->read_at(request.offset, request.data, request.size);
-      if (moved) {
-        request.transferred = *moved;
-      } else {
-        request.result = std::move(moved).error();
-      }
-    } else {
-      request.result = request.file->write_at(request.offset, request.data, request.size);
-      if (request.result) request.transferred = request.size;
-    }
-
+    request.result = base::or_no_memory([&] { return transfer(request); });
     mutex_.lock();
     --unfinished_;
     finished_.push_back(&request);
@@ -92,6 +94,8 @@ void ThreadQueue::work() noexcept {
 
 Result<void> ThreadQueue::submit(std::span<IoRequest* const> requests) {
   LockGuard lock(mutex_);
+  queued_.reserve(in_flight_ + requests.size());
+  finished_.reserve(in_flight_ + requests.size());
   for (IoRequest* request : requests) {
     while (unfinished_ >= depth_) work_finished_.wait(mutex_);
     request->transferred = 0;

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/no_memory.h"
 #include "os/errors.h"
 #include "os/file_posix_private.h"
 #include "os/process_mark.h"
@@ -131,8 +132,10 @@ void UringQueue::on_completion(IoRequest& request, int result) {
     return waiting_.push_back(&request);
   }
   if (result < 0 || (result == 0 && !is_read)) {
-    request.result = os_error_at(result < 0 ? -result : EIO, is_read ? "read" : "write",
-                                 file.path(), request.offset, request.size);
+    request.result = base::or_no_memory([&]() -> Result<void> {
+      return os_error_at(result < 0 ? -result : EIO, is_read ? "read" : "write", file.path(),
+                         request.offset, request.size);
+    });
     return finish(request);
   }
   const uint64_t asked = std::min(request.size - request.transferred, kTransferBytesMax);
@@ -159,6 +162,8 @@ Result<void> UringQueue::submit(std::span<IoRequest* const> requests) {
   if (!process_.is_here())  // The ring is memory that a child of fork shares.
     return Error(Code::closed,
                  "the transfers' queue was made before the fork that made this process");
+  waiting_.reserve(in_flight() + requests.size());
+  finished_.reserve(in_flight() + requests.size());
   for (IoRequest* request : requests) {
     request->transferred = 0;
     request->result = {};

@@ -46,9 +46,10 @@ class Place {
   static Result<Place> of(const std::string& path, const char* operation) {
     const size_t slash = path.rfind('/');
     const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-    Place place(path, path.substr(slash == std::string::npos ? 0 : slash + 1),
-                ::openat(AT_FDCWD, directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!place.directory_.valid()) return os_error(errno, operation, path);
+    Descriptor opened(::openat(AT_FDCWD, directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const int errnum = errno;
+    Place place(path, path.substr(slash == std::string::npos ? 0 : slash + 1), std::move(opened));
+    if (!place.directory_.valid()) return os_error(errnum, operation, path);
     // A path that does not fit is found through the open directory.
     const std::string by_descriptor = "/proc/self/fd/" + std::to_string(place.directory_.get()) +
                                       "/" + place.name_;
@@ -70,8 +71,8 @@ class Place {
   }
 
  private:
-  Place(std::string path, std::string name, int directory)
-      : path_(std::move(path)), name_(std::move(name)), directory_(directory) {}
+  Place(std::string path, std::string name, Descriptor directory)
+      : path_(std::move(path)), name_(std::move(name)), directory_(std::move(directory)) {}
 
   std::string path_;
   std::string name_;

@@ -77,10 +77,11 @@ class IoQueue {
  public:
   virtual ~IoQueue() = default;
   /// Starts all `requests`; the memory of each must stay until it completes. May block while more than
-  /// the queue's depth are in flight.
+  /// the queue's depth are in flight. Without memory for so many it throws std::bad_alloc, before it has started any.
   virtual Result<void> submit(std::span<IoRequest* const> requests) = 0;
   /// Waits until at least `at_least` of the started ones are complete and appends all complete ones to
-  /// `done`. Errors of single transfers are in their `result`, not here.
+  /// `done`, which has room for all in flight if no memory is to be needed. Errors of single transfers are in their
+  /// `result`, not here.
   virtual Result<void> complete(uint64_t at_least, std::vector<IoRequest*>& done) = 0;
   virtual uint64_t in_flight() const noexcept = 0;
 };

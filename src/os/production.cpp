@@ -10,7 +10,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
+#include <memory>
+#include <new>
 #include <system_error>
 #include <thread>
 
@@ -39,11 +42,15 @@ int open_directory(const std::string& path) noexcept {
 
 class StdThread final : public Thread {
  public:
-  explicit StdThread(std::thread thread) noexcept : thread_(std::move(thread)) {}
+  StdThread() = default;
   ~StdThread() override { AETHER_ASSERT(!thread_.joinable()); }  // Else: join was forgotten.
   StdThread(const StdThread&) = delete;
   StdThread& operator=(const StdThread&) = delete;
   void join() override { thread_.join(); }
+  template <typename Body>
+  void start(Body body) {
+    thread_ = std::thread(std::move(body));
+  }
 
  private:
   std::thread thread_;
@@ -128,7 +135,9 @@ Result<void> Production::rename(const std::string& from, const std::string& to) 
 }
 
 Result<std::vector<std::string>> Production::list(const std::string& path) {
-  DIR* directory = ::opendir(path.c_str());
+  const auto close_directory = [](DIR* open) { ::closedir(open); };
+  const std::unique_ptr<DIR, decltype(close_directory)> opened(::opendir(path.c_str()));
+  DIR* const directory = opened.get();
   if (directory == nullptr) return os_error(errno, "list", path);
   std::vector<std::string> names;
   errno = 0;  // readdir tells its end from an error by errno alone.
@@ -137,9 +146,7 @@ Result<std::vector<std::string>> Production::list(const std::string& path) {
     if (name != "." && name != "..") names.push_back(std::move(name));
     errno = 0;
   }
-  const int errnum = errno;
-  ::closedir(directory);
-  if (errnum != 0) return os_error(errnum, "list", path);
+  if (const int errnum = errno; errnum != 0) return os_error(errnum, "list", path);
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -198,9 +205,11 @@ Result<std::unique_ptr<Thread>> Production::spawn(const std::string& name,
     pthread_setname_np(pthread_self(), label.c_str());
     work();
   };
+  auto thread = std::make_unique<StdThread>();  // First: a thread that runs has to be joined.
   const SignalsBlocked blocked;
   try {
-    return std::unique_ptr<Thread>(std::make_unique<StdThread>(std::thread(std::move(run))));
+    thread->start(std::move(run));
+    return std::unique_ptr<Thread>(std::move(thread));
   } catch (const std::system_error& refused) {  // The library's only way to tell.
     return Error(Code::no_memory,
                  "start thread " + name + ": " + refused.what() +
@@ -223,7 +232,8 @@ Result<std::unique_ptr<Connection>> Os::connect(const std::string& path, uint64_
 
 Os& production() {
   // Never destroyed: threads may use it until the very end of the process.
-  static Production& body = *new Production;
+  alignas(Production) static std::byte place[sizeof(Production)];
+  static Production& body = *new (place) Production;
   return body;
 }
 

@@ -228,12 +228,13 @@ Result<std::unique_ptr<Control>> Control::open(const std::string& home, bool wri
 
 Result<void> Control::write(const ControlState& state) {
   AETHER_TRY(check_fences(state));
+  ControlState written = state;  // What is in memory follows the disk, whatever memory there is.
   buffer::AlignedBuffer slot(kSlotBytes);
   encode(state, sequence_ + 1, slot.data());
   AETHER_TRY(file_->write_at((sequence_ + 1) % kSlots * kSlotBytes, slot.data(), kSlotBytes));
   AETHER_TRY(file_->sync());
   ++sequence_;
-  state_ = state;
+  state_ = std::move(written);
   return {};
 }
 

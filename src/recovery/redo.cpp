@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "base/no_memory.h"
 #include "base/trace.h"
 #include "buffer/space_manager.h"
 #include "page/page_header.h"
@@ -51,10 +52,11 @@ Result<void> RedoWindow::apply(RecoveryReport& report) {
 
   std::vector<WorkerResult> results(workers);
   std::vector<std::unique_ptr<os::Thread>> threads;
+  threads.reserve(workers);  // None may be lost that runs.
   for (size_t i = 1; i < workers; ++i) {
-    Result<std::unique_ptr<os::Thread>> thread = os_.spawn(
-        "aether-redo",
-        [this, &cuts, &results, i] { run_worker(cuts[i], cuts[i + 1], results[i]); });
+    const auto work = [this, &cuts, &results, i] { run_worker(cuts[i], cuts[i + 1], results[i]); };
+    Result<std::unique_ptr<os::Thread>> thread = base::or_no_memory(
+        [&] { return os_.spawn("aether-redo", work); });
     if (thread) {
       threads.push_back(std::move(*thread));
     } else {
@@ -82,15 +84,16 @@ Result<void> RedoWindow::apply(RecoveryReport& report) {
   return {};
 }
 
-void RedoWindow::run_worker(size_t begin, size_t end, WorkerResult& result) {
-  Result<std::unique_ptr<os::IoQueue>> queue = os_.make_io_queue(kQueueDepth, options_.io_mode);
-  if (!queue) {
-    result.status = std::move(queue).error();
-    return;
-  }
+void RedoWindow::run_worker(size_t begin, size_t end, WorkerResult& result) noexcept {
+  result.status = base::or_no_memory([&] { return redo_share(begin, end, result); });
+}
+
+Result<void> RedoWindow::redo_share(size_t begin, size_t end, WorkerResult& result) {
+  AETHER_TRY_ASSIGN(const std::unique_ptr<os::IoQueue> queue,
+                    os_.make_io_queue(kQueueDepth, options_.io_mode));
   buffer::AlignedBuffer memory(kBatchPages * uint64_t{data_.page_bytes()});
   std::vector<std::pair<size_t, size_t>> runs;
-  while (begin < end && result.status) {
+  while (begin < end) {
     runs.clear();
     while (begin < end && runs.size() < kBatchPages) {
       size_t next = begin;
@@ -98,8 +101,9 @@ void RedoWindow::run_worker(size_t begin, size_t end, WorkerResult& result) {
       runs.emplace_back(begin, next);
       begin = next;
     }
-    result.status = redo_batch(**queue, runs, memory.data(), result);
+    AETHER_TRY(redo_batch(*queue, runs, memory.data(), result));
   }
+  return {};
 }
 
 Result<void> RedoWindow::redo_batch(os::IoQueue& queue,
@@ -130,7 +134,9 @@ Result<void> RedoWindow::redo_batch(os::IoQueue& queue,
 Result<void> RedoWindow::read_pages(os::IoQueue& queue, std::vector<PageWork>& pages) {
   const uint32_t page_bytes = data_.page_bytes();
   std::vector<os::IoRequest> requests(pages.size());
-  std::vector<os::IoRequest*> pointers;
+  std::vector<os::IoRequest*> pointers, done;
+  pointers.reserve(pages.size());
+  done.reserve(pages.size());  // Nothing may fail while requests are under way.
   for (size_t i = 0; i < pages.size(); ++i) {
     requests[i].kind = os::IoRequest::Kind::read;
     requests[i].file = &data_.file();
@@ -140,7 +146,7 @@ Result<void> RedoWindow::read_pages(os::IoQueue& queue, std::vector<PageWork>& p
     pointers.push_back(&requests[i]);
   }
   Result<void> submitted = queue.submit(pointers);
-  for (std::vector<os::IoRequest*> done; queue.in_flight() > 0;) {
+  while (queue.in_flight() > 0) {
     AETHER_TRY(queue.complete(queue.in_flight(), done));
   }
   AETHER_TRY(std::move(submitted));

@@ -53,7 +53,8 @@ class RedoWindow {
     bool checked = false;  ///< Its structure too: before the first change.
   };
 
-  void run_worker(size_t begin, size_t end, WorkerResult& result);
+  void run_worker(size_t begin, size_t end, WorkerResult& result) noexcept;
+  Result<void> redo_share(size_t begin, size_t end, WorkerResult& result);
   Result<void> redo_batch(os::IoQueue& queue, std::span<const std::pair<size_t, size_t>> runs,
                           std::byte* memory, WorkerResult& result);
   Result<void> read_pages(os::IoQueue& queue, std::vector<PageWork>& pages);

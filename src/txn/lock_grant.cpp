@@ -1,4 +1,6 @@
 // Entering locks into the lock table and taking them out again.
+#include <memory>
+#include <new>
 #include <utility>
 
 #include "txn/lock_table_private.h"
@@ -39,20 +41,20 @@ KeyLocks* LockManager::Partition::find(uint64_t hash, const StoreLocks* store,
 KeyLocks& LockManager::Partition::make(uint64_t hash, StoreLocks* store, std::string_view key,
                                        bool ordered_too) {
   if (keys > mask) grow();
-  KeyLocks* made = spare;
-  if (made == nullptr) {
-    made = new KeyLocks();
-  } else {
-    spare = made->chain;
-  }
-  made->hash = hash;
+  std::unique_ptr<KeyLocks> fresh;
+  if (spare == nullptr) fresh = std::make_unique<KeyLocks>();
+  KeyLocks* const made = spare == nullptr ? fresh.get() : spare;
   made->store = store;
   made->key.assign(key);  // A spare one's string has room already.
+  if (ordered_too) ordered.insert(made);
+  // From here on it cannot fail.
+  if (fresh == nullptr) spare = made->chain;
+  static_cast<void>(fresh.release());
+  made->hash = hash;
   KeyLocks*& bucket = bucket_of(hash);
   made->chain = bucket;
   bucket = made;
   ++keys;
-  if (ordered_too) ordered.insert(made);
   return *made;
 }
 
@@ -73,9 +75,12 @@ void LockManager::Partition::remove(KeyLocks& key, bool ordered_too) noexcept {
   spare = &key;
 }
 
-void LockManager::Partition::grow() {
+// Without memory the buckets stay as they are: looking takes longer.
+void LockManager::Partition::grow() noexcept {
+  std::unique_ptr<KeyLocks*[]> wider(new (std::nothrow) KeyLocks*[size_t{mask} * 2 + 2]());
+  if (wider == nullptr) return;
   const uint32_t old_mask = std::exchange(mask, mask * 2 + 1);
-  const auto old = std::exchange(buckets, std::make_unique<KeyLocks*[]>(size_t{mask} + 1));
+  const auto old = std::exchange(buckets, std::move(wider));
   for (uint32_t i = 0; i <= old_mask; ++i) {
     KeyLocks* key = old[i];
     while (key != nullptr) {
@@ -91,18 +96,19 @@ void LockManager::Partition::grow() {
 // Ranges must find the keys in them. Those who never lock a range do not pay for the order.
 void LockManager::order_keys() {
   if (keys_ordered_) return;
-  keys_ordered_ = true;
   for (uint32_t i = 0; i < options_.partitions; ++i) {
+    partitions_[i].ordered.clear();  // Of an attempt for which the memory did not do.
     for (uint32_t bucket = 0; bucket <= partitions_[i].mask; ++bucket) {
       KeyLocks* key = partitions_[i].buckets[bucket];
       for (; key != nullptr; key = key->chain) partitions_[i].ordered.insert(key);
     }
   }
+  keys_ordered_ = true;
 }
 
 // --- Entering -----------------------------------------------------------------------------------------
 
-// Under all latches.
+// Under all latches. Whole or, without memory, not at all.
 void LockManager::grant(const LockRequest& request) {
   switch (request.name.level) {
     case LockLevel::environment:
@@ -120,6 +126,7 @@ void LockManager::grant(const LockRequest& request) {
 // Under the home partition's mutex if both modes are intentions, else under all.
 void LockManager::grant_coarse(LockSet& set, StoreLocks* store, LockMode mode) {
   LockEntry* held = store == nullptr ? set.environment_ : find_store(set, store->id);
+  set.entries_.make_room();
   LockEntry& entry = set.entries_.push();
   entry.owner = &set;
   entry.level = store == nullptr ? LockLevel::environment : LockLevel::store;
@@ -149,6 +156,7 @@ void LockManager::grant_coarse(LockSet& set, StoreLocks* store, LockMode mode) {
 // Under the partition's mutex. `key` is null if nobody holds it, `own` if the requester does not.
 void LockManager::grant_key(const LockRequest& request, Partition& partition, KeyLocks* key,
                             LockEntry* own) {
+  request.owner->entries_.make_room();
   if (key == nullptr) {
     key = &partition.make(request.hash, request.store, request.name.begin, keys_ordered_);
   }
@@ -176,6 +184,7 @@ void LockManager::grant_range(const LockRequest& request) {
   range->mode = request.mode;
   range->begin = request.name.begin;
   range->end = request.name.end;
+  request.owner->entries_.make_room();
   request.store->ranges.insert(*range);
   LockEntry& entry = request.owner->entries_.push();
   entry.owner = request.owner;

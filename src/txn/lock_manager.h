@@ -23,11 +23,13 @@
 ///              and by each lock of a range. A transaction's intention locks stand in its own LockSet, listed by the
 ///              partition of the thread that began it; who wants a store in S or X walks the lists.
 ///              Order: partitions ascending, then LockSet::mutex_. Nothing is called under them but the clock.
+/// No memory    A lock is entered whole or not at all, and releasing needs none. Who is granted a lock for which there is no
+///              memory has waited in vain: no_memory, and so for who blocks and cannot look for a deadlock.
 /// Memory       Some 200 bytes and the key's for each key locked; a store's state stays until `forget_store`.
 ///              Once a range has been locked, keys are kept in order too, for the life of the manager.
 ///
 /// Threads      Any; a LockSet is one thread's at a time.
-/// Errors       busy (no wait was allowed), timed_out, deadlock (abort, then retry), too_large,
+/// Errors       busy (no wait was allowed), timed_out, deadlock (abort, then retry), too_large, no_memory,
 ///              invalid_argument. After an error the locks held before are held still; of the lock that was
 ///              refused, intention locks above it may have been taken.
 /// Source       Gray, Reuter: "Transaction Processing", 1993, chapters 7 and 8. We differ: ranges are locked as
@@ -36,13 +38,13 @@
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "aether/error.h"
+#include "aether/function_ref.h"
 #include "os/os.h"
 #include "os/sync.h"
 #include "txn/lock_name.h"
@@ -158,7 +160,7 @@ class LockManager {
     LockMode mode;
     bool granted;
   };
-  using BlockerVisitor = std::function<bool(const Blocker&)>;
+  using BlockerVisitor = FunctionRef<bool(const Blocker&)>;
 
   // lock_manager.cpp: taking locks.
   Result<void> lock_above(LockSet& set, const LockName& name, LockMode intention, Timer& timer);
@@ -195,12 +197,13 @@ class LockManager {
   bool any_blocker(const LockRequest& request, const BlockerVisitor& visit,
                    uint64_t search = 0) const;
   bool waits_for_lock_of(const LockRequest& waiting, const LockSet& set) const;
-  void grant_waiting(Queue& queue);
+  void grant_waiting(Queue& queue) noexcept;
+  void leave_queue(LockSet& set) noexcept;
   void resolve_deadlocks(LockSet& set);
   std::vector<LockSet*> find_cycle(LockSet& set);
   DeadlockReport describe(const std::vector<LockSet*>& cycle, const LockSet& victim) const;
   void enqueue(LockSet& set, const LockRequest& request);
-  void end_wait(LockSet& set, LockSet::Wait how);
+  void end_wait(LockSet& set, LockSet::Wait how) noexcept;
   std::string refusal(const LockRequest& request) const;
 
   Queue& queue_of(const LockRequest& request) const noexcept;

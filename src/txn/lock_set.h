@@ -40,9 +40,11 @@ struct LockEntry {
 class LockStack {
  public:
   size_t size() const noexcept { return size_; }
-  LockEntry& push() {
-    const size_t chunk = chunk_of(size_);
-    if (chunk == chunks_.size() + 1) chunks_.push_back(std::make_unique<Chunk>());
+  /// Before anything is changed that `push` completes: then that needs no memory.
+  void make_room() {
+    if (chunk_of(size_) == chunks_.size() + 1) chunks_.push_back(std::make_unique<Chunk>());
+  }
+  LockEntry& push() noexcept {
     LockEntry& entry = at(size_++);
     entry = LockEntry();
     return entry;
@@ -97,7 +99,7 @@ class LockSet {
 
  private:
   friend class LockManager;
-  enum class Wait : uint8_t { waiting, granted, victim };
+  enum class Wait : uint8_t { waiting, granted, victim, no_memory };
 
   LockMode environment_mode() const noexcept {
     return environment_ == nullptr ? LockMode::none : environment_->mode;

@@ -65,7 +65,7 @@ struct alignas(64) LockManager::Partition {
 
  private:
   KeyLocks*& bucket_of(uint64_t hash) noexcept { return buckets[hash & mask]; }
-  void grow();
+  void grow() noexcept;
 };
 
 /// Holds the mutexes of all partitions: nothing moves.

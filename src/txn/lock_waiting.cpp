@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/no_memory.h"
 #include "txn/lock_table_private.h"
 #include "txn/wait_for_graph.h"
 
@@ -127,9 +128,11 @@ Result<void> LockManager::block_or_grant(LockRequest request, Timer& timer) {
     const World world(*this);
     if (request.name.level == LockLevel::range) order_keys();
     if (request.name.level == LockLevel::store) {
-      std::unique_ptr<StoreLocks>& store = stores_[request.name.store];
-      if (store == nullptr) store = std::make_unique<StoreLocks>(request.name.store);
-      request.store = store.get();
+      request.store = known_store(request.name.store);
+      if (request.store == nullptr) {
+        auto store = std::make_unique<StoreLocks>(request.name.store);
+        request.store = stores_.emplace(request.name.store, std::move(store)).first->second.get();
+      }
     }
     if (!any_blocker(request, [](const Blocker&) { return true; })) {
       grant(request);
@@ -138,7 +141,11 @@ Result<void> LockManager::block_or_grant(LockRequest request, Timer& timer) {
     if (!timer.may_wait()) return Error(Code::busy, "lock: " + refusal(request));
     timer.start();
     enqueue(set, request);
-    resolve_deadlocks(set);
+    // Who cannot look for a deadlock must not wait: it may have closed one.
+    if (!base::if_memory_allows([&] { resolve_deadlocks(set); }) && set.queued_) {
+      leave_queue(set);
+      return Code::no_memory;
+    }
   }
   Result<void> slept = sleep(set, timer);
   if (statistics_ != nullptr)
@@ -147,6 +154,7 @@ Result<void> LockManager::block_or_grant(LockRequest request, Timer& timer) {
 }
 
 void LockManager::enqueue(LockSet& set, const LockRequest& request) {
+  base::make_room(queue_of(request));
   ++counters_.waits;
   set.request_ = request;
   set.waits_since_ns_ = os_.monotonic_ns();
@@ -179,6 +187,7 @@ Result<void> LockManager::sleep(LockSet& set, const Timer& timer) {
 
 Result<void> LockManager::outcome(LockSet& set) {
   if (set.wait_ == LockSet::Wait::granted) return {};
+  if (set.wait_ == LockSet::Wait::no_memory) return Code::no_memory;
   return Error(Code::deadlock, std::move(set.deadlock_));
 }
 
@@ -189,19 +198,26 @@ Result<void> LockManager::time_out(LockSet& set, const Timer& timer) {
     return outcome(set);
   }
   ++counters_.timeouts;
-  std::string message = "lock: waited " + std::to_string(timer.timeout_ns() / 1'000'000) +
-                        " ms: " + refusal(set.request_) +
-                        "; roll back and retry, or allow a longer wait";
+  std::string message;
+  static_cast<void>(base::if_memory_allows([&] {
+    message = "lock: waited " + std::to_string(timer.timeout_ns() / 1'000'000) +
+              " ms: " + refusal(set.request_) + "; roll back and retry, or allow a longer wait";
+  }));
+  leave_queue(set);
+  return Error(Code::timed_out, std::move(message));
+}
+
+// It waits no longer; those behind it may go on.
+void LockManager::leave_queue(LockSet& set) noexcept {
   Queue& queue = queue_of(set.request_);
   std::erase(queue, &set);
   set.queued_ = false;
   grant_waiting(queue);
-  return Error(Code::timed_out, std::move(message));
 }
 
 // After something was released or somebody left the queue. One pass is enough: a grant only ever holds up
 // those behind it.
-void LockManager::grant_waiting(Queue& queue) {
+void LockManager::grant_waiting(Queue& queue) noexcept {
   for (size_t i = 0; i < queue.size();) {
     LockSet& set = *queue[i];
     if (any_blocker(set.request_, [](const Blocker&) { return true; })) {
@@ -209,13 +225,13 @@ void LockManager::grant_waiting(Queue& queue) {
       continue;
     }
     queue.erase(queue.begin() + static_cast<ptrdiff_t>(i));
-    grant(set.request_);
-    end_wait(set, LockSet::Wait::granted);
+    const bool granted = base::if_memory_allows([&] { grant(set.request_); });
+    end_wait(set, granted ? LockSet::Wait::granted : LockSet::Wait::no_memory);
   }
 }
 
 // It is out of its queue. Notifies under the mutex: once that is let go, the set may be gone.
-void LockManager::end_wait(LockSet& set, LockSet::Wait how) {
+void LockManager::end_wait(LockSet& set, LockSet::Wait how) noexcept {
   set.queued_ = false;
   const os::LockGuard guard(set.mutex_);
   AETHER_ASSERT(set.wait_ == LockSet::Wait::waiting);
@@ -260,10 +276,11 @@ void LockManager::resolve_deadlocks(LockSet& set) {
         cycle.begin(), cycle.end(), [](const LockSet* a, const LockSet* b) {
           return a->count() != b->count() ? a->count() < b->count() : a->id() > b->id();
         });
-    deadlocks_.push_back(describe(cycle, victim));
+    DeadlockReport report = describe(cycle, victim);
+    victim.deadlock_ = to_string(report);
+    deadlocks_.push_back(std::move(report));
     if (deadlocks_.size() > kDeadlockReports) deadlocks_.pop_front();
     ++counters_.deadlocks;
-    victim.deadlock_ = to_string(deadlocks_.back());
     Queue& queue = queue_of(victim.request_);
     std::erase(queue, &victim);
     end_wait(victim, LockSet::Wait::victim);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/no_memory.h"
+
 namespace aether::txn {
 
 uint64_t ReadSet::memory_bytes() const noexcept {
@@ -12,8 +14,9 @@ uint64_t ReadSet::memory_bytes() const noexcept {
 
 void ReadSet::add_key(StoreId store, std::string_view key, const PageWitness& witness) {
   make_room();
-  points_.push_back({store, static_cast<uint32_t>(key.size()), keys_.size(), witness});
-  keys_.append(key);
+  const uint64_t offset = keys_.size();
+  keys_.append(key);  // First: bytes that nothing refers to do no harm.
+  points_.push_back({store, static_cast<uint32_t>(key.size()), offset, witness});
 }
 
 RangeRead& ReadSet::begin_range(StoreId store, std::string_view key) {
@@ -23,8 +26,9 @@ RangeRead& ReadSet::begin_range(StoreId store, std::string_view key) {
   range->in_use = true;
   range->first.assign(key);
   range->last.assign(key);
+  RangeRead& made = *ranges_.emplace_back(std::move(range));
   range_bytes_ += 2 * key.size();
-  return *ranges_.emplace_back(std::move(range));
+  return made;
 }
 
 void ReadSet::end_range(RangeRead& range) noexcept { range.in_use = false; }
@@ -37,9 +41,10 @@ void ReadSet::make_room() {
   }
 }
 
-/// Every two neighbours become one range.
+/// Every two neighbours become one range. What has been read is there before and after, whatever fails.
 void ReadSet::coarsen() {
   std::vector<std::unique_ptr<RangeRead>> all;
+  all.reserve(points_.size() + ranges_.size());
   for (const PointRead& point : points_) {
     auto range = std::make_unique<RangeRead>();
     range->store = point.store;
@@ -47,9 +52,11 @@ void ReadSet::coarsen() {
     range->last = range->first;
     all.push_back(std::move(range));
   }
+  std::vector<std::unique_ptr<RangeRead>> kept;
+  kept.reserve(all.capacity());
+  const base::NoAllocationScope no_allocation;
   points_.clear();
   keys_.clear();
-  std::vector<std::unique_ptr<RangeRead>> kept;
   for (std::unique_ptr<RangeRead>& range : ranges_) {
     (range->in_use ? kept : all).push_back(std::move(range));
   }
@@ -60,7 +67,7 @@ void ReadSet::coarsen() {
     const bool pair = i + 1 < all.size() && all[i]->store == all[i + 1]->store;
     if (pair) {
       all[i]->unbounded |= all[i + 1]->unbounded;
-      all[i]->extend_to(all[i + 1]->last);
+      all[i]->take_in(*all[i + 1]);
     }
     kept.push_back(std::move(all[i]));
     if (!pair && i + 1 < all.size()) kept.push_back(std::move(all[i + 1]));

@@ -50,6 +50,13 @@ struct RangeRead {
     }
     if (key < first) first.assign(key);
   }
+  /// Takes `other` in, which begins no earlier; of no use afterwards.
+  void take_in(RangeRead& other) noexcept {
+    if (last < other.last || (excludes_last && last == other.last)) {
+      last.swap(other.last);
+      excludes_last = false;
+    }
+  }
   void extend_to_before(std::string_view end) {
     if (end <= last) return;
     last.assign(end);

@@ -31,6 +31,7 @@ struct Ghost {
 struct TransactionContext {
   TransactionContext() = default;
   TransactionContext(TransactionContext&&) noexcept = default;
+  TransactionContext& operator=(TransactionContext&&) noexcept = default;
 
   buffer::LogContext log;
   /// Its only change also commits it: one record, no undo, never entered in the table.
@@ -48,7 +49,7 @@ struct TransactionContext {
   UndoLog undo;
   std::vector<Ghost> ghosts;
   /// Of a single record: the version it replaced, if a snapshot may need it.
-  std::vector<Version*> versions;
+  VersionList versions;
   /// Overflow values that no row refers to once it has committed, and those it made itself and dropped.
   std::vector<page::OverflowReference> freed;
   std::vector<buffer::PageRange> freed_pages;  ///< Other pages that go with the commit.

@@ -9,6 +9,7 @@ namespace aether::txn {
 TransactionTable::TransactionTable(wal::Log& log, TxnId first_id)
     : log_(log), slots_(std::make_unique<Slot[]>(kSlots)), next_id_(first_id) {
   AETHER_ASSERT(first_id > 0);
+  open_ids_.reserve(kSlots);
 }
 
 wal::LsnVector TransactionTable::vector_of(const Slot& slot) noexcept {
@@ -42,6 +43,7 @@ Result<TxnId> TransactionTable::open(Snapshot* snapshot, bool* is_safe) {
 /// 0: no slot is free.
 TxnId TransactionTable::try_open(Snapshot* snapshot, bool* is_safe) {
   os::LockGuard lock(mutex_);
+  if (snapshot != nullptr) make_room(*snapshot);
   // Ids that fall on a slot in use are skipped: they cost nothing.
   for (uint32_t tries = 0; tries < kSlots; ++tries) {
     entered_ids_.fetch_add(1, std::memory_order_seq_cst);  // First: see lone_ids.
@@ -115,12 +117,27 @@ void TransactionTable::forget(TxnId id) noexcept {
   leave(slot, State::none);
 }
 
-void TransactionTable::open_snapshot(Snapshot& snapshot) noexcept {
+void TransactionTable::open_snapshot(Snapshot& snapshot) {
   os::LockGuard lock(mutex_);
+  make_room(snapshot);
   enter(snapshot);
 }
 
-void TransactionTable::enter(Snapshot& snapshot) {
+void TransactionTable::renew_snapshot(Snapshot& snapshot) {
+  os::LockGuard lock(mutex_);
+  make_room(snapshot);
+  if (snapshot.is_open()) drop(snapshot);
+  enter(snapshot);
+}
+
+/// For those that are open, and the one that may be about to open with it. An open snapshot's own are kept.
+void TransactionTable::make_room(Snapshot& snapshot) {
+  std::vector<TxnId>& open = snapshot.bounds_.open;
+  const size_t count = open_ids_.size() + 1;
+  if (open.capacity() < count) open.reserve(std::max(count, 2 * open.capacity()));
+}
+
+void TransactionTable::enter(Snapshot& snapshot) noexcept {
   AETHER_ASSERT(!snapshot.is_open());
   // First the count, then the bound: who draws an id that this snapshot does not see, sees the count. Likewise the
   // newest bound, which is not known before.
@@ -158,8 +175,9 @@ bool TransactionTable::is_safe_moment() const noexcept {
   return true;
 }
 
-bool TransactionTable::try_open_safe_snapshot(Snapshot& snapshot) noexcept {
+bool TransactionTable::try_open_safe_snapshot(Snapshot& snapshot) {
   os::LockGuard lock(mutex_);
+  make_room(snapshot);
   enter(snapshot);
   if (is_safe_moment()) return true;
   drop(snapshot);

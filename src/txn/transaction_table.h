@@ -7,6 +7,7 @@
 ///
 /// Threads   Any. Ids are drawn without a lock; opening and ending an explicit transaction or a snapshot takes a
 ///           short mutex.
+/// Memory    A snapshot's list of the open ones is all that is allocated, before it is entered.
 #pragma once
 
 #include <array>
@@ -66,10 +67,12 @@ class TransactionTable {
            slot.state.load(std::memory_order_acquire) == State::open;
   }
   // Snapshots.
-  void open_snapshot(Snapshot& snapshot) noexcept;
+  void open_snapshot(Snapshot& snapshot);
+  /// Opens it anew, as of now; without memory for that it stays as it was.
+  void renew_snapshot(Snapshot& snapshot);
   /// A snapshot with which reads alone are serializable: whoever it does not see commits with a higher number than
   /// all it sees. False: not at this moment, because commits are under way; it is not opened.
-  bool try_open_safe_snapshot(Snapshot& snapshot) noexcept;
+  bool try_open_safe_snapshot(Snapshot& snapshot);
   /// Nothing if it is not open.
   void close_snapshot(Snapshot& snapshot) noexcept;
   /// After draw_id: false means that no snapshot is open that does not see that id.
@@ -131,7 +134,8 @@ class TransactionTable {
   TxnId try_open(Snapshot* snapshot, bool* is_safe);
   bool is_safe_moment() const noexcept AETHER_REQUIRES(mutex_);
   uint64_t lone_ids() const noexcept;
-  void enter(Snapshot& snapshot) AETHER_REQUIRES(mutex_);
+  void make_room(Snapshot& snapshot) AETHER_REQUIRES(mutex_);
+  void enter(Snapshot& snapshot) noexcept AETHER_REQUIRES(mutex_);
   void drop(Snapshot& snapshot) noexcept AETHER_REQUIRES(mutex_);
   void leave(Slot& slot, State state) noexcept;
   static wal::LsnVector vector_of(const Slot& slot) noexcept;

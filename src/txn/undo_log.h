@@ -7,9 +7,11 @@
 
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
+#include "base/no_memory.h"
 #include "txn/version.h"
 #include "wal/record.h"
 
@@ -31,19 +33,23 @@ class UndoLog {
  public:
   UndoLog() = default;
   UndoLog(UndoLog&&) noexcept = default;
+  UndoLog& operator=(UndoLog&& other) noexcept {
+    places_.swap(other.places_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
   UndoLog(const UndoLog&) = delete;
   UndoLog& operator=(const UndoLog&) = delete;
   ~UndoLog() {
     for (const Place& place : places_) Version::destroy(place.version);
   }
 
-  /// Takes `entry.version` if it is set; else keeps a copy of key and before.
-  void push(const UndoEntry& entry) {
-    Version* const version = entry.version != nullptr
-                                 ? entry.version
-                                 : Version::make(entry.store, entry.key, entry.before);
-    bytes_ += version->memory_bytes();
-    places_.push_back({entry.manager, entry.op, entry.lsn, entry.previous, version});
+  /// Before the change is logged: then `push` needs no memory.
+  void make_room() { base::make_room(places_); }
+  /// Takes `entry.version`, which has the entry's store, key and before.
+  void push(const UndoEntry& entry) noexcept {
+    bytes_ += entry.version->memory_bytes();
+    places_.push_back({entry.manager, entry.op, entry.lsn, entry.previous, entry.version});
   }
   bool empty() const noexcept { return places_.empty(); }
   size_t size() const noexcept { return places_.size(); }
@@ -66,8 +72,8 @@ class UndoLog {
     places_.pop_back();
   }
   /// The transaction has committed: what it replaced, for VersionStore::retire. Empties the log.
-  std::vector<Version*> take_versions() {
-    std::vector<Version*> versions;
+  VersionList take_versions() noexcept {
+    VersionList versions;
     for (const Place& place : places_) {
       if (place.version->linked) {
         versions.push_back(place.version);

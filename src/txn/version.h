@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/checksum.h"
@@ -17,10 +19,11 @@ namespace aether::txn {
 
 /// What a write has replaced: the key and the row's payload before, as it stood in the leaf. Empty: there was none.
 struct Version {
-  Version* next = nullptr;  ///< In its bucket: an older one, or one of another key.
-  uint64_t hash = 0;        ///< Once it is linked.
-  TxnId writer = 0;         ///< Of this version.
-  TxnId superseded_by = 0;  ///< Who replaced it.
+  Version* next = nullptr;       ///< In its bucket: an older one, or one of another key.
+  Version* following = nullptr;  ///< In the list that has it, if any (VersionList).
+  uint64_t hash = 0;             ///< Once it is linked.
+  TxnId writer = 0;              ///< Of this version.
+  TxnId superseded_by = 0;       ///< Who replaced it.
   StoreId store = 0;
   uint32_t key_bytes = 0;
   uint32_t payload_bytes = 0;
@@ -33,12 +36,68 @@ struct Version {
   /// Owned by the caller until it is retired.
   static Version* make(StoreId store, std::string_view key, std::string_view payload);
   static void destroy(Version* version) noexcept;
+  struct Destroyer {
+    void operator()(Version* version) const noexcept { destroy(version); }
+  };
 
  private:
   const char* bytes() const noexcept { return reinterpret_cast<const char*>(this + 1); }
 };
 
-/// The same, wherever its bytes lie. Borrows them.
+/// Versions one after another, through themselves: to hand them on needs no memory. Does not own them.
+class VersionList {
+ public:
+  VersionList() = default;
+  VersionList(VersionList&& other) noexcept { append(other); }
+  VersionList& operator=(VersionList&& other) noexcept {
+    first_ = last_ = nullptr;
+    size_ = 0;
+    append(other);
+    return *this;
+  }
+
+  bool empty() const noexcept { return first_ == nullptr; }
+  size_t size() const noexcept { return size_; }
+  Version* front() const noexcept { return first_; }
+  void push_back(Version* version) noexcept {
+    version->following = nullptr;
+    (first_ == nullptr ? first_ : last_->following) = version;
+    last_ = version;
+    ++size_;
+  }
+  /// There is one.
+  Version* pop_front() noexcept {
+    Version* const version = first_;
+    first_ = version->following;
+    --size_;
+    return version;
+  }
+  /// Takes over all of `other`, behind its own; `prepend`: before them.
+  void append(VersionList& other) noexcept {
+    if (other.empty()) return;
+    (first_ == nullptr ? first_ : last_->following) = other.first_;
+    last_ = other.last_;
+    size_ += std::exchange(other.size_, 0);
+    other.first_ = nullptr;
+  }
+  void prepend(VersionList& other) noexcept {
+    other.append(*this);
+    append(other);
+  }
+  void destroy_all() noexcept {
+    while (!empty()) Version::destroy(pop_front());
+  }
+
+ private:
+  Version* first_ = nullptr;
+  Version* last_ = nullptr;  ///< If there is a first.
+  size_t size_ = 0;
+};
+
+/// A version that was made before it is known whether there will be a change.
+using OwnedVersion = std::unique_ptr<Version, Version::Destroyer>;
+
+/// A version, wherever its bytes lie. Borrows them.
 struct VersionView {
   uint64_t hash = 0;
   TxnId writer = 0;

@@ -3,26 +3,31 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/no_memory.h"
 #include "txn/version_store.h"
 
 namespace aether::txn {
 
-void VersionStore::retire(std::vector<Version*> versions, const TransactionTable& table) {
+void VersionStore::retire(VersionList versions, const TransactionTable& table) noexcept {
   // They have ended: a snapshot that is opened from here on sees what has replaced these.
-  std::erase_if(versions, [&](Version* version) {
-    if (table.may_need_version(version->writer)) return false;
-    unlink(*version);
-    Version::destroy(version);
-    return true;
-  });
-  if (versions.empty()) return;
+  VersionList needed;
   uint64_t bytes = 0;
-  for (const Version* version : versions) bytes += version->memory_bytes();
-  versions_.fetch_add(versions.size(), std::memory_order_relaxed);
+  while (!versions.empty()) {
+    Version* const version = versions.pop_front();
+    if (table.may_need_version(version->writer)) {
+      bytes += version->memory_bytes();
+      needed.push_back(version);
+    } else {
+      unlink(*version);
+      Version::destroy(version);
+    }
+  }
+  if (needed.empty()) return;
+  versions_.fetch_add(needed.size(), std::memory_order_relaxed);
   bytes_.fetch_add(bytes, std::memory_order_relaxed);
   {
     os::LockGuard lock(queue_mutex_);
-    incoming_.insert(incoming_.end(), versions.begin(), versions.end());
+    incoming_.append(needed);
   }
   for (bool more = true; more;) {
     if (must_help()) {
@@ -31,39 +36,38 @@ void VersionStore::retire(std::vector<Version*> versions, const TransactionTable
       return;
     }
     take_incoming();
-    more = work(table) && must_help();
+    more = work_if_memory_allows(table) && must_help();
     collector_mutex_.unlock();
   }
 }
 
-void VersionStore::keep(std::vector<Version*> versions) {
+void VersionStore::keep(VersionList versions) noexcept {
   os::LockGuard lock(queue_mutex_);
-  kept_.insert(kept_.end(), versions.begin(), versions.end());
+  kept_.append(versions);
 }
 
-void VersionStore::collect(const TransactionTable& table) {
+void VersionStore::collect(const TransactionTable& table) noexcept {
   for (bool more = true; more;) {
     if (versions_.load(std::memory_order_relaxed) == 0 && runs_.empty()) return;
     if (!collector_mutex_.try_lock()) return;
     take_incoming();
     const TxnId horizon = table.horizon();
-    runs_.drop_below(horizon);
+    // Without memory: with the next end.
+    static_cast<void>(base::if_memory_allows([&] { runs_.drop_below(horizon); }));
     more = destroy_front(horizon);
     collector_mutex_.unlock();
   }
 }
 
-void VersionStore::take_incoming() {
-  AETHER_ASSERT(arriving_.empty());
+void VersionStore::take_incoming() noexcept {
+  VersionList arriving;
   {
     os::LockGuard lock(queue_mutex_);
-    arriving_.swap(incoming_);
+    arriving.append(incoming_);
   }
-  for (Version* version : arriving_) {
+  for (const Version* version = arriving.front(); version != nullptr; version = version->following)
     arrived_bytes_ += version->memory_bytes();
-    unswept_.push_back(version);
-  }
-  arriving_.clear();
+  unswept_.append(arriving);
 }
 
 void VersionStore::leave_memory(Version* version) noexcept {
@@ -79,22 +83,29 @@ void VersionStore::destroy(Version* version) noexcept {
 }
 
 /// True: it has done a batch, and there is more.
-bool VersionStore::destroy_front(TxnId horizon) {
+bool VersionStore::destroy_front(TxnId horizon) noexcept {
   // Nobody reads what is being spilled, here or in its run.
   if (spill_ != nullptr && spill_->versions() > 0 && spill_->newest_superseder() < horizon)
     give_up_spill();
   for (size_t i = 0; i < kBatch; ++i) {
     const bool is_swept = !swept_.empty();
-    std::deque<Version*>& queue = is_swept ? swept_ : unswept_;
+    VersionList& queue = is_swept ? swept_ : unswept_;
     if (queue.empty() || queue.front()->superseded_by >= horizon) return false;
-    destroy(queue.front());
-    queue.pop_front();
+    destroy(queue.pop_front());
     if (!is_swept && to_sweep_ > 0) --to_sweep_;
   }
   return true;
 }
 
-/// Does a share of what is to be done. False: nothing is.
+/// False also if there was no memory for it: it is tried again with the next end.
+bool VersionStore::work_if_memory_allows(const TransactionTable& table) noexcept {
+  bool worked = false;
+  static_cast<void>(
+      base::if_memory_allows([&]() AETHER_NO_THREAD_SAFETY { worked = work(table); }));
+  return worked;
+}
+
+/// Does a share of what is to be done. False: nothing is. Whenever an allocation fails, no version has been lost.
 bool VersionStore::work(const TransactionTable& table) {
   if (spilling_ != Spilling::no) {
     spill_share();
@@ -115,17 +126,15 @@ bool VersionStore::is_sweep_due() const {
 }
 
 void VersionStore::begin_sweep(const TransactionTable& table) {
-  unswept_.insert(unswept_.begin(), swept_.begin(), swept_.end());
-  swept_.clear();
-  to_sweep_ = unswept_.size();
   // Snapshots that are opened from here on see what has replaced these versions.
   snapshots_ = table.snapshots();
+  unswept_.prepend(swept_);
+  to_sweep_ = unswept_.size();
 }
 
 void VersionStore::sweep_share() {
   for (size_t i = 0; i < kShare && to_sweep_ > 0; ++i, --to_sweep_) {
-    Version* const version = unswept_.front();
-    unswept_.pop_front();
+    Version* const version = unswept_.pop_front();
     if (is_needed(version->writer, version->superseded_by, snapshots_)) {
       swept_.push_back(version);
     } else {
@@ -137,8 +146,8 @@ void VersionStore::sweep_share() {
   const uint64_t bytes = bytes_.load(std::memory_order_relaxed);
   if (bytes <= options_.bytes_max / 4 || arrived_bytes_ < retry_at_) return;
   // The newest stay: they are those that most snapshots are about to read, and that go soonest.
-  spill_bytes_ = bytes - options_.bytes_max / 8;
   spill_ = std::make_unique<VersionSpill>();
+  spill_bytes_ = bytes - options_.bytes_max / 8;
   spilling_ = Spilling::gathers;
 }
 
@@ -150,11 +159,11 @@ void VersionStore::spill_share() {
         if (spill_->versions() == 0) give_up_spill();
         return;
       }
-      spill_->take(swept_.front());
-      swept_.pop_front();
+      spill_->take(swept_.pop_front());
     }
   } else if (spilling_ == Spilling::writes) {
-    const Result<bool> more = spill_->write_some(runs_, kShare);
+    const Result<bool> more = base::or_no_memory(
+        [&]() AETHER_NO_THREAD_SAFETY { return spill_->write_some(runs_, kShare); });
     spill_failed_.store(!more, std::memory_order_relaxed);
     if (!more) {
       spill_failures_.fetch_add(1, std::memory_order_relaxed);
@@ -165,9 +174,10 @@ void VersionStore::spill_share() {
       spilling_ = Spilling::leaves_memory;
     }
   } else {
-    const std::vector<Version*> versions = spill_->give_back(kShare);
-    for (Version* version : versions) leave_memory(version);
-    if (!versions.empty()) return;
+    VersionList versions = spill_->give_back(kShare);
+    const bool any = !versions.empty();
+    while (!versions.empty()) leave_memory(versions.pop_front());
+    if (any) return;
     spilling_ = Spilling::no;
     spill_.reset();
     sweep_at_ = std::max(kSweepMin, 2 * (swept_.size() + unswept_.size()));
@@ -175,9 +185,9 @@ void VersionStore::spill_share() {
 }
 
 /// Its versions stay in memory. They are the oldest, but no longer in order.
-void VersionStore::give_up_spill() {
-  const std::vector<Version*> versions = spill_->give_back(spill_->versions());
-  swept_.insert(swept_.begin(), versions.begin(), versions.end());
+void VersionStore::give_up_spill() noexcept {
+  VersionList versions = spill_->give_back(spill_->versions());
+  swept_.prepend(versions);
   spilling_ = Spilling::no;
   spill_.reset();
 }

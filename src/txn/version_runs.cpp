@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/no_memory.h"
+
 namespace aether::txn {
 namespace {
 
@@ -19,9 +21,13 @@ VersionRuns::VersionRuns(std::string directory, uint64_t run_bytes, os::Os& os)
 
 VersionRuns::~VersionRuns() {
   merge_.reset();
-  replace({});
+  {
+    os::LockGuard lock(list_mutex_);
+    list_.reset();
+  }
   // Empty now; what stays for an error is removed at the next open.
-  if (next_number_ > 1) static_cast<void>(os_.remove(directory_).has_value());
+  if (next_number_ > 1)
+    static_cast<void>(base::or_no_memory([&] { return os_.remove(directory_); }).has_value());
 }
 
 Result<void> VersionRuns::remove_leftovers(const std::string& directory, os::Os& os) {
@@ -120,8 +126,11 @@ bool VersionRuns::merge_some(const TransactionTable& table, size_t versions_max)
     if (merging_failed_ || count_.load(std::memory_order_relaxed) < kRunsOfAClass) return false;
     List inputs = pick();
     if (inputs.empty()) return false;
-    if (begin_merge(table, std::move(inputs))) return true;
-  } else if (const Result<bool> more = merge_share(versions_max); more) {
+    const auto begin = [&] { return begin_merge(table, std::move(inputs)); };
+    if (base::or_no_memory(begin)) return true;
+  } else if (const Result<bool> more = base::or_no_memory(
+                 [&] { return merge_share(versions_max); });
+             more) {
     if (!*more) merge_.reset();
     return true;
   }

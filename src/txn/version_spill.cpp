@@ -6,7 +6,7 @@
 
 namespace aether::txn {
 
-void VersionSpill::take(Version* version) {
+void VersionSpill::take(Version* version) noexcept {
   AETHER_ASSERT(writer_ == nullptr && version->linked);
   parts_[version->hash >> 56].push_back(version);
   ++versions_;
@@ -24,23 +24,21 @@ Result<bool> VersionSpill::write_some(VersionRuns& runs, size_t versions_max) {
       runs.publish(std::move(run));
       return false;
     }
-    std::vector<Version*>& part = parts_[written_];
-    std::sort(part.begin(), part.end(), [](const Version* left, const Version* right) {
+    sorted_.clear();
+    const Version* version = parts_[written_].front();
+    for (; version != nullptr; version = version->following) sorted_.push_back(version);
+    std::sort(sorted_.begin(), sorted_.end(), [](const Version* left, const Version* right) {
       return comes_before(VersionView(*left), VersionView(*right));
     });
-    for (const Version* version : part) AETHER_TRY(writer_->add(VersionView(*version)));
-    done += part.size();
+    for (const Version* each : sorted_) AETHER_TRY(writer_->add(VersionView(*each)));
+    done += sorted_.size();
   }
   return true;
 }
 
-std::vector<Version*> VersionSpill::give_back(size_t versions_max) {
-  std::vector<Version*> result;
-  while (given_back_ < kParts && result.size() < versions_max) {
-    std::vector<Version*>& part = parts_[given_back_++];
-    result.insert(result.end(), part.begin(), part.end());
-    std::exchange(part, {});
-  }
+VersionList VersionSpill::give_back(size_t versions_max) noexcept {
+  VersionList result;
+  while (given_back_ < kParts && result.size() < versions_max) result.append(parts_[given_back_++]);
   return result;
 }
 

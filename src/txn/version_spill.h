@@ -18,7 +18,7 @@ namespace aether::txn {
 
 class VersionSpill {
  public:
-  void take(Version* version);
+  void take(Version* version) noexcept;
   uint64_t versions() const noexcept { return versions_; }
   uint64_t memory_bytes() const noexcept { return memory_bytes_; }
   TxnId newest_superseder() const noexcept { return newest_superseder_; }
@@ -26,12 +26,13 @@ class VersionSpill {
   /// Writes about `versions_max` versions; false: all are written, and the run is published.
   Result<bool> write_some(VersionRuns& runs, size_t versions_max);
   /// About so many of those that it has, to be destroyed by the caller or kept. Empty: that was all.
-  std::vector<Version*> give_back(size_t versions_max);
+  VersionList give_back(size_t versions_max) noexcept;
 
  private:
   static constexpr size_t kParts = 256;  ///< By the top byte of the hash: a part is soon sorted.
 
-  std::array<std::vector<Version*>, kParts> parts_;
+  std::array<VersionList, kParts> parts_;
+  std::vector<const Version*> sorted_;  ///< Of the part that is being written.
   uint64_t versions_ = 0;
   uint64_t memory_bytes_ = 0;
   TxnId newest_superseder_ = 0;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/no_memory.h"
 
 namespace aether::txn {
 namespace {
@@ -45,16 +46,17 @@ VersionStore::VersionStore(const VersionOptions& options, os::Os& os, Statistics
       runs_(options.directory, options.bytes_max / 4, os) {}
 
 VersionStore::~VersionStore() {
-  for (Version* version : incoming_) Version::destroy(version);
-  for (Version* version : kept_) Version::destroy(version);
-  for (Version* version : swept_) Version::destroy(version);
-  for (Version* version : unswept_) Version::destroy(version);
-  if (spill_ == nullptr) return;
-  for (Version* version : spill_->give_back(spill_->versions())) Version::destroy(version);
+  incoming_.destroy_all();
+  kept_.destroy_all();
+  swept_.destroy_all();
+  unswept_.destroy_all();
+  if (spill_ != nullptr) spill_->give_back(spill_->versions()).destroy_all();
 }
 
-void VersionStore::grow(Partition& partition) {
-  std::vector<Version*> buckets(partition.buckets.size() * 2);
+/// Without memory the buckets stay as they are: looking takes longer.
+void VersionStore::grow(Partition& partition) noexcept {
+  std::vector<Version*> buckets;
+  if (!base::if_memory_allows([&] { buckets.resize(partition.buckets.size() * 2); })) return;
   for (Version* version : partition.buckets) {
     // Turned round and put in front one by one, they stand newest first again.
     Version* reversed = nullptr;

@@ -14,6 +14,8 @@
 /// it. Only where memory is above the bound, because it fills faster than a disk takes it, does everybody who retires
 /// do his share first. If a spill fails, its versions stay in memory, and it is tried again later.
 ///
+/// Memory      What a write or an end hands over is linked through itself: that needs no memory. Sweeps, spills and merges
+///             do; where there is none they wait.
 /// Threads     Any. Latch order: page latches before a partition's mutex; the collector's mutex before the queue's and a
 ///             partition's.
 /// Source      Newest in place and a side table of older versions: after LeanStore's OSIC, Alhomssi and Leis,
@@ -24,7 +26,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -85,11 +86,11 @@ class VersionStore {
   std::optional<TxnId> newest_writer(StoreId store, std::string_view key) const noexcept;
 
   /// Hands over the versions that an ended transaction has replaced, and does a share of what keeps memory bounded.
-  void retire(std::vector<Version*> versions, const TransactionTable& table);
+  void retire(VersionList versions, const TransactionTable& table) noexcept;
   /// Versions of a transaction whose rollback an error has stopped: they stay.
-  void keep(std::vector<Version*> versions);
+  void keep(VersionList versions) noexcept;
   /// Frees what is older than every snapshot.
-  void collect(const TransactionTable& table);
+  void collect(const TransactionTable& table) noexcept;
   VersionStats stats() const;
 
  private:
@@ -108,7 +109,7 @@ class VersionStore {
 
   Partition& partition(uint64_t hash) noexcept { return partitions_[hash >> 58]; }
   const Partition& partition(uint64_t hash) const noexcept { return partitions_[hash >> 58]; }
-  static void grow(Partition& partition);
+  static void grow(Partition& partition) noexcept;
   bool find_in_memory(const RowKey& row, const Snapshot& snapshot, std::string& payload) const;
 
   // Collecting (version_collect.cpp).
@@ -117,16 +118,18 @@ class VersionStore {
     return bytes_.load(std::memory_order_relaxed) > options_.bytes_max &&
            !spill_failed_.load(std::memory_order_relaxed);
   }
-  void take_incoming() AETHER_REQUIRES(collector_mutex_);
+  void take_incoming() noexcept AETHER_REQUIRES(collector_mutex_);
   void leave_memory(Version* version) noexcept;
   void destroy(Version* version) noexcept;
-  bool destroy_front(TxnId horizon) AETHER_REQUIRES(collector_mutex_);
+  bool destroy_front(TxnId horizon) noexcept AETHER_REQUIRES(collector_mutex_);
+  bool work_if_memory_allows(const TransactionTable& table) noexcept
+      AETHER_REQUIRES(collector_mutex_);
   bool work(const TransactionTable& table) AETHER_REQUIRES(collector_mutex_);
   bool is_sweep_due() const AETHER_REQUIRES(collector_mutex_);
   void begin_sweep(const TransactionTable& table) AETHER_REQUIRES(collector_mutex_);
   void sweep_share() AETHER_REQUIRES(collector_mutex_);
   void spill_share() AETHER_REQUIRES(collector_mutex_);
-  void give_up_spill() AETHER_REQUIRES(collector_mutex_);
+  void give_up_spill() noexcept AETHER_REQUIRES(collector_mutex_);
 
   const VersionOptions options_;
   Statistics* const statistics_;
@@ -140,15 +143,13 @@ class VersionStore {
   std::atomic<bool> spill_failed_{false};  ///< The last one; memory may be above the bound.
 
   os::Mutex queue_mutex_;
-  std::vector<Version*> incoming_ AETHER_GUARDED_BY(queue_mutex_);
-  std::vector<Version*> kept_ AETHER_GUARDED_BY(queue_mutex_);
+  VersionList incoming_ AETHER_GUARDED_BY(queue_mutex_);
+  VersionList kept_ AETHER_GUARDED_BY(queue_mutex_);
 
   /// One thread at a time collects. Others do not wait for it, but above the bound.
   os::Mutex collector_mutex_;
-  std::vector<Version*> arriving_
-      AETHER_GUARDED_BY(collector_mutex_);  ///< Empty but for its memory.
-  std::deque<Version*> swept_ AETHER_GUARDED_BY(collector_mutex_);
-  std::deque<Version*> unswept_ AETHER_GUARDED_BY(collector_mutex_);  ///< All newer than those.
+  VersionList swept_ AETHER_GUARDED_BY(collector_mutex_);
+  VersionList unswept_ AETHER_GUARDED_BY(collector_mutex_);  ///< All newer than those.
   size_t to_sweep_ AETHER_GUARDED_BY(collector_mutex_) = 0;  ///< Of unswept_; 0: no sweep runs.
   size_t sweep_at_ AETHER_GUARDED_BY(collector_mutex_) = kSweepMin;
   std::vector<SnapshotBounds> snapshots_ AETHER_GUARDED_BY(collector_mutex_);  ///< Of the sweep.

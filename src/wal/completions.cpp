@@ -1,28 +1,33 @@
 #include "wal/completions.h"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace aether::wal {
 
-void Completions::add(const LsnVector& vector, Call call) {
+Completions::Entry Completions::make(Call call) {
+  Entry entry;
+  entry.push_back({{}, std::move(call)});
+  return entry;
+}
+
+void Completions::add(const LsnVector& vector, Entry entry) noexcept {
+  entry.front().vector = vector;
   os::LockGuard lock(mutex_);
-  waiting_.push_back({vector, std::move(call)});
+  waiting_.splice(waiting_.end(), entry);
   count_.store(waiting_.size(), std::memory_order_seq_cst);
 }
 
-void Completions::run(const LsnVector& durable, const Error* failure) {
-  std::vector<Waiting> due;
+void Completions::run(const LsnVector& durable, const Error* failure) noexcept {
+  Entry due;
   {
     os::LockGuard lock(mutex_);
-    const auto first = std::stable_partition(
-        waiting_.begin(), waiting_.end(), [&](const Waiting& each) {
-          return failure == nullptr && !each.vector.covered_by(durable);
-        });
-    if (first == waiting_.end()) return;
-    due.assign(std::make_move_iterator(first), std::make_move_iterator(waiting_.end()));
-    waiting_.erase(first, waiting_.end());
+    for (auto each = waiting_.begin(); each != waiting_.end();) {
+      const auto next = std::next(each);
+      if (failure != nullptr || each->vector.covered_by(durable))
+        due.splice(due.end(), waiting_, each);
+      each = next;
+    }
+    if (due.empty()) return;
     count_.store(waiting_.size(), std::memory_order_seq_cst);
     ++running_;
   }

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "base/assert.h"
+#include "base/no_memory.h"
 #include "wal/block.h"
 
 namespace aether::wal {
@@ -236,7 +237,7 @@ void Log::request_flush() noexcept {
 // No wake-up is lost. With a background thread: it does not sleep while a completion waits, and looks for one after it
 // has announced its sleep; we have added ours before we look at its state. Without one: who makes records durable looks
 // for completions afterwards, we look at what is durable after we have added ours.
-void Log::on_durable(const LsnVector& vector, Completions::Call completion) {
+void Log::on_durable(const LsnVector& vector, Completions::Entry completion) noexcept {
   AETHER_ASSERT(vector.covered_by(reserved()));
   completions_.add(vector, std::move(completion));
   if (thread_ != nullptr) {
@@ -246,20 +247,20 @@ void Log::on_durable(const LsnVector& vector, Completions::Call completion) {
   }
 }
 
-void Log::run_completions() {
+void Log::run_completions() noexcept {
   if (thread_ != nullptr) return;
   std::atomic_thread_fence(
       std::memory_order_seq_cst);  // Between durable() and the queue, both ways.
   if (completions_.any()) run_due_completions();
 }
 
-void Log::run_due_completions() {
+void Log::run_due_completions() noexcept {
   if (!failed()) return completions_.run(durable(), nullptr);
   const Error why = failure();
   completions_.run(durable(), &why);
 }
 
-void Log::finish_completions() {
+void Log::finish_completions() noexcept {
   static_cast<void>(flush());  // If it fails, they are told.
   run_due_completions();
   completions_.wait_until_returned();
@@ -293,9 +294,14 @@ LogStats Log::stats() const noexcept {
   return stats;
 }
 
-Error Log::failure() const {
-  os::LockGuard lock(mutex_);
-  return Error(Code::failed, failure_);
+/// The answer to who waits for a commit: it must say that the log has failed, with or without the text.
+Error Log::failure() const noexcept {
+  Error error(Code::failed);
+  base::if_memory_allows([&] {
+    os::LockGuard lock(mutex_);
+    error = Error(Code::failed, failure_);
+  });
+  return error;
 }
 
 }  // namespace aether::wal

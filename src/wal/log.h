@@ -14,6 +14,8 @@
 ///              For each stream: durable <= gathered <= published <= reserved <= durable + ring_bytes.
 /// Failure      The first failed write or sync is final: every later call that needs the disk returns
 ///              `failed`, and what was not durable stays unknown until the environment is opened again.
+/// Memory       Appending and flushing need none, but where a flush begins a segment: that is tried some times, then
+///              it is such a failure.
 /// Source       Taurus (see lsn_vector.h); the zeroed length word as a publication mark is Aeron's.
 #pragma once
 
@@ -130,12 +132,16 @@ class Log {
   // `run_completions` instead. They are called without a mutex or the turn, and may call the log, also on_durable.
 
   /// Calls `completion` once: with ok when `vector` is durable, with `failed` when it cannot become so. Asks for a flush.
-  void on_durable(const LsnVector& vector, Completions::Call completion);
+  void on_durable(const LsnVector& vector, Completions::Entry completion) noexcept;
+  /// The same for who has nothing to lose yet: takes the memory now.
+  void on_durable(const LsnVector& vector, Completions::Call completion) {
+    on_durable(vector, Completions::make(std::move(completion)));
+  }
   /// For whoever has waited for the log: without a background thread, runs the completions that are due on the caller,
   /// who holds no latch and no mutex. With one: nothing. Cost when none waits: one load.
-  void run_completions();
+  void run_completions() noexcept;
   /// Flushes, and returns when every completion has returned. Not from a completion.
-  void finish_completions();
+  void finish_completions() noexcept;
 
   // --- positions, for checkpoints ------------------------------------------------------------------
 
@@ -202,19 +208,21 @@ class Log {
   Result<void> wait_for_room(uint32_t stream, Lsn end);
   bool is_durable(const LsnVector& vector) const noexcept;
   LsnVector reserved() const noexcept;
-  Error failure() const;
-  void run_due_completions();
+  Error failure() const noexcept;
+  void run_due_completions() noexcept;
 
   // The flush step (log_flush.cpp).
   Step flush_step() AETHER_REQUIRES(turn_);
   Gathered gather(uint64_t room) AETHER_REQUIRES(turn_);
   Gathered gather_what_fits() AETHER_REQUIRES(turn_);
   uint64_t build_block(const Gathered& gathered, LogPosition position) AETHER_REQUIRES(turn_);
+  uint64_t block_length(const Gathered& gathered) const noexcept;
+  Result<void> make_segment_room(const Gathered& gathered) AETHER_REQUIRES(turn_);
   Result<void> write_block(const Gathered& gathered) AETHER_REQUIRES(turn_);
   Result<void> switch_segment() AETHER_REQUIRES(turn_);
   void ask_for_next_segment() AETHER_REQUIRES(turn_);
   void make_durable(const Gathered& gathered) AETHER_REQUIRES(turn_);
-  void fail(const Error& why);
+  void fail(const Error& why) noexcept;
 
   // The background thread (log_flush.cpp).
   void run_background();

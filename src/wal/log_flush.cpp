@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/no_memory.h"
 #include "base/trace.h"
 #include "wal/block.h"
 #include "wal/log.h"
@@ -21,7 +22,11 @@ Log::Step Log::flush_step() {
   if (failed()) return Step::failed;
   const Gathered gathered = gather_what_fits();
   if (gathered.payload == 0) return Step::empty;
-  if (const Result<void> written = write_block(gathered); !written) {
+  const Result<void> written = base::or_no_memory([&]() AETHER_NO_THREAD_SAFETY -> Result<void> {
+    AETHER_TRY(make_segment_room(gathered));
+    return write_block(gathered);
+  });
+  if (!written) {
     fail(written.error());
     return Step::failed;
   }
@@ -54,12 +59,25 @@ Log::Gathered Log::gather(uint64_t room) {
   return gathered;
 }
 
-Result<void> Log::write_block(const Gathered& gathered) {
-  const uint64_t length = base::align_up(block_overhead(options_.streams) + gathered.payload,
-                                         kBlockAlignment);
-  const LogPosition segment_end = (current_segment() + 1) * options_.segment_bytes;
-  if (next_position_ + length > segment_end) AETHER_TRY(switch_segment());
+uint64_t Log::block_length(const Gathered& gathered) const noexcept {
+  return base::align_up(block_overhead(options_.streams) + gathered.payload, kBlockAlignment);
+}
 
+// The one part of a flush that needs memory. Commits wait for it that have happened already, so it is not given up at once.
+Result<void> Log::make_segment_room(const Gathered& gathered) {
+  constexpr uint32_t kTriesMax = 16;
+  const LogPosition segment_end = (current_segment() + 1) * options_.segment_bytes;
+  if (next_position_ + block_length(gathered) <= segment_end) return {};
+  for (os::Backoff backoff;; backoff.wait()) {
+    Result<void> switched = base::or_no_memory(
+        [&]() AETHER_NO_THREAD_SAFETY { return switch_segment(); });
+    if (switched || switched.error().code() != Code::no_memory || backoff.rounds() >= kTriesMax)
+      return switched;
+  }
+}
+
+Result<void> Log::write_block(const Gathered& gathered) {
+  const uint64_t length = block_length(gathered);
   const LogPosition position = next_position_;
   const uint64_t built = build_block(gathered, position);
   AETHER_ASSERT(built == length);
@@ -152,12 +170,14 @@ void Log::make_durable(const Gathered& gathered) {
   joined_.store(turn_.waiters(), std::memory_order_relaxed);
 }
 
-void Log::fail(const Error& why) {
+void Log::fail(const Error& why) noexcept {
   os::LockGuard lock(mutex_);
-  failure_ = "the log could not be written (" + std::string(to_string(why.code())) + ": " +
-             std::string(why.message()) +
-             "); the outcome of unacknowledged commits is unknown until the environment is opened "
-             "again";
+  base::if_memory_allows([&]() AETHER_NO_THREAD_SAFETY {
+    failure_ = "the log could not be written (" + std::string(to_string(why.code())) + ": " +
+               std::string(why.message()) +
+               "); the outcome of unacknowledged commits is unknown until the environment is "
+               "opened again";
+  });
   failed_.store(true, std::memory_order_release);
 }
 
@@ -262,7 +282,8 @@ void Log::wake_writer() noexcept {
 
 // A failure here is no failure of the log: the switch will try again, and then it counts.
 void Log::prepare_next_segment() {
-  const Result<bool> more = segments_->prepare_step(current_segment() + 1);
+  const Result<bool> more = base::or_no_memory(
+      [&] { return segments_->prepare_step(current_segment() + 1); });
   if (!more || !*more) segment_wanted_.store(false);
   if (more || more.error().code() == Code::no_space)
     short_of_space_.store(!more, std::memory_order_relaxed);

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "base/no_memory.h"
 
 namespace aether::wal {
 namespace {
@@ -108,9 +109,10 @@ Result<std::unique_ptr<os::File>> SegmentFiles::take(uint64_t number) {
   for (bool more = true; more;) {
     AETHER_TRY_ASSIGN(more, step(number));
   }
+  // What is prepared can be had without memory.
+  in_use_.merge(preparation_->place);
   std::unique_ptr<os::File> file = std::move(preparation_->file);
   preparation_.reset();
-  in_use_.insert(number);
   last_taken_ = number;
   return file;
 }
@@ -125,7 +127,9 @@ Result<bool> SegmentFiles::prepare_step(uint64_t number) {
 Result<bool> SegmentFiles::step(uint64_t number) {
   AETHER_ASSERT(preparation_ == nullptr || preparation_->number == number);
   if (preparation_ == nullptr) {
-    if (Result<void> started = start(number); !started) {
+    Result<void> started = base::or_no_memory(
+        [&]() AETHER_NO_THREAD_SAFETY { return start(number); });
+    if (!started) {
       abandon(number);
       return std::move(started).error();
     }
@@ -137,12 +141,15 @@ Result<bool> SegmentFiles::step(uint64_t number) {
   Result<void> stepped;
   if (now.filled < options_.segment_bytes) {
     const uint64_t bytes = std::min(kFillBytes, options_.segment_bytes - now.filled);
-    stepped = now.file->write_at(now.filled, now.zeros.data(), bytes);
+    stepped = base::or_no_memory(
+        [&] { return now.file->write_at(now.filled, now.zeros.data(), bytes); });
     now.filled += bytes;
   } else {
     now.zeros = AlignedBuffer();
-    stepped = write_header(*now.file, number);
-    if (stepped) stepped = os_.sync_directory(options_.directory);
+    stepped = base::or_no_memory([&]() -> Result<void> {
+      AETHER_TRY(write_header(*now.file, number));
+      return os_.sync_directory(options_.directory);
+    });
     now.done = true;
     created_.fetch_add(1, std::memory_order_relaxed);
   }
@@ -156,6 +163,7 @@ Result<bool> SegmentFiles::step(uint64_t number) {
 Result<void> SegmentFiles::start(uint64_t number) {
   preparation_ = std::make_unique<Preparation>();
   preparation_->number = number;
+  preparation_->place.insert(number);
   AETHER_TRY_ASSIGN(const bool recycled, try_recycle(number));
   if (!recycled) AETHER_TRY(create(number));
   return {};
@@ -195,9 +203,15 @@ Result<bool> SegmentFiles::try_recycle(uint64_t number) {
 
 Result<void> SegmentFiles::create(uint64_t number) {
   AETHER_TRY_ASSIGN(preparation_->zeros, AlignedBuffer::make(kFillBytes));
-  AETHER_TRY_ASSIGN(preparation_->file,
-                    os_.open(path_of(number),
-                             {.write = true, .create = true, .exclusive = true, .direct = true}));
+  const std::string path = path_of(number);
+  constexpr os::OpenFlags kNew{.write = true, .create = true, .exclusive = true, .direct = true};
+  Result<std::unique_ptr<os::File>> file = os_.open(path, kNew);
+  if (!file && file.error().code() == Code::exists) {
+    // What an attempt before has left, and could not remove.
+    AETHER_TRY(remove_if_there(os_, path));
+    file = os_.open(path, kNew);
+  }
+  AETHER_TRY_ASSIGN(preparation_->file, std::move(file));
   return preparation_->file->allocate(0, options_.segment_bytes);
 }
 
@@ -212,37 +226,37 @@ Result<void> SegmentFiles::write_header(os::File& file, uint64_t number) {
   return file.sync();
 }
 
-void SegmentFiles::abandon(uint64_t number) {
+void SegmentFiles::abandon(uint64_t number) noexcept {
   if (preparation_ == nullptr) return;
   preparation_.reset();
-  // If even this fails, the next try says `exists`, names the file, and comes here again.
-  static_cast<void>(os_.remove(path_of(number)));
+  // If even this fails, the next try finds the file, and removes it.
+  static_cast<void>(base::or_no_memory([&] { return os_.remove(path_of(number)); }).has_value());
 }
 
 Result<void> SegmentFiles::release_before(uint64_t number) {
-  std::vector<uint64_t> removed;
+  std::set<uint64_t> removed;
   {
     os::LockGuard lock(mutex_);
     while (!in_use_.empty() && *in_use_.begin() < number) {
-      const uint64_t oldest = *in_use_.begin();
-      if (spares_.size() < kSparesMax) {
-        spares_.insert(oldest);
-      } else {
-        removed.push_back(oldest);
-      }
-      in_use_.erase(oldest);
+      std::set<uint64_t>& to = spares_.size() < kSparesMax ? spares_ : removed;
+      to.insert(in_use_.extract(in_use_.begin()));
     }
   }
+  const bool removes = !removed.empty();
   // Unlocked: removing a large file takes long, and a flush step may need its next segment meanwhile.
   Result<void> result;
-  for (const uint64_t oldest : removed) {
-    Result<void> gone = remove_if_there(os_, path_of(oldest));
-    if (gone) continue;
+  while (!removed.empty()) {
+    Result<void> gone = base::or_no_memory(
+        [&] { return remove_if_there(os_, path_of(*removed.begin())); });
+    if (gone) {
+      removed.erase(removed.begin());
+      continue;
+    }
     if (result) result = std::move(gone);
     os::LockGuard lock(mutex_);
-    in_use_.insert(oldest);
+    in_use_.insert(removed.extract(removed.begin()));
   }
-  if (result && !removed.empty()) result = os_.sync_directory(options_.directory);
+  if (result && removes) result = os_.sync_directory(options_.directory);
   return result;
 }
 

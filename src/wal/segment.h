@@ -87,6 +87,7 @@ class SegmentFiles {
  private:
   struct Preparation {
     uint64_t number = 0;
+    std::set<uint64_t> place;  ///< The number once more: its place in `in_use_`.
     std::unique_ptr<os::File> file;
     uint64_t filled = 0;  ///< Bytes that are written.
     bool done = false;
@@ -102,7 +103,7 @@ class SegmentFiles {
   Result<bool> try_recycle(uint64_t number) AETHER_REQUIRES(mutex_);
   Result<void> create(uint64_t number) AETHER_REQUIRES(mutex_);
   Result<void> write_header(os::File& file, uint64_t number);
-  void abandon(uint64_t number) AETHER_REQUIRES(mutex_);
+  void abandon(uint64_t number) noexcept AETHER_REQUIRES(mutex_);
 
   const SegmentOptions options_;
   os::Os& os_;

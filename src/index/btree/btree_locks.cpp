@@ -12,7 +12,7 @@ using page::SlottedPage;
 void BTree::count_locker(txn::TransactionContext& txn) {
   std::vector<std::atomic<uint32_t>*>& counted = txn.locked_stores;
   if (std::find(counted.begin(), counted.end(), &lockers_) != counted.end()) return;
-  counted.push_back(&lockers_);
+  counted.push_back(&lockers_);  // May fail: then nobody is counted.
   lockers_.fetch_add(1, std::memory_order_seq_cst);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/no_memory.h"
 #include "buffer/unswizzle.h"
 #include "index/btree/btree.h"
 #include "index/btree/scratch_page.h"
@@ -42,15 +43,18 @@ Result<buffer::Frame*> BTree::create(Services& services, txn::TransactionContext
   base::store(undo.data(), raw(root.id()));
   base::store(undo.data() + sizeof(uint64_t), uint32_t{1});
   const std::string_view undo_view(undo);
+  txn.undo.make_room();
+  base::make_room(txn.new_roots);
+  txn::OwnedVersion taken(txn::Version::make(store, {}, undo));
   AETHER_TRY(buffer::log_change(services.log, txn.log, {}, pages, parts, {&undo_view, 1}));
   map.apply();
   txn.undo.push({.manager = wal::ResourceManager::space,
                  .op = static_cast<uint8_t>(buffer::SpaceOp::allocate),
-                 .store = store,
                  .lsn = txn.log.last_lsn,
                  .previous = previous,
                  .key = {},
-                 .before = undo});
+                 .before = {},
+                 .version = taken.release()});
   Frame& frame = root.frame();
   root.keep(nullptr);
   txn.new_roots.push_back(&frame);

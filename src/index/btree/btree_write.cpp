@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/no_memory.h"
 #include "index/btree/btree.h"
 #include "index/btree/overflow.h"
 #include "index/btree/row_patch.h"
@@ -44,8 +45,8 @@ Result<void> check_freed(const txn::TransactionContext& txn) {
                                     " extents of large values: commit it and go on in another");
 }
 
-/// The value's overflow pages are to be given back when `txn` commits.
-void free_value(txn::TransactionContext& txn, const page::OverflowReference& reference) {
+/// The value's overflow pages are to be given back when `txn` commits. There is room for it (base::make_room).
+void free_value(txn::TransactionContext& txn, const page::OverflowReference& reference) noexcept {
   txn.freed.push_back(reference);
   txn.freed_extents += 1 + reference.value_bytes / (MiB - 64 * KiB);
 }
@@ -74,38 +75,34 @@ Result<bool> BTree::write(txn::TransactionContext& txn, WriteMode mode, Bytes ke
                         value.size() > inline_value_max(services_.pool.page_bytes(), key.size());
   if (is_large) {
     if (txn.single_record) return false;
+    base::make_room(txn.freed, 2);  // The new one, if it was written for nothing, and the old.
     AETHER_TRY_ASSIGN(reference, write_overflow(services_, txn, store_, value));
     value = Bytes(reinterpret_cast<const char*>(&reference), sizeof reference);
     flags = RecordMeta::kOverflow;
   }
+  // Written for nothing, whatever the way out: given back at the commit.
+  base::Unless needless([&] {
+    if (is_large) free_value(txn, reference);
+  });
   bool has_lock = false;
   for (os::Backoff backoff;; backoff.wait()) {
-    Result<Step> step = try_write(txn, mode, key, value, flags, has_lock);
-    if (step && *step == Step::needs_lock) {
-      Result<void> locked = txn.lock(txn::LockName::key(store_, key), txn::LockMode::x);
-      has_lock = locked.has_value();
-      if (!locked) step = std::move(locked).error();
-    }
-    if (!step) {
-      if (is_large) free_value(txn, reference);  // Written for nothing: give it back at the commit.
-      return std::move(step).error();
-    }
-    switch (*step) {
-      case Step::done: return true;
+    AETHER_TRY_ASSIGN(const Step step, try_write(txn, mode, key, value, flags, has_lock));
+    switch (step) {
+      case Step::done: needless.dismiss(); return true;
       case Step::needs_transaction: return false;
       case Step::underfull:
         // The row is gone and logged; that its page stays thin for now is no failure of the call.
-        static_cast<void>(merge(txn.log, key, 0).has_value());
+        static_cast<void>(base::or_no_memory([&] { return merge(txn.log, key, 0); }).has_value());
+        needless.dismiss();
         return true;
-      case Step::restart:
-      case Step::needs_lock: break;
-      case Step::full: {
-        Result<void> room = make_room(txn.log, key,
-                                      static_cast<uint32_t>(page::kMetaBytes + value.size()));
-        if (room) break;
-        if (is_large) free_value(txn, reference);
-        return std::move(room).error();
-      }
+      case Step::restart: break;
+      case Step::needs_lock:
+        AETHER_TRY(txn.lock(txn::LockName::key(store_, key), txn::LockMode::x));
+        has_lock = true;
+        break;
+      case Step::full:
+        AETHER_TRY(make_room(txn.log, key, static_cast<uint32_t>(page::kMetaBytes + value.size())));
+        break;
     }
   }
 }
@@ -161,7 +158,6 @@ Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
   if (!at.exact) {
     if (!node.fits(static_cast<uint32_t>(key.size()), payload_bytes)) return Step::full;
     RowPart part(BTreeOp::insert, store_, key, word_bytes(meta), value);
-    AETHER_TRY(log_row(txn, leaf, part, key, {}, {}));
     // One copy: the payload's bytes go straight from the caller into the page.
     std::array<char, 2048> small;
     std::string large;
@@ -170,6 +166,7 @@ Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
       large.resize(payload_bytes);
       payload = large.data();
     }
+    AETHER_TRY(log_row(txn, leaf, part, key, {}, {}));
     base::store(payload, meta);
     std::copy(value.begin(), value.end(), payload + page::kMetaBytes);
     node.insert(at.slot, key, Bytes(payload, payload_bytes));
@@ -185,6 +182,9 @@ Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
                           : RowPart(BTreeOp::replace, store_, key, word_bytes(meta), value);
   const std::optional<page::OverflowReference> large = old_value(old);
   if (large) AETHER_TRY(check_freed(txn));
+  if (large) base::make_room(txn.freed);
+  std::string payload;
+  if (!same_size) payload.reserve(payload_bytes);
   AETHER_TRY(log_row(txn, leaf, part, key, old, is_patch ? patch.back() : old));
   if (large) free_value(txn, *large);
   if (same_size) {
@@ -192,8 +192,6 @@ Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
     base::store(place, meta);
     std::copy(value.begin(), value.end(), reinterpret_cast<char*>(place) + page::kMetaBytes);
   } else {
-    std::string payload;
-    payload.reserve(payload_bytes);
     payload.append(word_bytes(meta)).append(value);
     node.replace_payload(at.slot, payload);
   }
@@ -216,15 +214,19 @@ Result<BTree::Step> BTree::remove_row(txn::TransactionContext& txn, Frame& leaf,
   RowPart part(BTreeOp::set_meta, store_, key, word_bytes(ghost), {});
   const std::optional<page::OverflowReference> large = old_value(old);
   if (large) AETHER_TRY(check_freed(txn));
+  if (large) base::make_room(txn.freed);
+  base::make_room(txn.ghosts);
+  std::string ghost_key(key);
   AETHER_TRY(log_row(txn, leaf, part, key, old, old.substr(0, page::kMetaBytes)));
   if (large) free_value(txn, *large);
   base::store(node.mutable_payload(at.slot), ghost);
-  txn.ghosts.push_back({store_, std::string(key)});
+  txn.ghosts.push_back({store_, std::move(ghost_key)});
   return Step::done;
 }
 
 /// Logs one row's change, with its undo (`before`: what the log needs of the old payload) unless it commits by
-/// itself; and keeps the old payload for those who do not see the new one. `old` is empty if there was no row.
+/// itself; and keeps the old payload for those who do not see the new one. `old` is empty if there was no row. What else
+/// the change needs is there: when this has succeeded nothing of it may fail.
 Result<void> BTree::log_row(txn::TransactionContext& txn, Frame& leaf, RowPart& part, Bytes key,
                             Bytes old, Bytes before) {
   if (!txn.single_record &&
@@ -238,33 +240,33 @@ Result<void> BTree::log_row(txn::TransactionContext& txn, Frame& leaf, RowPart& 
   const Lsn previous = txn.log.last_lsn;
   const buffer::ChangeKind kind{.flags = txn.single_record ? wal::kFlagCommits : uint8_t{0}};
   const size_t undo_count = txn.single_record || before.empty() ? 0 : 1;
+  txn::OwnedVersion version;
+  // What it wrote itself is no version that anybody could see.
+  const TxnId writer = page::meta_of(old).txn();
+  const bool has_readers = !old.empty() &&
+                           (txn.single_record ? services_.transactions.may_need_version(writer)
+                                              : writer != txn.id());
+  if (!txn.single_record) txn.undo.make_room();
+  if (!txn.single_record || has_readers) version.reset(txn::Version::make(store_, key, old));
   AETHER_TRY(buffer::log_change(services_.log, txn.log, kind, {&page, 1}, {&part.spec(), 1},
                                 {&before, undo_count}));
   page::PageHeader& header = page.header();
   header.newest_txn = std::max(header.newest_txn, txn.id());
   ++txn.writes;
+  if (has_readers) services_.versions.link(*version, writer, txn.id());
   if (txn.single_record) {
-    const TxnId writer = page::meta_of(old).txn();
-    if (!old.empty() && services_.transactions.may_need_version(writer)) {
-      txn.versions.push_back(txn::Version::make(store_, key, old));
-      services_.versions.link(*txn.versions.back(), writer, txn.id());
-    }
+    if (has_readers) txn.versions.push_back(version.release());
     return {};
   }
-  txn::Version* const version = txn::Version::make(store_, key, old);
-  // What it wrote itself is no version that anybody could see.
-  const TxnId writer = page::meta_of(old).txn();
-  if (!old.empty() && writer != txn.id()) services_.versions.link(*version, writer, txn.id());
   // In memory the whole row is kept, whatever the log holds of it.
   const auto op = static_cast<BTreeOp>(part.spec().header.op);
   txn.undo.push({.manager = wal::ResourceManager::btree,
                  .op = static_cast<uint8_t>(op == BTreeOp::patch ? BTreeOp::replace : op),
-                 .store = store_,
                  .lsn = txn.log.last_lsn,
                  .previous = previous,
-                 .key = key,
-                 .before = old,
-                 .version = version});
+                 .key = {},
+                 .before = {},
+                 .version = version.release()});
   return {};
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/no_memory.h"
 #include "index/btree/btree.h"
 #include "index/btree/overflow.h"
 #include "index/btree/scratch_page.h"
@@ -123,6 +124,7 @@ class PageStream {
 
  private:
   Result<PageRange> take(uint32_t count) {
+    base::make_room(ranges_);
     AETHER_TRY_ASSIGN(const PageRange range, services_.space.reserve(count, {}));
     ranges_.push_back(range);
     return range;

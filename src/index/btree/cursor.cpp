@@ -19,6 +19,31 @@ BTreeCursor::~BTreeCursor() {
   tree_.services().transactions.close_snapshot(own_);
 }
 
+class BTreeCursor::Move {
+ public:
+  explicit Move(BTreeCursor& cursor) noexcept
+      : cursor_(cursor), was_positioned_(cursor.positioned_) {
+    cursor.has_moved_ = false;
+  }
+  Move(const Move&) = delete;
+  Move& operator=(const Move&) = delete;
+  ~Move() {
+    if (succeeded_) return;
+    cursor_.frame_ = nullptr;
+    if (cursor_.has_moved_) cursor_.key_.swap(cursor_.next_key_);
+    cursor_.positioned_ = was_positioned_;
+  }
+  Result<bool> end(Result<bool> moved) noexcept {
+    succeeded_ = moved.has_value();
+    return moved;
+  }
+
+ private:
+  BTreeCursor& cursor_;
+  const bool was_positioned_;
+  bool succeeded_ = false;
+};
+
 /// A serializable transaction has read all that lies between where its cursor began and where it stands.
 void BTreeCursor::remember_from(Bytes key) {
   if (txn_ == nullptr || txn_->reads == nullptr) return;
@@ -43,11 +68,11 @@ Result<bool> BTreeCursor::remember_to(Result<bool> moved, bool up) {
 
 Result<void> BTreeCursor::copy_leaf(Bytes key, SeekTo where) {
   buffer::BufferPool& pool = tree_.services().pool;
-  snapshot_ = txn_ == nullptr ? nullptr : txn_->snapshot;
   // Before the copy: so what it shows of open transactions is told from the rest.
-  if (snapshot_ == nullptr) {
-    tree_.services().transactions.close_snapshot(own_);
-    tree_.services().transactions.open_snapshot(own_);
+  if (txn_ != nullptr && txn_->snapshot != nullptr) {
+    snapshot_ = txn_->snapshot;
+  } else {
+    tree_.services().transactions.renew_snapshot(own_);
     snapshot_ = &own_;
   }
   for (os::Backoff backoff;; backoff.wait()) {
@@ -86,8 +111,10 @@ Result<bool> BTreeCursor::settle(uint32_t slot) {
       tree_.services().transactions.add_dependency(meta.txn(), txn_->log.lsn_vector);
     if (meta.removed()) return false;
   }
+  leaf().key(slot, next_key_);
   slot_ = slot;
-  leaf().key(slot, key_);
+  key_.swap(next_key_);
+  has_moved_ = true;
   positioned_ = true;
   return true;
 }
@@ -131,13 +158,28 @@ Result<bool> BTreeCursor::backward(uint32_t slots) {
 }
 
 Result<bool> BTreeCursor::seek(Bytes key) {
+  Move move(*this);
+  return move.end(first_at(key));
+}
+
+Result<bool> BTreeCursor::seek_for_prev(Bytes key) {
+  Move move(*this);
+  return move.end(last_at(key));
+}
+
+Result<bool> BTreeCursor::last() {
+  Move move(*this);
+  return move.end(last_of_all());
+}
+
+Result<bool> BTreeCursor::first_at(Bytes key) {
   fence_ = key;  // `key` may be our own key_.
   remember_from(fence_);
   AETHER_TRY(copy_leaf(fence_, SeekTo::key));
   return remember_to(forward(leaf().lower_bound(fence_).slot), true);
 }
 
-Result<bool> BTreeCursor::seek_for_prev(Bytes key) {
+Result<bool> BTreeCursor::last_at(Bytes key) {
   fence_ = key;
   remember_from(fence_);
   if (range_ != nullptr && fence_ == end_) range_->excludes_last = true;
@@ -146,7 +188,7 @@ Result<bool> BTreeCursor::seek_for_prev(Bytes key) {
   return remember_to(backward(at.slot + (at.exact ? 1 : 0)), false);
 }
 
-Result<bool> BTreeCursor::last() {
+Result<bool> BTreeCursor::last_of_all() {
   AETHER_TRY(copy_leaf({}, SeekTo::last));
   AETHER_TRY_ASSIGN(const bool found, backward(leaf().count()));
   remember_from(found ? Bytes(key_) : begin_);
@@ -156,24 +198,29 @@ Result<bool> BTreeCursor::last() {
 
 Result<bool> BTreeCursor::next() {
   if (!positioned_) return first();
-  if (is_current()) return remember_to(forward(slot_ + 1), true);
+  Move move(*this);
+  if (is_current()) return move.end(remember_to(forward(slot_ + 1), true));
   AETHER_TRY(copy_leaf(key_, SeekTo::key));
   const SlottedPage::Position at = leaf().lower_bound(key_);
-  return remember_to(forward(at.slot + (at.exact ? 1 : 0)), true);
+  return move.end(remember_to(forward(at.slot + (at.exact ? 1 : 0)), true));
 }
 
 Result<bool> BTreeCursor::prev() {
   if (!positioned_) return last();
-  if (is_current()) return remember_to(backward(slot_), false);
+  Move move(*this);
+  if (is_current()) return move.end(remember_to(backward(slot_), false));
   AETHER_TRY(copy_leaf(key_, SeekTo::key));
-  return remember_to(backward(leaf().lower_bound(key_).slot), false);
+  return move.end(remember_to(backward(leaf().lower_bound(key_).slot), false));
 }
 
 Result<Bytes> BTreeCursor::value() {
   if (!positioned_) return Error(Code::invalid_argument, "the cursor stands on no key: seek first");
-  if (is_older_) return Bytes(older_value_);
-  const Bytes payload = leaf().payload(slot_);
-  if (!page::meta_of(payload).overflow()) return page::value_of(payload);
+  // Without a frame a move has failed, and the copy is not that of the key.
+  if (frame_ != nullptr) {
+    if (is_older_) return Bytes(older_value_);
+    const Bytes payload = leaf().payload(slot_);
+    if (!page::meta_of(payload).overflow()) return page::value_of(payload);
+  }
   // Read by key, not by the copied reference: the pages may have been given back since.
   const std::string key = key_;
   ReadView view(tree_.services(), txn_, snapshot_);

@@ -5,6 +5,8 @@
 /// and the leaf's version is compared before each step. If the copy is stale, the leaf is copied again and the
 /// position found anew by key. A row whose newest version is not seen is looked up by its key.
 ///
+/// A move that fails, for whatever reason, has not happened: the cursor stands where it stood, and may be moved again.
+///
 /// Threads   One at a time.
 #pragma once
 
@@ -45,8 +47,13 @@ class BTreeCursor {
   Result<Bytes> value();
 
  private:
+  /// One move: unless it succeeds, the position is what it was, and the copy is no longer trusted.
+  class Move;
   void remember_from(Bytes key);
   Result<bool> remember_to(Result<bool> moved, bool up);
+  Result<bool> first_at(Bytes key);
+  Result<bool> last_at(Bytes key);
+  Result<bool> last_of_all();
   Result<void> copy_leaf(Bytes key, SeekTo where);
   Result<bool> forward(uint32_t slot);
   Result<bool> backward(uint32_t slots);
@@ -79,6 +86,8 @@ class BTreeCursor {
   bool is_older_ = false;  ///< The row's value is in older_value_.
   bool positioned_ = false;
   std::string key_;
+  std::string next_key_;  ///< The last position's, once a move has set key_.
+  bool has_moved_ = false;
   std::string fence_;
   std::string older_value_;
   std::string large_value_;

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/no_memory.h"
 #include "page/overflow_page.h"
 
 namespace aether::index {
@@ -25,26 +26,41 @@ std::string pack_ranges(const std::vector<buffer::PageRange>& ranges) {
   return bytes;
 }
 
-/// Extents for `bytes` of payload, reserved.
-Result<std::vector<buffer::PageRange>> reserve_extents(Services& services, uint64_t bytes,
-                                                       const buffer::LogContext& context) {
-  const uint32_t page_bytes = services.pool.page_bytes();
-  const uint64_t per_page = page::overflow_payload_bytes(page_bytes);
-  uint64_t pages = std::max<uint64_t>(1, (bytes + per_page - 1) / per_page);
-  std::vector<buffer::PageRange> ranges;
-  while (pages > 0) {
-    const auto count = static_cast<uint32_t>(
-        std::min<uint64_t>(pages, extent_pages_max(page_bytes)));
-    Result<buffer::PageRange> range = services.space.reserve(count, context);
-    if (!range) {
-      for (const buffer::PageRange& taken : ranges) services.space.unreserve(taken);
-      return std::move(range).error();
-    }
-    ranges.push_back(*range);
-    pages -= count;
+/// Extents that nobody else takes, and that go back unless they are kept.
+class Extents {
+ public:
+  explicit Extents(Services& services) noexcept : services_(services) {}
+  Extents(const Extents&) = delete;
+  Extents& operator=(const Extents&) = delete;
+  ~Extents() {
+    if (kept_) return;
+    for (const buffer::PageRange& range : ranges_) services_.space.unreserve(range);
   }
-  return ranges;
-}
+
+  /// For `bytes` of payload.
+  Result<void> reserve(uint64_t bytes, const buffer::LogContext& context) {
+    const uint32_t page_bytes = services_.pool.page_bytes();
+    const uint64_t per_page = page::overflow_payload_bytes(page_bytes);
+    uint64_t pages = std::max<uint64_t>(1, (bytes + per_page - 1) / per_page);
+    while (pages > 0) {
+      const auto count = static_cast<uint32_t>(
+          std::min<uint64_t>(pages, extent_pages_max(page_bytes)));
+      base::make_room(ranges_);
+      AETHER_TRY_ASSIGN(const buffer::PageRange range, services_.space.reserve(count, context));
+      ranges_.push_back(range);
+      pages -= count;
+    }
+    return {};
+  }
+  const std::vector<buffer::PageRange>& ranges() const noexcept { return ranges_; }
+  /// A record mentions them now.
+  void keep() noexcept { kept_ = true; }
+
+ private:
+  Services& services_;
+  std::vector<buffer::PageRange> ranges_;
+  bool kept_ = false;
+};
 
 /// Logs `op` on the maps of `ranges` as one record of `txn`.
 Result<void> log_ranges(Services& services, txn::TransactionContext& txn, buffer::SpaceOp op,
@@ -67,26 +83,26 @@ Result<page::OverflowReference> write_overflow(Services& services, txn::Transact
                                                StoreId store, std::string_view value) {
   AETHER_ASSERT(!txn.single_record);
   const uint32_t page_bytes = services.pool.page_bytes();
-  AETHER_TRY_ASSIGN(const std::vector<buffer::PageRange> ranges,
-                    reserve_extents(services, value.size(), txn.log));
+  Extents extents(services);
+  AETHER_TRY(extents.reserve(value.size(), txn.log));
+  const std::vector<buffer::PageRange>& ranges = extents.ranges();
   txn.pin(services.transactions);
   const Lsn previous = txn.log.last_lsn;
   const std::string undo = pack_ranges(ranges);
-  Result<void> logged = log_ranges(services, txn, buffer::SpaceOp::allocate, ranges, {}, undo);
-  if (!logged) {
-    for (const buffer::PageRange& range : ranges) services.space.unreserve(range);
-    return std::move(logged).error();
-  }
+  buffer::AlignedBuffer extent(uint64_t{extent_pages_max(page_bytes)} * page_bytes);
+  txn.undo.make_room();
+  txn::OwnedVersion entry(txn::Version::make(store, {}, undo));
+  AETHER_TRY(log_ranges(services, txn, buffer::SpaceOp::allocate, ranges, {}, undo));
+  extents.keep();
   txn.undo.push({.manager = wal::ResourceManager::space,
                  .op = static_cast<uint8_t>(buffer::SpaceOp::allocate),
-                 .store = store,
                  .lsn = txn.log.last_lsn,
                  .previous = previous,
                  .key = {},
-                 .before = undo});
+                 .before = {},
+                 .version = entry.release()});
   txn.data_written = true;
 
-  buffer::AlignedBuffer extent(uint64_t{extent_pages_max(page_bytes)} * page_bytes);
   page::OverflowReference reference{static_cast<uint32_t>(value.size()), 0,
                                     raw(ranges.front().first)};
   page::ValueChecksum checksum;

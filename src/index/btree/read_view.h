@@ -31,7 +31,7 @@ class ReadView {
   }
   bool has_snapshot() const noexcept { return snapshot_ != nullptr; }
   /// Without a snapshot older versions cannot be looked for: they might go meanwhile. The read begins anew.
-  void take_snapshot() noexcept {
+  void take_snapshot() {
     services_.transactions.open_snapshot(own_);
     snapshot_ = &own_;
   }

@@ -2,16 +2,16 @@
 
 #include <utility>
 
+#include "base/no_memory.h"
+
 namespace aether::index {
 
 Result<NewPage> NewPage::take(Services& services, const buffer::LogContext& context) {
   AETHER_TRY_ASSIGN(const buffer::PageRange range, services.space.reserve(1, context));
-  Result<buffer::Frame*> frame = services.pool.allocate_frame();
-  if (!frame) {
-    services.space.unreserve(range);
-    return std::move(frame).error();
-  }
-  return NewPage(services, range, *frame);
+  base::Unless unreserved([&] { services.space.unreserve(range); });
+  AETHER_TRY_ASSIGN(buffer::Frame* const frame, services.pool.allocate_frame());
+  unreserved.dismiss();
+  return NewPage(services, range, frame);
 }
 
 NewPage::NewPage(NewPage&& other) noexcept

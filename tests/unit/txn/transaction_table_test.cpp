@@ -149,7 +149,11 @@ TEST(UndoLog, GivesEntriesBackInReverse) {
   for (int i = 0; i < 50; ++i) {
     keys.push_back("key" + std::to_string(i));
     const std::string before(static_cast<size_t>(i), 'b');
-    log.push({.store = 3, .lsn = static_cast<Lsn>(i), .key = keys.back(), .before = before});
+    log.make_room();
+    UndoEntry entry;
+    entry.lsn = static_cast<Lsn>(i);
+    entry.version = Version::make(3, keys.back(), before);
+    log.push(entry);
   }
   EXPECT_EQ(log.size(), 50u);
   EXPECT_GT(log.memory_bytes(), 50u * 25);

@@ -33,7 +33,9 @@ struct VersionFixture {
     const TxnId id = table->draw_id();
     Version* const version = Version::make(kStore, key, old);
     store.link(*version, writer, id);
-    store.retire({version}, *table);
+    VersionList replaced;
+    replaced.push_back(version);
+    store.retire(std::move(replaced), *table);
     return id;
   }
   std::string find(const Snapshot& snapshot, const std::string& key, StoreId of = kStore) {

@@ -81,10 +81,11 @@ TEST(VersionSpill, MemoryStaysWithinItsBound) {
 TEST(VersionSpill, OneLargeTransaction) {
   SpillFixture t;
   const TxnId id = *t.table->open();
-  std::vector<Version*> versions;
+  VersionList versions;
   for (int i = 0; i < 5000; ++i) {
-    versions.push_back(Version::make(t.kStore, t.key(i), t.value(i)));
-    t.store.link(*versions.back(), t.before, id);
+    Version* const version = Version::make(t.kStore, t.key(i), t.value(i));
+    versions.push_back(version);
+    t.store.link(*version, t.before, id);
   }
   EXPECT_EQ(t.store.stats().bytes, 0u) << "an open transaction's are its own";
   t.table->end(id, {});
@@ -305,10 +306,11 @@ class SpillModel {
     const std::string key = pick_key();
     Row& row = pages_[key];
     const TxnId id = t_.table->draw_id();
-    std::vector<Version*> versions;
+    VersionList versions;
     if (row.writer != 0 && t_.table->may_need_version(row.writer)) {
-      versions.push_back(Version::make(t_.kStore, key, row.payload));
-      t_.store.link(*versions.back(), row.writer, id);
+      Version* const version = Version::make(t_.kStore, key, row.payload);
+      versions.push_back(version);
+      t_.store.link(*version, row.writer, id);
     }
     row = {id, make_value()};
     rows_[key] = row;
@@ -317,7 +319,7 @@ class SpillModel {
   }
   void transaction() {
     const TxnId id = *t_.table->open();
-    std::vector<Version*> versions;
+    VersionList versions;
     std::map<std::string, Row> before;
     for (uint64_t i = random_() % 40; i > 0; --i) {
       const std::string key = pick_key();
@@ -325,8 +327,9 @@ class SpillModel {
       if (row.writer == id) continue;
       before[key] = row;
       if (row.writer != 0) {
-        versions.push_back(Version::make(t_.kStore, key, row.payload));
-        t_.store.link(*versions.back(), row.writer, id);
+        Version* const version = Version::make(t_.kStore, key, row.payload);
+        versions.push_back(version);
+        t_.store.link(*version, row.writer, id);
       }
       row = {id, make_value()};
     }
@@ -334,7 +337,8 @@ class SpillModel {
     read_some();
     if (random_() % 3 == 0) {
       for (const auto& [key, row] : before) pages_[key] = row;
-      for (Version* version : versions) {
+      while (!versions.empty()) {
+        Version* const version = versions.pop_front();
         t_.store.unlink(*version);
         Version::destroy(version);
       }
@@ -396,13 +400,15 @@ class Pairs {
   }
   void write(uint64_t pair) {
     const TxnId id = *t_.table->open();
-    std::vector<Version*> versions;
+    VersionList versions;
     std::array<std::unique_lock<std::mutex>, 2> both;
     for (uint64_t i = 0; i < 2; ++i) {
       Row& row = rows_[2 * pair + i];
       both[i] = std::unique_lock(row.latch);
-      versions.push_back(Version::make(t_.kStore, key(2 * pair + i), std::to_string(row.value)));
-      t_.store.link(*versions.back(), row.writer, id);
+      Version* const version = Version::make(t_.kStore, key(2 * pair + i),
+                                             std::to_string(row.value));
+      versions.push_back(version);
+      t_.store.link(*version, row.writer, id);
       row.writer = id;
       ++row.value;
     }
