@@ -71,7 +71,14 @@ void BufferPool::look_at(Frame& frame, uint64_t& evicted,
                          std::vector<PageWriter::Target>& dirty) noexcept {
   const FrameState state = frame.state.load(std::memory_order_relaxed);
   if (frame.pinned) return;
-  if (state == FrameState::hot) {
+  if (state == FrameState::hot && frame.parent.load(std::memory_order_relaxed) == nullptr) {
+    // Redone, and nobody has come by: if it goes, the next one reads it.
+    if (frame.dirty_position.load(std::memory_order_relaxed) != 0) {
+      dirty.push_back({&frame, page(frame)});
+    } else if (evict_redone(frame)) {
+      ++evicted;
+    }
+  } else if (state == FrameState::hot) {
     cool(frame);
   } else if (state == FrameState::cool) {
     if (frame.dirty_position.load(std::memory_order_relaxed) != 0) {
@@ -94,9 +101,9 @@ Result<uint64_t> BufferPool::evict_some(Partition& partition, uint64_t wanted) {
     look_at(frames_[partition.begin + step % size], evicted, dirty);
   }
   if (dirty.empty()) return evicted;
-  AETHER_TRY(writer_.write(dirty));
+  AETHER_TRY(writer_->write(dirty));
   for (const PageWriter::Target& target : dirty) {
-    if (evict(*target.frame, kNoPage)) ++evicted;
+    if (evict_redone(*target.frame) || evict(*target.frame, kNoPage)) ++evicted;
   }
   return evicted;
 }

@@ -1,5 +1,6 @@
 // Checkpoints: fuzzy, in the background, so that the log stays within its bound and nobody waits.
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "db/env_impl.h"
@@ -9,6 +10,11 @@ namespace {
 
 /// A checkpoint begins when the log holds this share of its bound, and writes what is older than half of that.
 constexpr uint64_t kTriggerDivisor = 2;
+/// Until a recovery has been measured: a slow disk's, with as many page reads as records.
+constexpr double kReplayBytesPerSecond = 32.0 * MiB;
+constexpr uint64_t kMeasuredBytesMin = 16 * MiB;
+/// Below this checkpoints would follow each other without a pause.
+constexpr uint64_t kBoundMin = 4 * MiB;
 
 }  // namespace
 
@@ -23,6 +29,21 @@ uint64_t EnvImpl::log_bytes_to_redo() const noexcept {
   const LogPosition now = log_->append_position();
   const LogPosition start = redo_start_.load(std::memory_order_relaxed);
   return now > start ? now - start : 0;
+}
+
+double EnvImpl::replay_bytes_per_second() const noexcept {
+  const RecoveryReport& last = recovery_report_;
+  if (last.log_bytes_read < kMeasuredBytesMin || last.seconds <= 0) return kReplayBytesPerSecond;
+  return static_cast<double>(last.log_bytes_read) / last.seconds;
+}
+
+/// The log for redo is held near it: log_bytes_max, or what can be replayed in reopen_seconds_max.
+uint64_t EnvImpl::log_bytes_bound() const noexcept {
+  const double seconds = options_.reopen_seconds_max;
+  if (seconds <= 0) return options_.log_bytes_max;
+  const double bytes = seconds * replay_bytes_per_second();
+  if (bytes >= static_cast<double>(options_.log_bytes_max)) return options_.log_bytes_max;
+  return std::max(static_cast<uint64_t>(bytes), kBoundMin);
 }
 
 Result<void> EnvImpl::check_log_share(const txn::TransactionContext& txn) const {
@@ -63,11 +84,12 @@ Result<void> EnvImpl::pace_log(bool frees) {
   if (log_->is_short_of_space()) [[unlikely]]
     AETHER_TRY(make_log_room(frees));
   const uint64_t used = log_bytes_to_redo();
-  if (used < options_.log_bytes_max / kTriggerDivisor) [[likely]]
+  const uint64_t bound = log_bytes_bound();
+  if (used < bound / kTriggerDivisor) [[likely]]
     return {};
   if (!checkpointer_) {
     // An error of the disk shows in check_writable; there is nothing to wait for here.
-    const LogPosition keep = options_.log_bytes_max / kTriggerDivisor / 2;
+    const LogPosition keep = bound / kTriggerDivisor / 2;
     static_cast<void>(
         checkpoint_now(log_->append_position() - std::min(keep, used), false).has_value());
     return {};
@@ -77,7 +99,7 @@ Result<void> EnvImpl::pace_log(bool frees) {
     checkpoint_wanted_ = true;
     checkpointer_wake_.notify_one();
   }
-  if (used < options_.log_bytes_max) return {};
+  if (used < bound) return {};
   // Writers outrun the disk: wait for one round, no longer.
   os::LockGuard lock(checkpointer_mutex_);
   if (!stop_ && checkpoint_wanted_) {
@@ -94,11 +116,12 @@ void EnvImpl::run_checkpointer() {
       checkpointer_wake_.wait(checkpointer_mutex_);
       continue;
     }
+    const bool all = std::exchange(checkpoint_all_, false);
     checkpointer_mutex_.unlock();
     const LogPosition now = log_->append_position();
     const uint64_t keep = std::min<uint64_t>(log_bytes_to_redo(),
-                                             options_.log_bytes_max / kTriggerDivisor / 2);
-    const Result<void> done = checkpoint_now(now - keep, false);
+                                             log_bytes_bound() / kTriggerDivisor / 2);
+    const Result<void> done = checkpoint_now(all ? ~LogPosition{0} : now - keep, false);
     if (!done) fail(done.error());
     checkpoint_requested_.store(false, std::memory_order_relaxed);
     checkpointer_mutex_.lock();
