@@ -137,8 +137,52 @@ class Comparison {
       if (workload.base == Base::disk) AETHER_TRY(drop_page_cache(dir));
     }
     const RunOptions options = options_of(threads, repeat);
+    if (workload.task == Task::reopen) return run_reopen(kind, config_of(workload, dir), options);
     return run_in_child(settings_.limit_seconds, [&] {
       return child_run(workload, kind, config_of(workload, dir), options);
+    });
+  }
+
+  /// One process updates and is killed in the middle of life; another one opens what it left.
+  Result<JsonObject> run_reopen(const EngineKind& kind, const EngineConfig& config,
+                                const RunOptions& options) {
+    const Result<JsonObject> killed = run_in_child(
+        settings_.limit_seconds, [&]() -> Result<JsonObject> {
+          const std::unique_ptr<Engine> engine = kind.make();
+          AETHER_TRY(engine->open(config));
+          AETHER_TRY(update_for_reopen(options, *engine));
+          kill_self();
+          return JsonObject();
+        });
+    if (killed || !was_killed(killed.error())) {
+      return killed ? Error(Code::failed, "the process was not killed") : killed.error().clone();
+    }
+    AETHER_TRY(drop_page_cache(config.dir));
+    return run_in_child(settings_.limit_seconds, [&]() -> Result<JsonObject> {
+      const Usage before = usage_now();
+      const uint64_t begin_ns = clock_ns();
+      const std::unique_ptr<Engine> engine = kind.make();
+      AETHER_TRY(engine->open(config));
+      AETHER_TRY_ASSIGN(std::unique_ptr<Session> session, engine->session());
+      std::string value;
+      if (session->get(Key(0), value) != Answer::ok)
+        return Error(Code::failed, "the first get after the opening: " + session->error());
+      Measured measured;
+      const uint64_t took_ns = clock_ns() - begin_ns;
+      measured.operations = 1;
+      measured.seconds = static_cast<double>(took_ns) * 1e-9;
+      measured.cpu_seconds = usage_now().cpu_seconds - before.cpu_seconds;
+      measured.latency.record(took_ns);
+      measured.us_per_tick = 1e-3;
+      JsonObject result;
+      result.set("version", engine->version());
+      result.set("config", engine->describe());
+      describe_measured(measured, result);
+      result.set("bytes_read", static_cast<double>(usage_now().bytes_read - before.bytes_read));
+      result.set("peak_rss_mb", peak_rss_mb());
+      session.reset();
+      AETHER_TRY(engine->close());
+      return result;
     });
   }
 

@@ -191,6 +191,12 @@ Result<JsonObject> run_in_child(double limit_seconds, FunctionRef<Result<JsonObj
   return object;
 }
 
+void kill_self() noexcept { ::kill(::getpid(), SIGKILL); }
+
+bool was_killed(const Error& error) {
+  return error.message() == std::string("crashed: ") + ::strsignal(SIGKILL);
+}
+
 uint64_t disk_bytes(const std::string& dir) {
   uint64_t bytes = 0;
   std::error_code error;

@@ -37,6 +37,10 @@ void sleep_seconds(double seconds);
 /// longer than `limit_seconds` and is killed, yields an error that says so; the parent goes on.
 Result<JsonObject> run_in_child(double limit_seconds, FunctionRef<Result<JsonObject>()> work);
 
+/// Ends this process at once, as the kernel does for want of memory; and is that what the error of run_in_child says?
+void kill_self() noexcept;
+bool was_killed(const Error& error);
+
 /// Bytes that the files under `dir` occupy on the disk; holes count nothing.
 uint64_t disk_bytes(const std::string& dir);
 /// Lets go of what the page cache holds of the files under `dir`, so that a run starts cold.

@@ -180,6 +180,7 @@ std::unique_ptr<Worker> make_worker(Task task, std::unique_ptr<Session> session,
     case Task::transaction: return make_transaction_worker(std::move(session), options, lane);
     case Task::snapshot_alone:
     case Task::snapshot_mixed: return make_snapshot_worker(std::move(session), options, lane);
+    case Task::reopen: break;  // See update_for_reopen.
     case Task::device_append:
     case Task::device_read: break;  // Not an engine's work: see device.h.
   }
@@ -253,6 +254,9 @@ const std::vector<Workload>& workloads() {
        "100 random gets in one snapshot, beside as many threads that run txn-4"},
       {"sync-put", update, Base::memory, true, true,
        "put a new value of a random record, durable when it returns"},
+      {"reopen", reopen, Base::memory, true, false,
+       "open after half as many updates as records, SIGKILL, and a cold cache, until the first get "
+       "has answered"},
       {"oom-get", get_uniform, Base::disk, false, false, "get-uniform, data 8 times the pool"},
       {"oom-update", update, Base::disk, true, false, "update-rand, data 8 times the pool"},
       {"dev-append-sync", device_append, Base::none, true, true,
@@ -280,6 +284,21 @@ Result<Measured> run_workload(const Workload& workload, const RunOptions& option
                                  : options.warm_up_seconds;
   }
   return run_task(workload.task, options, timing, engine);
+}
+
+Result<void> update_for_reopen(const RunOptions& options, Engine& engine) {
+  AETHER_TRY_ASSIGN(std::unique_ptr<Session> session, engine.session());
+  Rng rng(options.seed);
+  std::string value(options.value_bytes, ' ');
+  for (uint64_t i = 0; i < options.records / 2; ++i) {
+    const uint64_t record = rng.below(options.records);
+    make_value(record, i + 1, value);
+    const Answer answer = session->put(Key(record), value);
+    if (answer != Answer::ok) return Error(Code::failed, "put: " + session->error());
+  }
+  constexpr double kTimersSeconds = 0.5;
+  sleep_seconds(kTimersSeconds);
+  return {};
 }
 
 Result<void> load_base(Base base, const RunOptions& options, Engine& engine) {

@@ -36,6 +36,7 @@ enum class Task : uint8_t {
   transaction,
   snapshot_alone,
   snapshot_mixed,
+  reopen,
   device_append,
   device_read,
 };
@@ -74,6 +75,10 @@ struct RunOptions {
 /// Runs `workload` on an open engine. Errors: failed (a call failed, or an answer was wrong: the
 /// run is worthless), and those of Engine::session.
 Result<Measured> run_workload(const Workload& workload, const RunOptions& options, Engine& engine);
+
+/// Puts new values of random records, half as many as there are, then lets the engine's timers run for a moment: what
+/// `reopen` does before it kills the process.
+Result<void> update_for_reopen(const RunOptions& options, Engine& engine);
 
 /// Puts all records in the order that `base` asks for, then settles.
 Result<void> load_base(Base base, const RunOptions& options, Engine& engine);

@@ -74,6 +74,10 @@ struct EnvOptions {
   /// The log on disk is held near this bound by checkpoints; reopening after a crash replays at most
   /// this much. At least four segments; an environment whose segments are larger raises it to that.
   uint64_t log_bytes_max = 1 * GiB;
+  /// How long reopening after a crash may take, in seconds; 0: as long as log_bytes_max of log takes. Bounds the log that
+  /// recovery replays, within log_bytes_max: by the rate of the last recovery of this environment in this process, if it
+  /// read at least 16 MiB, else by 32 MiB a second. An estimate, no promise: EnvStats::reopen_seconds says where it stands.
+  double reopen_seconds_max = 0;
   /// What `commit` waits for unless the transaction says otherwise.
   Durability durability = Durability::group;
   /// With Durability::none: the longest time between a commit and its flush, in milliseconds. Kept by a

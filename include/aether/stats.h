@@ -70,6 +70,7 @@ struct EnvStats {
   // Log
   uint32_t log_streams = 0;
   uint64_t log_bytes_on_disk = 0;    ///< From the last checkpoint's start to the end.
+  double reopen_seconds = 0;         ///< What replaying the log would take now: an estimate.
   uint64_t log_bytes_appended = 0;   ///< Records, since open.
   uint64_t log_bytes_written = 0;    ///< Blocks with padding, since open.
   uint64_t log_flushes = 0;          ///< Writes followed by fdatasync, since open.

@@ -127,7 +127,7 @@ Cut ==
      ELSE /\ \A f \in DOMAIN frames : frames[f].page \in clean     \* All was written.
           /\ Down
 
-\* Redo brings a page to a change; its place may have that one too from here on.
+\* Redo brings a page to a change, in a frame without a parent, which is no event; it may be written and leave, and be read.
 Redo ==
   /\ Is("redo")
   /\ disk' = (e.page :> Of(disk, e.page, {0}) \union {e.gsn}) @@ disk

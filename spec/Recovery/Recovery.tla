@@ -17,6 +17,7 @@ CONSTANTS
   \* The rules; FALSE takes one away.
   WriteAhead,            \* a page is written when its log is durable
   RedoChecksGsn,         \* a change applies only at the GSN before it
+  RedoneAreDirty,        \* a redone page stays in memory, dirty from its first change in the redo window
   ClrsCount,             \* analysis takes what a CLR has compensated off the list
   MarksDirtyFirst,       \* a frame is dirty from a position before its record
   PinsOpenTransactions,  \* the log is kept from the first record of an open transaction on
@@ -159,9 +160,9 @@ Flush ==
 
 \* The index of the change that gave the page its GSN.
 NewestChange(p) == Least({i \in 1..Len(log) : log[i].page = p /\ log[i].after = mem[p].gsn}, 0)
-\* PageWriter::write_batch and mark_clean: also by eviction, at any time.
+\* PageWriter::write_batch and mark_clean: also by eviction, at any time; BufferPool::flush_redone.
 WritePage(p) ==
-  /\ phase \in {"run", "redone"} /\ dirty[p] # 0
+  /\ phase \in {"run", "analysed", "redone"} /\ dirty[p] # 0
   /\ WriteAhead => NewestChange(p) <= durable
   /\ disk' = [disk EXCEPT ![p] = mem[p]]
   /\ dirty' = [dirty EXCEPT ![p] = 0]
@@ -244,12 +245,14 @@ Redone(content, i) ==
 RedoPage(p) == LET c == Redone([page |-> p, val |-> mem[p].val, gsn |-> mem[p].gsn], redoFrom)
                IN [val |-> c.val, gsn |-> c.gsn]
 
-\* Pages are redone one by one, written, and may be met by a crash in between.
+\* Pages are redone one by one and stay in memory: WritePage takes them to the disk when frames run out, or after the
+\* environment is open. Until then the log must keep their changes, and a crash finds them undone.
+FirstChange(p) == Least({i \in redoFrom..Len(log) : log[i].page = p}, 0)
 RedoOne(p) ==
   /\ phase = "analysed" /\ RedoPage(p) # mem[p]
   /\ mem' = [mem EXCEPT ![p] = RedoPage(p)]
-  /\ disk' = [disk EXCEPT ![p] = RedoPage(p)]
-  /\ UNCHANGED <<phase, log, durable, start, redoFrom, st, last, toUndo, dirty, pending, clock, crashes,
+  /\ dirty' = [dirty EXCEPT ![p] = IF RedoneAreDirty THEN FirstChange(p) ELSE 0]
+  /\ UNCHANGED <<phase, log, durable, start, redoFrom, st, last, toUndo, disk, pending, clock, crashes,
                  checkpoints, undone, told>>
 RedoDone ==
   /\ phase = "analysed" /\ (RedoChecksGsn => \A p \in Pages : RedoPage(p) = mem[p])
@@ -257,7 +260,7 @@ RedoDone ==
   /\ UNCHANGED <<log, durable, start, redoFrom, st, last, toUndo, mem, dirty, disk, pending, clock, crashes,
                  checkpoints, undone, told>>
 
-\* All losers have their end: the environment is open (the checkpoint at the end is one like any other).
+\* All losers have their end: the environment is open. The checkpoint that follows is one like any other.
 Opened ==
   /\ phase = "redone" /\ \A t \in Txns : st[t] # "aborting"
   /\ phase' = "run"

@@ -75,9 +75,10 @@ Crash ==
   /\ Is("crash")
   /\ phase' = "down"
   /\ disk' = [p \in DOMAIN batch |-> Of(disk, p, {0}) \union {batch[p]}] @@ disk
-  /\ batch' = Nothing
-  /\ UNCHANGED <<fresh, hist, counts, redone, losers, told>>
+  /\ batch' = Nothing /\ redone' = Nothing
+  /\ UNCHANGED <<fresh, hist, counts, losers, told>>
 
+\* Redo begins while the log is read, so the cut may come after it: what was redone must count by that cut, too.
 \* Recovery!Analyse: of this epoch's records count those that lie, with all they list, within the cut.
 Within(n, cut) == LET r == Events[n] IN
   r.end <= cut[r.stream] /\ \A s \in Streams : r.vec[s] <= cut[s]
@@ -91,21 +92,22 @@ Cut ==
      /\ IF phase = "run" THEN losers' = {} ELSE TRUE   \* Closed in order.
      /\ counts' = [p \in DOMAIN counts |->
                     counts[p] \ {Events[n].gsn : n \in {m \in gone : p \in PagesOf(Events[m])}}]
-  /\ fresh' = <<>> /\ told' = {} /\ redone' = Nothing
+     /\ \A p \in DOMAIN redone : phase = "down" => redone[p] \in Of(counts', p, {})
+  /\ fresh' = <<>> /\ told' = {}
+  /\ redone' = IF phase = "down" THEN redone ELSE Nothing
   /\ phase' = IF phase = "down" THEN "recovering" ELSE "run"
   /\ UNCHANGED <<disk, batch>>
 
 \* Recovery!RedoOne: a change that counts, at the GSN before it, or a new life of the page.
 Redo ==
-  /\ Is("redo") /\ phase = "recovering"
+  /\ Is("redo") /\ phase \in {"down", "recovering"}
   /\ e.gsn \in Of(counts, e.page, {})
   /\ IF e.before = -1 THEN TRUE  \* A new life: whatever was there.
      ELSE /\ e.before = e.found /\ e.found < e.gsn
           /\ IF e.page \in DOMAIN redone THEN e.found = redone[e.page]
              ELSE IF e.page \in DOMAIN disk THEN e.found \in disk[e.page] ELSE TRUE
   /\ redone' = (e.page :> e.gsn) @@ redone
-  /\ disk' = (e.page :> Of(disk, e.page, {0}) \union {e.gsn}) @@ disk
-  /\ UNCHANGED <<phase, fresh, hist, counts, batch, losers, told>>
+  /\ UNCHANGED <<phase, fresh, hist, counts, disk, batch, losers, told>>
 
 Loser ==
   /\ Is("loser") /\ phase = "recovering"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <new>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/trace.h"
@@ -19,8 +20,24 @@ uint64_t frames_of(const PoolOptions& options) noexcept {
   return options.pool_bytes / (options.page_bytes + sizeof(Frame));
 }
 
+/// Does `child` cover just the keys that lead to `place` in `parent`?
+bool has_fences(page::SlottedPage child, page::SlottedPage parent, const uint64_t* place,
+                Fences fences) {
+  uint32_t index = 0;
+  while (index < parent.count() && parent.child_word(index) != place) ++index;
+  const bool is_last = index == parent.count();
+  std::string key;
+  if (index > 0) parent.key(index - 1, key);
+  if (child.lower_fence() != (index > 0 ? page::Fence(key) : parent.lower_fence())) return false;
+  if (is_last && fences == Fences::may_end_early) return true;
+  if (!is_last) parent.key(index, key);
+  return child.upper_fence() == (is_last ? parent.upper_fence() : page::Fence(key));
+}
+
+}  // namespace
+
 /// The node is well formed, its child words are page ids, its rows begin with their meta.
-Result<void> check_words(page::SlottedPage node) {
+Result<void> BufferPool::check_words(page::SlottedPage node) {
   AETHER_TRY(node.check_node());
   for (uint32_t i = 0; node.is_leaf() && i < node.count(); ++i) {
     if (node.payload(i).size() < page::kMetaBytes) {
@@ -38,25 +55,11 @@ Result<void> check_words(page::SlottedPage node) {
   return {};
 }
 
-/// Does `child` cover just the keys that lead to `place` in `parent`?
-bool has_fences(page::SlottedPage child, page::SlottedPage parent, const uint64_t* place,
-                Fences fences) {
-  uint32_t index = 0;
-  while (index < parent.count() && parent.child_word(index) != place) ++index;
-  const bool is_last = index == parent.count();
-  std::string key;
-  if (index > 0) parent.key(index - 1, key);
-  if (child.lower_fence() != (index > 0 ? page::Fence(key) : parent.lower_fence())) return false;
-  if (is_last && fences == Fences::may_end_early) return true;
-  if (!is_last) parent.key(index, key);
-  return child.upper_fence() == (is_last ? parent.upper_fence() : page::Fence(key));
-}
-
 /// A page with the right checksum may still be an older life of itself (a lost write) or another tree's: what is
 /// followed from here on must be a node of this tree, one level down, with nothing but page ids in it.
 /// And its keys those that the parent sends there: a walk from fence to fence then has an end, and no page two parents.
-Result<void> check_child(page::SlottedPage parent, const uint64_t* place, page::SlottedPage child,
-                         Fences fences) {
+Result<void> BufferPool::check_child(page::SlottedPage parent, const uint64_t* place,
+                                     page::SlottedPage child, Fences fences) {
   const page::NodeHeader& header = child.header();
   const auto where = [&] { return "page " + std::to_string(raw(header.page.page_id)); };
   const bool is_node = header.page.kind == page::PageKind::btree_leaf ||
@@ -76,14 +79,19 @@ Result<void> check_child(page::SlottedPage parent, const uint64_t* place, page::
   return {};
 }
 
-}  // namespace
+Result<void> BufferPool::check_root(page::SlottedPage root) {
+  AETHER_TRY(check_words(root));
+  if (!root.lower_fence() && !root.upper_fence()) return {};
+  return Error(Code::corruption, "page " + std::to_string(raw(root.header().page.page_id)) +
+                                     " is not the root of a tree (a lost write?): it has fences");
+}
 
-BufferPool::BufferPool(const PoolOptions& options, DataFile& data, PageWriter& writer, os::Os& os)
+BufferPool::BufferPool(const PoolOptions& options, DataFile& data, os::Os& os)
     : page_bytes_(options.page_bytes),
       page_shift_(static_cast<uint32_t>(std::countr_zero(options.page_bytes))),
       data_(data),
-      writer_(writer),
-      os_(os) {}
+      os_(os),
+      background_thread_(options.background_thread) {}
 
 Result<void> BufferPool::check(const PoolOptions& options) {
   const uint64_t frames = frames_of(options);
@@ -96,9 +104,23 @@ Result<void> BufferPool::check(const PoolOptions& options) {
 
 Result<std::unique_ptr<BufferPool>> BufferPool::open(const PoolOptions& options, DataFile& data,
                                                      PageWriter& writer, os::Os& os) {
+  AETHER_TRY_ASSIGN(std::unique_ptr<BufferPool> pool, open(options, data, os));
+  AETHER_TRY(pool->attach(writer));
+  return pool;
+}
+
+Result<void> BufferPool::attach(PageWriter& writer) {
+  writer_ = &writer;
+  if (!background_thread_) return {};
+  AETHER_TRY_ASSIGN(provider_, os_.spawn("aether-pages", [this] { provide(); }));
+  return {};
+}
+
+Result<std::unique_ptr<BufferPool>> BufferPool::open(const PoolOptions& options, DataFile& data,
+                                                     os::Os& os) {
   AETHER_TRY(check(options));
   const uint64_t frames = frames_of(options);
-  auto pool = std::unique_ptr<BufferPool>(new BufferPool(options, data, writer, os));
+  auto pool = std::unique_ptr<BufferPool>(new BufferPool(options, data, os));
   pool->frame_count_ = frames;
   pool->memory_bytes_ = frames * options.page_bytes + frames * sizeof(Frame);
   pool->memory_ = os::reserve_memory(pool->memory_bytes_);
@@ -122,10 +144,6 @@ Result<std::unique_ptr<BufferPool>> BufferPool::open(const PoolOptions& options,
     auto* frame = new (&pool->frames_[i]) Frame();
     frame->partition = static_cast<uint32_t>(((i + 1) * count - 1) / frames);
     pool->push_free(*frame);
-  }
-  if (options.background_thread) {
-    AETHER_TRY_ASSIGN(pool->provider_,
-                      os.spawn("aether-pages", [raw_pool = pool.get()] { raw_pool->provide(); }));
   }
   return pool;
 }
@@ -215,6 +233,8 @@ void BufferPool::heat(OptimisticGuard& parent, uint64_t* place, SwipWord word) n
 
 Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, PageId id,
                               ScanRing* ring, Fences fences) {
+  AETHER_TRY_ASSIGN(const bool is_redone, adopt_redone(parent, version, place, id, fences));
+  if (is_redone) return {};
   AETHER_TRY_ASSIGN(Frame* const taken, take_frame(ring));
   FrameLease lease(*this, taken);
   // The frame is nobody's until its swip is stored; optimistic readers of its old life fail to validate.
@@ -301,8 +321,12 @@ void BufferPool::adopt_children(Frame& frame) noexcept {
 }
 
 void BufferPool::discard(ExclusiveGuard guard) noexcept {
+  AETHER_TRACE_EVENT("discard", {{"frame", number_of(guard.frame())}});
+  free_frame(std::move(guard));
+}
+
+void BufferPool::free_frame(ExclusiveGuard guard) noexcept {
   Frame& frame = guard.frame();
-  AETHER_TRACE_EVENT("discard", {{"frame", number_of(frame)}});
   frame.dirty_position.store(0, std::memory_order_relaxed);
   frame.page_id.store(kNoPage, std::memory_order_relaxed);
   frame.parent.store(nullptr, std::memory_order_relaxed);
@@ -313,16 +337,23 @@ void BufferPool::discard(ExclusiveGuard guard) noexcept {
 }
 
 Result<Frame*> BufferPool::load_pinned(PageId id) {
+  if (Redone::node_type taken = take_redone(id)) {
+    Frame* const redone = taken.mapped();
+    Result<void> is_root = check_root(node(*redone));
+    if (!is_root) {
+      put_back_redone(std::move(taken));
+      return std::move(is_root).error();
+    }
+    const ExclusiveGuard guard = ExclusiveGuard::lock(*redone);
+    adopt(*redone, id, nullptr);
+    return redone;
+  }
   AETHER_TRY_ASSIGN(Frame* const taken, take_frame(nullptr));
   FrameLease lease(*this, taken);
   Result<void> read = data_.read_or_repair(id, page(*lease));
   page_reads_.fetch_add(1, std::memory_order_relaxed);
   AETHER_TRY(std::move(read));
-  AETHER_TRY(check_words(node(*lease)));
-  if (node(*lease).lower_fence() || node(*lease).upper_fence()) {
-    return Error(Code::corruption, "page " + std::to_string(raw(id)) +
-                                       " is not the root of a tree (a lost write?): it has fences");
-  }
+  AETHER_TRY(check_root(node(*lease)));
   Frame* const frame = lease.release();
   frame->latch.lock();
   frame->dirty_position.store(0, std::memory_order_relaxed);

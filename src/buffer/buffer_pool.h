@@ -16,10 +16,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "aether/error.h"
+#include "aether/function_ref.h"
 #include "base/ids.h"
 #include "buffer/data_file.h"
 #include "buffer/frame.h"
@@ -79,6 +81,10 @@ class BufferPool {
   /// Errors: no_memory, invalid_argument (fewer than 64 pages).
   static Result<std::unique_ptr<BufferPool>> open(const PoolOptions& options, DataFile& data,
                                                   PageWriter& writer, os::Os& os);
+  /// For redo: nothing is evicted until `attach` says who writes. Before anybody else uses the pool.
+  static Result<std::unique_ptr<BufferPool>> open(const PoolOptions& options, DataFile& data,
+                                                  os::Os& os);
+  Result<void> attach(PageWriter& writer);
   /// Stops the provider. Dirty pages are not written: checkpoint first.
   ~BufferPool();
 
@@ -121,6 +127,32 @@ class BufferPool {
   /// Reads a page that no swip names (a root) into a frame that stays.
   Result<Frame*> load_pinned(PageId id);
 
+  // --- after a crash (redone.cpp) -------------------------------------------------------------------
+  // Pages that redo has changed stay in their frames, hot, dirty, without a parent. A table finds them by their number until
+  // their parent's swip is resolved and adopts them, their frame is needed (written and clean, it goes), or their number
+  // is given out for a new page. Space: an entry for each of them.
+
+  /// A free frame, state loading; null: there is none. Evicts nothing.
+  Frame* try_take_frame() noexcept;
+  /// The frame of redone page `id`; null: there is none. Stays what it is only while redo runs.
+  Frame* find_redone(PageId id) noexcept;
+  /// The frame, from try_take_frame or found, holds page `id`, which has changes from `position` on that are not in the file.
+  /// Errors: corruption (an inner node whose children are no page ids): the frame is as it was.
+  Result<void> keep_redone(Frame& frame, PageId id, LogPosition position);
+  /// Writes all of them and frees their frames. While redo runs.
+  Result<void> flush_redone(PageWriter& writer);
+  /// Copies the page. False: there is none.
+  bool read_redone(PageId id, std::byte* to) noexcept;
+  /// Copies the page to who keeps it from now on. Returns its dirty position; 0: there is none.
+  LogPosition move_redone(PageId id, std::byte* to) noexcept;
+  /// Forgets those that `drop` says, unwritten. Before anybody else uses the pool.
+  void drop_redone(FunctionRef<bool(PageId, page::PageKind)> drop);
+  /// The pages begin another life: what redo made of the last one must not be written any more.
+  void forget_redone(PageId first, uint64_t count) noexcept;
+  /// Behind the greatest number of them.
+  uint64_t redone_end() noexcept;
+  uint64_t redone_count() const noexcept { return redone_count_.load(std::memory_order_relaxed); }
+
   /// All frames that hold pages, for checkpoints: dirty ones whose position is below `position` are appended.
   /// Returns the lowest dirty position of all, or `position` if that is lower.
   LogPosition collect_dirty(LogPosition position, std::vector<PageWriter::Target>& targets) const;
@@ -144,7 +176,7 @@ class BufferPool {
     uint64_t end = 0;
   };
 
-  BufferPool(const PoolOptions& options, DataFile& data, PageWriter& writer, os::Os& os);
+  BufferPool(const PoolOptions& options, DataFile& data, os::Os& os);
   Result<void> load(Frame& parent, uint64_t version, uint64_t* place, PageId id, ScanRing* ring,
                     Fences fences);
   void heat(OptimisticGuard& parent, uint64_t* place, SwipWord word) noexcept;
@@ -167,6 +199,21 @@ class BufferPool {
   };
   Frame* pop_free(Partition& partition) noexcept;
   void push_free(Frame& frame) noexcept;
+  static Result<void> check_words(page::SlottedPage node);
+  static Result<void> check_child(page::SlottedPage parent, const uint64_t* place,
+                                  page::SlottedPage child, Fences fences);
+  static Result<void> check_root(page::SlottedPage root);
+
+  struct HashId {
+    size_t operator()(PageId id) const noexcept { return std::hash<uint64_t>{}(raw(id)); }
+  };
+  using Redone = std::unordered_map<PageId, Frame*, HashId>;
+  void free_frame(ExclusiveGuard guard) noexcept;
+  Result<bool> adopt_redone(Frame& parent, uint64_t version, uint64_t* place, PageId id,
+                            Fences fences);
+  Redone::node_type take_redone(PageId id) noexcept;
+  void put_back_redone(Redone::node_type taken) noexcept;
+  bool evict_redone(Frame& frame) noexcept;
 
   // Eviction (eviction.cpp).
   std::optional<ExclusiveGuard> lock_parent(Frame& frame, uint64_t*& place) noexcept;
@@ -191,11 +238,17 @@ class BufferPool {
       low_water_ = 0;  ///< Of each partition: below it the provider starts; it stops at twice this.
   std::vector<std::unique_ptr<Partition>> partitions_;
   DataFile& data_;
-  PageWriter& writer_;
+  PageWriter* writer_ = nullptr;
   os::Os& os_;
+  const bool background_thread_;
   std::atomic<uint64_t> next_partition_{0};
   std::atomic<uint64_t> page_reads_{0};
   std::atomic<uint64_t> evictions_{0};
+
+  os::Mutex
+      redone_mutex_;  ///< Before a frame's latch only to try it, or when nobody else is about.
+  Redone redone_ AETHER_GUARDED_BY(redone_mutex_);
+  std::atomic<uint64_t> redone_count_{0};
 
   os::Mutex provider_mutex_;
   os::CondVar provider_wake_;

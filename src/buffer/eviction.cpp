@@ -77,7 +77,14 @@ bool BufferPool::evict(Frame& frame, PageId expected) noexcept {
 void BufferPool::look_at(Frame& frame, uint64_t& evicted, DirtyPages& dirty) noexcept {
   const FrameState state = frame.state.load(std::memory_order_relaxed);
   if (frame.pinned) return;
-  if (state == FrameState::hot) {
+  if (state == FrameState::hot && frame.parent.load(std::memory_order_relaxed) == nullptr) {
+    // Redone, and nobody has come by: if it goes, the next one reads it.
+    if (frame.dirty_position.load(std::memory_order_relaxed) != 0) {
+      dirty.targets[dirty.count++] = {&frame, page(frame)};
+    } else if (evict_redone(frame)) {
+      ++evicted;
+    }
+  } else if (state == FrameState::hot) {
     cool(frame);
   } else if (state == FrameState::cool) {
     if (frame.dirty_position.load(std::memory_order_relaxed) != 0) {
@@ -100,9 +107,9 @@ Result<uint64_t> BufferPool::evict_some(Partition& partition, uint64_t wanted) {
   }
   if (dirty.count == 0) return evicted;
   const std::span<const PageWriter::Target> targets(dirty.targets.data(), dirty.count);
-  AETHER_TRY(writer_.write(targets));
+  AETHER_TRY(writer_->write(targets));
   for (const PageWriter::Target& target : targets) {
-    if (evict(*target.frame, kNoPage)) ++evicted;
+    if (evict_redone(*target.frame) || evict(*target.frame, kNoPage)) ++evicted;
   }
   return evicted;
 }

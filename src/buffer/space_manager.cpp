@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/no_memory.h"
+#include "buffer/buffer_pool.h"
 #include "buffer/page_images.h"
 #include "page/space_map_page.h"
 
@@ -32,8 +33,9 @@ struct SpaceManager::MapChange::Piece {
   uint64_t first_page = 0;
 };
 
-Result<std::unique_ptr<SpaceManager>> SpaceManager::open(DataFile& data, wal::Log& log) {
-  auto manager = std::unique_ptr<SpaceManager>(new SpaceManager(data, log));
+Result<std::unique_ptr<SpaceManager>> SpaceManager::open(DataFile& data, wal::Log& log,
+                                                         BufferPool* redone) {
+  auto manager = std::unique_ptr<SpaceManager>(new SpaceManager(data, log, redone));
   const uint32_t page_bytes = data.page_bytes();
   const uint64_t per_group = page::pages_per_group(page_bytes);
   for (uint64_t index = 0; index * per_group + 1 < data.capacity_pages(); ++index) {
@@ -41,20 +43,24 @@ Result<std::unique_ptr<SpaceManager>> SpaceManager::open(DataFile& data, wal::Lo
     next->bytes = AlignedBuffer(page_bytes);
     next->unavailable = AlignedBuffer(page_bytes);
     const PageId id{index * per_group + 1};
-    AETHER_TRY(data.read_raw(id, next->bytes.data()));
-    // Room in the file behind the last group that was made: its map was never written.
-    if (index > 0 && page::is_zero(next->bytes.data(), page_bytes)) {
-      AETHER_TRY_ASSIGN(const bool lost, data.was_written(id));
-      if (!lost) break;
+    const LogPosition dirty = redone != nullptr ? redone->move_redone(id, next->bytes.data()) : 0;
+    if (dirty == 0) {
+      AETHER_TRY(data.read_raw(id, next->bytes.data()));
+      // Room in the file behind the last group that was made: its map was never written.
+      if (index > 0 && page::is_zero(next->bytes.data(), page_bytes)) {
+        AETHER_TRY_ASSIGN(const bool lost, data.was_written(id));
+        if (!lost) break;
+      }
+      if (!data.check(id, next->bytes.data()))
+        AETHER_TRY(data.read_or_repair(id, next->bytes.data()));
     }
-    if (!data.check(id, next->bytes.data()))
-      AETHER_TRY(data.read_or_repair(id, next->bytes.data()));
     page::SpaceMapPage map(next->bytes.data(), page_bytes);
     AETHER_TRY(map.check_map());
     page::SpaceMapPage(next->unavailable.data(), page_bytes).format(id);
     next->frame.page_id = id;
     next->frame.state = FrameState::hot;
     next->frame.pinned = true;
+    next->frame.dirty_position = dirty;
     manager->groups_.push_back(std::move(next));
   }
   return manager;
@@ -111,6 +117,7 @@ std::optional<PageRange> SpaceManager::take(uint64_t index, uint32_t count) {
     const std::optional<uint32_t> open = unavailable.find_free(*bit, count);
     if (open && *open == *bit) {
       AETHER_ASSERT(unavailable.set(*bit, count).has_value());
+      if (redone_ != nullptr) redone_->forget_redone(PageId{index * per_group + *bit}, count);
       if (count == 1) place.hint = *bit + 1;
       return PageRange{PageId{index * per_group + *bit}, count};
     }

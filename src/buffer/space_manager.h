@@ -29,6 +29,8 @@
 
 namespace aether::buffer {
 
+class BufferPool;
+
 /// Contiguous pages.
 struct PageRange {
   PageId first = kNoPage;
@@ -46,8 +48,9 @@ enum class SpaceOp : uint8_t {
 
 class SpaceManager {
  public:
-  /// Reads the maps of all groups that the file has, after redo.
-  static Result<std::unique_ptr<SpaceManager>> open(DataFile& data, wal::Log& log);
+  /// Reads the maps of all groups that the file has; those that redo has left in `redone` (may be null) it takes over.
+  static Result<std::unique_ptr<SpaceManager>> open(DataFile& data, wal::Log& log,
+                                                    BufferPool* redone = nullptr);
 
   /// Who tells below which id every snapshot sees every transaction that has ended. Before that: all are seen.
   void set_horizon(std::function<TxnId()> horizon) { horizon_ = std::move(horizon); }
@@ -118,7 +121,8 @@ class SpaceManager {
     uint32_t hint = 0;
     uint32_t free_hint = 0;  ///< Upper bound of free bits.
   };
-  SpaceManager(DataFile& data, wal::Log& log) : data_(data), log_(log) {}
+  SpaceManager(DataFile& data, wal::Log& log, BufferPool* redone)
+      : data_(data), log_(log), redone_(redone) {}
   Group& group(uint64_t index) noexcept;
   uint64_t group_of(PageId id) const noexcept;
   Result<void> add_group(LogContext context, uint64_t seen);
@@ -129,6 +133,7 @@ class SpaceManager {
 
   DataFile& data_;
   wal::Log& log_;
+  BufferPool* const redone_;  ///< Hears which pages begin a new life.
   os::Mutex mutex_;  ///< Guards groups_ (its length), unavailable maps, hints and pending_.
   std::vector<std::unique_ptr<Group>> groups_;
   std::list<PendingFree> pending_;  ///< Freed by system actions: wait for the log.

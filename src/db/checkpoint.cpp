@@ -1,5 +1,6 @@
 // Checkpoints: fuzzy, in the background, so that the log stays within its bound and nobody waits.
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/no_memory.h"
@@ -10,6 +11,11 @@ namespace {
 
 /// A checkpoint begins when the log holds this share of its bound, and writes what is older than half of that.
 constexpr uint64_t kTriggerDivisor = 2;
+/// Until a recovery has been measured: a slow disk's, with as many page reads as records.
+constexpr double kReplayBytesPerSecond = 32.0 * MiB;
+constexpr uint64_t kMeasuredBytesMin = 16 * MiB;
+/// Below this checkpoints would follow each other without a pause.
+constexpr uint64_t kBoundMin = 4 * MiB;
 
 }  // namespace
 
@@ -24,6 +30,21 @@ uint64_t EnvImpl::log_bytes_to_redo() const noexcept {
   const LogPosition now = log_->append_position();
   const LogPosition start = redo_start_.load(std::memory_order_relaxed);
   return now > start ? now - start : 0;
+}
+
+double EnvImpl::replay_bytes_per_second() const noexcept {
+  const RecoveryReport& last = recovery_report_;
+  if (last.log_bytes_read < kMeasuredBytesMin || last.seconds <= 0) return kReplayBytesPerSecond;
+  return static_cast<double>(last.log_bytes_read) / last.seconds;
+}
+
+/// The log for redo is held near it: log_bytes_max, or what can be replayed in reopen_seconds_max.
+uint64_t EnvImpl::log_bytes_bound() const noexcept {
+  const double seconds = options_.reopen_seconds_max;
+  if (seconds <= 0) return options_.log_bytes_max;
+  const double bytes = seconds * replay_bytes_per_second();
+  if (bytes >= static_cast<double>(options_.log_bytes_max)) return options_.log_bytes_max;
+  return std::max(static_cast<uint64_t>(bytes), kBoundMin);
 }
 
 Result<void> EnvImpl::check_log_share(const txn::TransactionContext& txn) const {
@@ -71,11 +92,12 @@ Result<void> EnvImpl::pace_log(bool frees) {
   if (any_unfinished_.load(std::memory_order_relaxed)) [[unlikely]]
     finish_rollbacks();
   const uint64_t used = log_bytes_to_redo();
-  if (used < options_.log_bytes_max / kTriggerDivisor) [[likely]]
+  const uint64_t bound = log_bytes_bound();
+  if (used < bound / kTriggerDivisor) [[likely]]
     return {};
   if (!checkpointer_) {
     // An error of the disk shows in check_writable; there is nothing to wait for here.
-    const LogPosition keep = options_.log_bytes_max / kTriggerDivisor / 2;
+    const LogPosition keep = bound / kTriggerDivisor / 2;
     static_cast<void>(base::or_no_memory([&] {
                         return checkpoint_now(log_->append_position() - std::min(keep, used),
                                               false);
@@ -87,7 +109,7 @@ Result<void> EnvImpl::pace_log(bool frees) {
     checkpoint_wanted_ = true;
     checkpointer_wake_.notify_one();
   }
-  if (used < options_.log_bytes_max) return {};
+  if (used < bound) return {};
   // Writers outrun the disk: wait for one round, no longer.
   os::LockGuard lock(checkpointer_mutex_);
   if (!stop_ && checkpoint_wanted_) {
@@ -106,6 +128,7 @@ void EnvImpl::run_checkpointer() {
     }
     const bool archive_only = !checkpoint_wanted_;
     archive_wanted_ = false;
+    const bool all = !archive_only && std::exchange(checkpoint_all_, false);
     checkpointer_mutex_.unlock();
     if (archive_only) {
       static_cast<void>(archive().has_value());  // Its figures tell.
@@ -114,8 +137,9 @@ void EnvImpl::run_checkpointer() {
     }
     const LogPosition now = log_->append_position();
     const uint64_t keep = std::min<uint64_t>(log_bytes_to_redo(),
-                                             options_.log_bytes_max / kTriggerDivisor / 2);
-    const Result<void> done = base::or_no_memory([&] { return checkpoint_now(now - keep, false); });
+                                             log_bytes_bound() / kTriggerDivisor / 2);
+    const Result<void> done = base::or_no_memory(
+        [&] { return checkpoint_now(all ? ~LogPosition{0} : now - keep, false); });
     // Without memory: the next write asks for another.
     if (!done && done.error().code() != Code::no_memory) fail(done.error());
     checkpoint_requested_.store(false, std::memory_order_relaxed);

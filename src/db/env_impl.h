@@ -199,6 +199,7 @@ class EnvImpl {
   Result<void> open_parts(const wal::LogStart& start);
   Result<void> open_pool(TxnId next_txn);
   Result<void> open_catalogue();
+  buffer::PoolOptions pool_options() const;
   Result<void> start_epoch(const recovery::LogEnd& end);
   Result<void> remove_if_there(const std::string& path);
   wal::LogOptions log_options() const;
@@ -212,7 +213,23 @@ class EnvImpl {
   Result<void> restore_prepared(const recovery::Loser& loser, wal::LogReader& reader);
   Result<txn::UndoEntry> undo_entry(const wal::RecordView& record) const;
   recovery::ResourceManager& manager_of(const wal::PartView& part) const noexcept;
-  Result<void> check_broken_pages(const recovery::RedoResult& redo);
+  /// A page whose chain of changes has a gap.
+  struct BrokenPage {
+    PageId id = kNoPage;
+    bool is_overflow = false;
+    Gsn at_least = 0;  ///< What it has to be made again to; 0: whatever the log says.
+    std::string why;
+  };
+  Result<std::vector<BrokenPage>> look_at_broken(const recovery::RedoResult& redo);
+  Result<void> check_broken_pages(const std::vector<BrokenPage>& broken);
+  Result<bool> is_allocated_now(PageId id);
+  Result<recovery::RedoResult> redo_log();
+  Result<void> write_redone_pages();
+  uint32_t recovery_workers() const;
+  Result<void> end_last_epoch(const recovery::LogEnd& end);
+  void drop_redone_pages();
+  Result<std::unique_ptr<wal::LogReader>> open_undo_reader();
+  Result<void> undo_side_by_side(const std::vector<const recovery::Loser*>& losers);
 
   // Checkpoints (checkpoint.cpp).
   Result<void> checkpoint_now(LogPosition flush_below, bool closing);
@@ -230,6 +247,8 @@ class EnvImpl {
   void add_archive(EnvStats& stats);
   uint64_t log_bytes_used() const noexcept;
   uint64_t log_bytes_to_redo() const noexcept;
+  uint64_t log_bytes_bound() const noexcept;
+  double replay_bytes_per_second() const noexcept;
 
   // Figures (stats.cpp), and their way out (live.h).
   void fill(EnvStats& stats);
@@ -279,7 +298,8 @@ class EnvImpl {
   std::unique_ptr<SpaceResourceManager> space_manager_;
   std::unique_ptr<index::BTree> catalogue_;
   RecoveryReport recovery_report_;
-  bool is_whole_ = false;  ///< Opened for writing, to the end.
+  LogPosition area_log_durable_ = 0;  ///< What the double-write area says was durable of the log.
+  bool is_whole_ = false;             ///< Opened for writing, to the end.
   std::atomic<bool> closed_{false};
 
   os::Mutex unfinished_mutex_;
@@ -308,6 +328,7 @@ class EnvImpl {
   os::CondVar checkpointer_done_;
   bool checkpoint_wanted_ = false;
   bool archive_wanted_ = false;
+  bool checkpoint_all_ = false;  ///< The next one writes every page: after a recovery.
   bool stop_ = false;
   std::atomic<bool> checkpoint_requested_{false};
   std::unique_ptr<os::Thread> checkpointer_;

@@ -81,7 +81,7 @@ wal::LogReaderOptions EnvImpl::reader_options() const {
           .streams = state.streams,
           .segment_bytes = state.segment_bytes,
           .block_bytes_max = std::min(kBlockBytesMax, state.segment_bytes / 4),
-          .known_durable = state.known_durable};
+          .known_durable = std::max(state.known_durable, area_log_durable_)};
 }
 
 Result<void> EnvImpl::open_files() {
@@ -94,6 +94,10 @@ Result<void> EnvImpl::open_files() {
   AETHER_TRY(buffer::BufferPool::check(
       {.pool_bytes = options_.pool_bytes, .page_bytes = options_.page_bytes}));
   AETHER_TRY(txn::VersionStore::check(version_options()));
+  if (!(options_.reopen_seconds_max >= 0)) {
+    return Error(Code::invalid_argument, "reopen_seconds_max must be 0 or more, not " +
+                                             std::to_string(options_.reopen_seconds_max));
+  }
   AETHER_TRY(recovery::check_control_age(reader_options(), state.epoch, os_));
   if (!options_.read_only) AETHER_TRY(open_archive());
   AETHER_TRY_ASSIGN(data_, buffer::DataFile::open(home_ + "/data", state.page_bytes,
@@ -116,7 +120,7 @@ Result<void> EnvImpl::open_files() {
   AETHER_TRY(check_segment_numbers());
   if (state.clean) {
     if (!may_repair()) AETHER_TRY(check_first_pages());
-    AETHER_TRY(start_epoch({.position = state.start_position, .cut = state.lsn, .bytes = 0}));
+    AETHER_TRY(start_epoch({.position = state.start_position, .cut = state.lsn}));
     AETHER_TRY(open_pool(state.next_txn));
     AETHER_TRY(open_catalogue());
     AETHER_TRY(finish_drops());  // Of one that an error has stopped.
@@ -221,17 +225,21 @@ Result<void> EnvImpl::remove_if_there(const std::string& path) {
   return removed;
 }
 
+buffer::PoolOptions EnvImpl::pool_options() const {
+  return {.pool_bytes = options_.pool_bytes,
+          .page_bytes = options_.page_bytes,
+          .background_thread = options_.background_threads && !options_.read_only};
+}
+
 Result<void> EnvImpl::open_pool(TxnId next_txn) {
   if (!btree_manager_) btree_manager_ = std::make_unique<BTreeManager>(this);
   if (!space_manager_) space_manager_ = std::make_unique<SpaceResourceManager>(this);
   if (may_repair()) data_->set_repair([this](PageId id) { return repair_page(id); });
-  AETHER_TRY_ASSIGN(space_, buffer::SpaceManager::open(*data_, *log_));
-  AETHER_TRY_ASSIGN(pool_,
-                    buffer::BufferPool::open(
-                        {.pool_bytes = options_.pool_bytes,
-                         .page_bytes = options_.page_bytes,
-                         .background_thread = options_.background_threads && !options_.read_only},
-                        *data_, *writer_, os_));
+  if (pool_ == nullptr) {
+    AETHER_TRY_ASSIGN(pool_, buffer::BufferPool::open(pool_options(), *data_, os_));
+  }
+  AETHER_TRY_ASSIGN(space_, buffer::SpaceManager::open(*data_, *log_, pool_.get()));
+  AETHER_TRY(pool_->attach(*writer_));
   transactions_ = std::make_unique<txn::TransactionTable>(*log_, next_txn);
   if (!options_.read_only)
     AETHER_TRY(txn::VersionRuns::remove_leftovers(version_options().directory, os_));

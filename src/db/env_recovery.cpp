@@ -1,5 +1,6 @@
 // Recovery of an environment: the log's end and its fence, redo, then undo through the indexes.
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "base/assert.h"
@@ -7,6 +8,7 @@
 #include "db/env_impl.h"
 #include "db/log_visit.h"
 #include "db/transaction_end.h"
+#include "page/space_map_page.h"
 #include "recovery/log_tail.h"
 
 namespace aether::db {
@@ -17,55 +19,86 @@ Result<void> EnvImpl::recover() {
   AETHER_TRY_ASSIGN(const buffer::AreaReport area,
                     buffer::restore_torn_pages(home_ + "/doublewrite", *data_, os_));
   recovery_report_.pages_restored = area.pages_restored;
-  wal::LogReaderOptions to_end = reader_options();
-  to_end.known_durable = std::max(to_end.known_durable, area.log_durable);
-  AETHER_TRY_ASSIGN(const recovery::LogEnd end,
-                    recovery::find_log_end(to_end, control_->state(), os_));
+  area_log_durable_ = area.log_durable;
+  AETHER_TRY(recovery::restore_log_tail(reader_options(), control_->state().epoch, os_));
+  AETHER_TRY_ASSIGN(pool_, buffer::BufferPool::open(pool_options(), *data_, os_));
+  btree_manager_ = std::make_unique<BTreeManager>(this);
+  space_manager_ = std::make_unique<SpaceResourceManager>(this);
+  AETHER_TRY_ASSIGN(recovery::RedoResult redo, redo_log());
+  AETHER_TRY_ASSIGN(const std::vector<BrokenPage> broken, look_at_broken(redo));
+  // Nothing to undo: the maps stay as they are. Then a refusal leaves all as it was. A repair needs the new epoch.
+  if (redo.losers.empty() && !may_repair()) AETHER_TRY(check_broken_pages(broken));
+  if (log_ == nullptr) AETHER_TRY(end_last_epoch(redo.end));
+  AETHER_TRY(data_->refresh_capacity());
+  AETHER_TRY(data_->ensure_capacity(pool_->redone_end()));
+  // Ids must not meet those that stand in pages and log records.
+  AETHER_TRY(open_pool(std::max(control_->state().next_txn, redo.max_txn + 1)));
+  drop_redone_pages();
+  AETHER_TRY(open_catalogue());
+  AETHER_TRY(undo_losers(redo));
+  AETHER_TRY(check_broken_pages(broken));
+  AETHER_TRACE_EVENT("recovered", {});
+  AETHER_TRY(finish_drops());
+  recovery_report_.seconds = static_cast<double>(os_.monotonic_ns() - begin_ns) / 1e9;
+  // The log stays as it is until a checkpoint has written the pages; CONTROL holds only so many fences.
+  constexpr size_t kFencesKept = 32;
+  if (control_->state().fences.size() > kFencesKept) return checkpoint_now(~LogPosition{0}, false);
+  checkpoint_wanted_ = true;
+  checkpoint_all_ = true;
+  return {};
+}
+
+Result<recovery::RedoResult> EnvImpl::redo_log() {
+  recovery::ResourceManagers managers{};
+  managers[static_cast<size_t>(wal::ResourceManager::space)] = space_manager_.get();
+  managers[static_cast<size_t>(wal::ResourceManager::btree)] = btree_manager_.get();
+  const recovery::RedoOptions options{.reader = reader_options(),
+                                      .extents = recovery::log_extents(control_->state()),
+                                      .lsn = control_->state().lsn,
+                                      .redo_position = control_->state().redo_position,
+                                      .workers = recovery_workers(),
+                                      .make_room = [this] { return write_redone_pages(); },
+                                      .io_mode = options_.io_mode};
+  return recovery::analyze_and_redo(options, managers, *data_, *pool_, os_, recovery_report_);
+}
+
+/// Redo has more pages than the pool has frames: they go to the file. Before the first one does, the log's end is fenced.
+Result<void> EnvImpl::write_redone_pages() {
+  if (log_ == nullptr) {
+    AETHER_TRY_ASSIGN(const recovery::LogEnd end,
+                      recovery::find_log_end(reader_options(), control_->state(), os_));
+    AETHER_TRY(end_last_epoch(end));
+  }
+  return pool_->flush_redone(*writer_);
+}
+
+uint32_t EnvImpl::recovery_workers() const {
+  return options_.background_threads ? os_.core_count() : 1;
+}
+
+/// What recovery has found is durable, and fenced: from here on every recovery, also one that starts over, cuts where this
+/// one does. Before that nothing is written.
+Result<void> EnvImpl::end_last_epoch(const recovery::LogEnd& end) {
   if (end.last_block != 0) {
     AETHER_TRY(
         recovery::secure_log_tail(reader_options(), end.last_block, control_->state().epoch, os_));
   }
   // Pages that a killed process has written past the pool and not synced.
   AETHER_TRY(data_->sync());
-  // The fence: from here on every recovery, also one that starts over, cuts where this one does.
-  AETHER_TRY(start_epoch(end));
+  return start_epoch(end);
+}
 
-  btree_manager_ = std::make_unique<BTreeManager>(this);
-  space_manager_ = std::make_unique<SpaceResourceManager>(this);
-  recovery::ResourceManagers managers{};
-  managers[static_cast<size_t>(wal::ResourceManager::space)] = space_manager_.get();
-  managers[static_cast<size_t>(wal::ResourceManager::btree)] = btree_manager_.get();
-  std::vector<wal::EpochExtent> extents = recovery::log_extents(control_->state());
-  AETHER_ASSERT(!extents.empty() && extents.back().epoch == log_->epoch());
-  extents.pop_back();  // The new epoch, still empty.
-  const recovery::RedoOptions options{.reader = reader_options(),
-                                      .extents = extents,
-                                      .redo_position = control_->state().redo_position,
-                                      .workers = options_.background_threads ? os_.core_count() : 1,
-                                      .io_mode = options_.io_mode};
-  recovery::RedoResult redo;
-  if (!extents.empty()) {
-    AETHER_TRY_ASSIGN(redo, recovery::analyze_and_redo(options, managers, *data_, *writer_, os_,
-                                                       recovery_report_));
-  }
-  AETHER_TRY(data_->refresh_capacity());
-  // Ids must not meet those that stand in pages and log records.
-  AETHER_TRY(open_pool(std::max(control_->state().next_txn, redo.max_txn + 1)));
-  AETHER_TRY(open_catalogue());
-  AETHER_TRY(undo_losers(redo));
-  AETHER_TRY(check_broken_pages(redo));
-  AETHER_TRACE_EVENT("recovered", {});
-  AETHER_TRY(finish_drops());
-  AETHER_TRY(checkpoint_now(~LogPosition{0}, false));
-  recovery_report_.seconds = static_cast<double>(os_.monotonic_ns() - begin_ns) / 1e9;
-  return {};
+/// Redo has also met pages that are free by now, or hold a value's unlogged bytes: whoever uses those reads or writes them
+/// past the pool.
+void EnvImpl::drop_redone_pages() {
+  pool_->drop_redone([this](PageId id, page::PageKind kind) {
+    const bool is_node = kind == page::PageKind::btree_leaf || kind == page::PageKind::btree_inner;
+    return !is_node || !space_->is_allocated(id);
+  });
 }
 
 Result<void> EnvImpl::undo_losers(recovery::RedoResult& redo) {
   if (redo.losers.empty()) return {};
-  std::vector<wal::EpochExtent> extents = recovery::log_extents(control_->state());
-  extents.pop_back();
-  AETHER_TRY_ASSIGN(auto reader, wal::LogReader::open(reader_options(), extents, os_));
   // All of them are open before any is undone: a row of one is locked against the undo of another.
   for (const recovery::Loser& loser : redo.losers) {
     // The log stays whole until recovery is through, and from the first record on for those in doubt.
@@ -73,6 +106,8 @@ Result<void> EnvImpl::undo_losers(recovery::RedoResult& redo) {
     if (loser.prepared) pin = loser.undo.empty() ? loser.prepared->block : loser.undo.front().block;
     transactions_->reopen(loser.txn, pin);
   }
+  AETHER_TRY_ASSIGN(const auto reader, open_undo_reader());
+  std::vector<const recovery::Loser*> to_undo;
   for (const recovery::Loser& loser : redo.losers) {
     AETHER_TRACE_EVENT(
         "loser",
@@ -81,10 +116,41 @@ Result<void> EnvImpl::undo_losers(recovery::RedoResult& redo) {
       AETHER_TRY(restore_prepared(loser, *reader));
       ++recovery_report_.transactions_prepared;
     } else {
-      AETHER_TRY(undo_loser(loser, *reader));
+      to_undo.push_back(&loser);
       ++recovery_report_.transactions_undone;
+      recovery_report_.records_undone += loser.undo.size();
     }
   }
+  return undo_side_by_side(to_undo);
+}
+
+Result<std::unique_ptr<wal::LogReader>> EnvImpl::open_undo_reader() {
+  std::vector<wal::EpochExtent> extents = recovery::log_extents(control_->state());
+  extents.pop_back();  // The new epoch.
+  return wal::LogReader::open(reader_options(), extents, os_);
+}
+
+/// Losers wait for nobody but each other's latches: what they have changed nobody else has changed since.
+Result<void> EnvImpl::undo_side_by_side(const std::vector<const recovery::Loser*>& losers) {
+  std::atomic<size_t> next{0};
+  const size_t workers = std::min<size_t>(losers.size(), recovery_workers());
+  std::vector<Result<void>> results(workers);
+  const auto work = [&](size_t worker) -> Result<void> {
+    AETHER_TRY_ASSIGN(const auto reader, open_undo_reader());
+    for (size_t i; (i = next.fetch_add(1)) < losers.size();)
+      AETHER_TRY(undo_loser(*losers[i], *reader));
+    AETHER_MAYBE(worker > 0);
+    return {};
+  };
+  std::vector<std::unique_ptr<os::Thread>> threads;
+  for (size_t i = 1; i < workers; ++i) {
+    Result<std::unique_ptr<os::Thread>> thread = os_.spawn(
+        "aether-undo", [&work, &results, i] { results[i] = work(i); });
+    if (thread) threads.push_back(std::move(*thread));  // Else the others do its share.
+  }
+  if (workers > 0) results[0] = work(0);
+  for (std::unique_ptr<os::Thread>& thread : threads) thread->join();
+  for (Result<void>& result : results) AETHER_TRY(std::move(result));
   return {};
 }
 
@@ -115,30 +181,62 @@ Result<void> EnvImpl::undo_loser(const recovery::Loser& loser, wal::LogReader& r
                               AETHER_TRY_ASSIGN(const txn::UndoEntry entry, undo_entry(record));
                               return undo_change(*this, context, entry);
                             }));
-    ++recovery_report_.records_undone;
   }
   AETHER_TRY(buffer::log_change(*log_, context.log, {.type = wal::RecordType::end}, {}, {}));
   transactions_->end(loser.txn, context.log.lsn_vector);
   return {};
 }
 
-/// A page whose chain of changes had a gap is no loss if nothing owns it any more: it was freed, or holds the
-/// unlogged pages of a value. Else the log and the data file do not belong together.
-Result<void> EnvImpl::check_broken_pages(const recovery::RedoResult& redo) {
+/// The pages whose changes could not all be applied, as redo has left them: undo may change what is there.
+Result<std::vector<EnvImpl::BrokenPage>> EnvImpl::look_at_broken(const recovery::RedoResult& redo) {
+  std::vector<BrokenPage> result;
   buffer::AlignedBuffer page(data_->page_bytes());
   for (const PageId id : redo.broken_pages) {
-    if (!space_->is_allocated(id)) continue;
-    Result<void> read = data_->read(id, page.data());
+    BrokenPage& broken = result.emplace_back();
+    broken.id = id;
+    Result<void> read;
+    if (!pool_->read_redone(id, page.data())) read = data_->read(id, page.data());
     const auto* header = reinterpret_cast<const page::PageHeader*>(page.data());
-    if (read && header->kind == page::PageKind::overflow) continue;
-    if (may_repair() && repair_page(id, read ? header->gsn + 1 : 0).has_value()) continue;
-    return Error(Code::corruption,
-                 home_ + "/data: page " + std::to_string(raw(id)) +
-                     " is not what the log was written for (" +
-                     (read ? "its GSN leaves a gap" : std::string(read.error().message())) +
-                     "): restore the environment from a backup");
+    broken.at_least = read ? header->gsn + 1 : 0;
+    broken.is_overflow = read && header->kind == page::PageKind::overflow;
+    broken.why = read ? "its GSN leaves a gap" : std::string(read.error().message());
+  }
+  return result;
+}
+
+/// A page whose chain of changes had a gap is no loss if nothing owns it any more: it was freed, or holds the
+/// unlogged pages of a value. Else the log and the data file do not belong together.
+Result<void> EnvImpl::check_broken_pages(const std::vector<BrokenPage>& broken) {
+  for (const BrokenPage& page : broken) {
+    if (page.is_overflow) continue;
+    AETHER_TRY_ASSIGN(const bool is_allocated, is_allocated_now(page.id));
+    if (!is_allocated) continue;
+    if (may_repair()) {
+      pool_->forget_redone(page.id, 1);
+      if (repair_page(page.id, page.at_least)) continue;
+    }
+    return Error(Code::corruption, home_ + "/data: page " + std::to_string(raw(page.id)) +
+                                       " is not what the log was written for (" + page.why +
+                                       "): restore the environment from a backup");
   }
   return {};
+}
+
+/// Also before there is a space manager.
+Result<bool> EnvImpl::is_allocated_now(PageId id) {
+  if (space_ != nullptr) return space_->is_allocated(id);
+  const uint32_t page_bytes = data_->page_bytes();
+  const uint64_t per_group = page::pages_per_group(page_bytes);
+  const PageId map_id{raw(id) / per_group * per_group + 1};
+  buffer::AlignedBuffer bytes(page_bytes);
+  if (!pool_->read_redone(map_id, bytes.data())) {
+    AETHER_TRY(data_->read_raw(map_id, bytes.data()));
+    if (raw(map_id) > 1 && page::is_zero(bytes.data(), page_bytes)) return false;
+    AETHER_TRY(page::check(bytes.data(), page_bytes, data_->environment_id(), map_id));
+  }
+  page::SpaceMapPage map(bytes.data(), page_bytes);
+  AETHER_TRY(map.check_map());
+  return map.test(static_cast<uint32_t>(raw(id) % per_group));
 }
 
 }  // namespace aether::db

@@ -78,6 +78,7 @@ void EnvImpl::fill(EnvStats& stats) {
   stats.data_pages_free = space_->free_count();
   stats.log_streams = log_->stream_count();
   stats.log_bytes_on_disk = log_bytes_used();
+  stats.reopen_seconds = static_cast<double>(log_bytes_to_redo()) / replay_bytes_per_second();
   const wal::LogStats log = log_->stats();
   stats.log_bytes_appended = log.bytes_appended;
   stats.log_bytes_written = log.bytes_written;

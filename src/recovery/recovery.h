@@ -1,10 +1,12 @@
 /// Recovery after a crash: analysis and redo. Undo needs indexes, so the database drives it (db/env_recovery.cpp)
 /// with what analysis found.
 ///
-///   find_log_end     reads the log from the last checkpoint to its exact end
-///   (the caller fences the cut in CONTROL, before anything new is appended)
-///   analyze_and_redo reads it again: a record counts iff its dependencies lie within its epoch's cut; changes are
-///                    sorted by page and GSN, pages read once, changed, written once; losers are collected
+///   analyze_and_redo reads the log once, from the last checkpoint to its exact end. A record counts iff its
+///                    dependencies lie within its epoch's cut: at once, if what has been read so far covers them. Changes
+///                    are sorted by page and GSN; pages are read once, changed, and stay in the pool, dirty; losers are
+///                    collected
+///   (the caller fences the cut in CONTROL before it writes a page or appends anything; if the pool runs out of frames
+///                    that is in the middle, and find_log_end has to read the rest of the log before)
 ///
 /// Every step can be interrupted and repeated: it reads the same bytes up to the same fences, and a page that has
 /// a change already is left alone.
@@ -15,6 +17,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -23,8 +26,8 @@
 #include "aether/error.h"
 #include "aether/stats.h"
 #include "base/ids.h"
+#include "buffer/buffer_pool.h"
 #include "buffer/data_file.h"
-#include "buffer/page_writer.h"
 #include "os/os.h"
 #include "recovery/control.h"
 #include "recovery/resource_manager.h"
@@ -36,7 +39,6 @@ namespace aether::recovery {
 struct LogEnd {
   LogPosition position = 0;
   wal::LsnVector cut;
-  uint64_t bytes = 0;
   LogPosition last_block = 0;  ///< Of the epoch that was writing; 0: it has none.
 };
 
@@ -62,6 +64,7 @@ struct Loser {
 };
 
 struct RedoResult {
+  LogEnd end;
   std::vector<Loser> losers;
   TxnId max_txn = 0;
   /// Pages whose changes could not all be applied, because the page itself is not whole. Harmless if the page turns
@@ -71,10 +74,13 @@ struct RedoResult {
 
 struct RedoOptions {
   wal::LogReaderOptions reader;
-  std::vector<wal::EpochExtent> extents;  ///< All fenced.
+  std::vector<wal::EpochExtent> extents;  ///< The last one may be open: then its end is found.
+  wal::LsnVector lsn;                     ///< Where the streams of an open one began.
   LogPosition redo_position = 0;
   uint32_t workers = 1;
   uint64_t window_bytes = 64 * MiB;  ///< Log held in memory at a time.
+  /// Called when the pool has no frames left: writes the redone pages and frees theirs, or fails.
+  std::function<Result<void>()> make_room;
   IoMode io_mode = IoMode::automatic;
 };
 
@@ -82,7 +88,7 @@ using ResourceManagers = std::array<const ResourceManager*, 4>;  ///< By wal::Re
 
 /// Errors: corruption (names page and position), io_error. `report` is added to.
 Result<RedoResult> analyze_and_redo(const RedoOptions& options, const ResourceManagers& managers,
-                                    buffer::DataFile& data, buffer::PageWriter& writer, os::Os& os,
+                                    buffer::DataFile& data, buffer::BufferPool& pool, os::Os& os,
                                     RecoveryReport& report);
 
 }  // namespace aether::recovery

@@ -14,11 +14,11 @@ namespace {
 
 constexpr size_t kBatchPages = 64;
 constexpr uint32_t kQueueDepth = 32;
-constexpr uint64_t kPartOverhead = 64;
+constexpr uint64_t kPartOverhead = sizeof(PendingPart);
 
 }  // namespace
 
-Result<void> RedoWindow::add(const wal::RecordView& record) {
+Result<void> RedoWindow::add(const wal::RecordView& record, LogPosition block) {
   wal::PartCursor cursor(record);
   while (std::optional<wal::PartView> part = cursor.next()) {
     AETHER_TRY(buffer::forget_changed(data_, *part));
@@ -31,7 +31,7 @@ Result<void> RedoWindow::add(const wal::RecordView& record) {
     chunk.append(part->data);
     part->data = std::string_view(chunk).substr(offset);
     bytes_ += part->data.size() + kPartOverhead;
-    parts_.push_back({PageId{part->header.page_id}, record.gsn, *part});
+    parts_.push_back({PageId{part->header.page_id}, record.gsn, block, *part});
   }
   return {};
 }
@@ -40,31 +40,21 @@ Result<void> RedoWindow::apply(RecoveryReport& report) {
   std::sort(parts_.begin(), parts_.end(), [](const PendingPart& a, const PendingPart& b) {
     return a.page != b.page ? a.page < b.page : a.gsn < b.gsn;
   });
-  // Shares of about equal size, cut between pages.
-  const size_t workers = std::max<size_t>(1, parts_.size() < 1024 ? 1 : options_.workers);
-  std::vector<size_t> cuts{0};
-  for (size_t i = 1; i < workers; ++i) {
-    size_t cut = std::max(cuts.back(), parts_.size() * i / workers);
-    while (cut > 0 && cut < parts_.size() && parts_[cut].page == parts_[cut - 1].page) ++cut;
-    cuts.push_back(cut);
+  std::vector<Run> runs;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    if (i == 0 || parts_[i].page != parts_[i - 1].page) runs.push_back({i, i});
+    runs.back().end = i + 1;
   }
-  cuts.push_back(parts_.size());
-
-  std::vector<WorkerResult> results(workers);
-  std::vector<std::unique_ptr<os::Thread>> threads;
-  threads.reserve(workers);  // None may be lost that runs.
-  for (size_t i = 1; i < workers; ++i) {
-    const auto work = [this, &cuts, &results, i] { run_worker(cuts[i], cuts[i + 1], results[i]); };
-    Result<std::unique_ptr<os::Thread>> thread = base::or_no_memory(
-        [&] { return os_.spawn("aether-redo", work); });
-    if (thread) {
-      threads.push_back(std::move(*thread));
-    } else {
-      run_worker(cuts[i], cuts[i + 1], results[i]);
-    }
+  std::vector<WorkerResult> results;
+  for (std::span<const Run> rest = runs; !rest.empty();) {
+    // The workers take free frames, and evict nothing: room is made here, where nobody else is about.
+    const uint64_t enough = std::min<uint64_t>(rest.size(), pool_.frame_count() / 8);
+    if (pool_.free_count() < enough) AETHER_TRY(options_.make_room());
+    const uint64_t count = std::min<uint64_t>(rest.size(), pool_.free_count());
+    if (count == 0) return Error(Code::busy, "redo finds no free frame: set pool_bytes higher");
+    AETHER_TRY(apply_runs(rest.first(count), results));
+    rest = rest.subspan(count);
   }
-  run_worker(cuts[0], cuts[1], results[0]);
-  for (std::unique_ptr<os::Thread>& thread : threads) thread->join();
 
   std::deque<std::string> old_arena = std::move(arena_);
   arena_.clear();
@@ -72,9 +62,9 @@ Result<void> RedoWindow::apply(RecoveryReport& report) {
   parts_.clear();
   broken_.clear();
   for (WorkerResult& result : results) {
-    AETHER_TRY(std::move(result.status));
     report.records_redone += result.records;
     report.pages_redone += result.pages;
+    bad_.insert(result.bad.begin(), result.bad.end());
     for (PendingPart& part : result.waiting) {
       broken_.insert(part.page);
       part.view.data = arena_.emplace_back(part.view.data);
@@ -84,89 +74,141 @@ Result<void> RedoWindow::apply(RecoveryReport& report) {
   return {};
 }
 
-void RedoWindow::run_worker(size_t begin, size_t end, WorkerResult& result) noexcept {
-  result.status = base::or_no_memory([&] { return redo_share(begin, end, result); });
+std::set<PageId> RedoWindow::take_broken() {
+  broken_.merge(bad_);
+  return std::move(broken_);
 }
 
-Result<void> RedoWindow::redo_share(size_t begin, size_t end, WorkerResult& result) {
+Result<void> RedoWindow::apply_runs(std::span<const Run> runs, std::vector<WorkerResult>& results) {
+  // Shares of about equal numbers of pages.
+  const size_t workers = runs.size() < 2 * kBatchPages ? 1 : std::max(1u, options_.workers);
+  const size_t first = results.size();
+  results.resize(first + workers);
+  const auto share = [&](size_t i) {
+    const size_t begin = runs.size() * i / workers;
+    return runs.subspan(begin, runs.size() * (i + 1) / workers - begin);
+  };
+  std::vector<std::unique_ptr<os::Thread>> threads;
+  threads.reserve(workers);  // None may be lost that runs.
+  for (size_t i = 1; i < workers; ++i) {
+    WorkerResult& result = results[first + i];
+    const auto work = [this, mine = share(i), &result] { run_worker(mine, result); };
+    Result<std::unique_ptr<os::Thread>> thread = base::or_no_memory(
+        [&] { return os_.spawn("aether-redo", work); });
+    if (thread) {
+      threads.push_back(std::move(*thread));
+    } else {
+      run_worker(share(i), result);
+    }
+  }
+  run_worker(share(0), results[first]);
+  for (std::unique_ptr<os::Thread>& thread : threads) thread->join();
+  for (size_t i = first; i < results.size(); ++i) AETHER_TRY(std::move(results[i].status));
+  return {};
+}
+
+void RedoWindow::run_worker(std::span<const Run> runs, WorkerResult& result) noexcept {
+  result.status = base::or_no_memory([&] { return redo_share(runs, result); });
+}
+
+Result<void> RedoWindow::redo_share(std::span<const Run> runs, WorkerResult& result) {
   AETHER_TRY_ASSIGN(const std::unique_ptr<os::IoQueue> queue,
                     os_.make_io_queue(kQueueDepth, options_.io_mode));
-  buffer::AlignedBuffer memory(kBatchPages * uint64_t{data_.page_bytes()});
-  std::vector<std::pair<size_t, size_t>> runs;
-  while (begin < end) {
-    runs.clear();
-    while (begin < end && runs.size() < kBatchPages) {
-      size_t next = begin;
-      while (next < end && parts_[next].page == parts_[begin].page) ++next;
-      runs.emplace_back(begin, next);
-      begin = next;
-    }
-    AETHER_TRY(redo_batch(*queue, runs, memory.data(), result));
+  while (!runs.empty()) {
+    const size_t count = std::min(runs.size(), kBatchPages);
+    AETHER_TRY(redo_batch(*queue, runs.first(count), result));
+    runs = runs.subspan(count);
   }
   return {};
 }
 
-Result<void> RedoWindow::redo_batch(os::IoQueue& queue,
-                                    std::span<const std::pair<size_t, size_t>> runs,
-                                    std::byte* memory, WorkerResult& result) {
+Result<void> RedoWindow::redo_batch(os::IoQueue& queue, std::span<const Run> runs,
+                                    WorkerResult& result) {
   std::vector<PageWork> pages;
-  for (const auto& run : runs) {
-    const PageId id = parts_[run.first].page;
-    if (!data_.may_hold(id)) {
-      return Error(Code::corruption, "the log changes page " + std::to_string(raw(id)) +
+  for (const Run& run : runs) {
+    PageWork page{.id = parts_[run.begin].page};
+    if (!data_.may_hold(page.id)) {
+      return Error(Code::corruption, "the log changes page " + std::to_string(raw(page.id)) +
                                          ", which no data file has: restore from a backup");
     }
-    pages.push_back(
-        {id, memory + pages.size() * uint64_t{data_.page_bytes()}, false, false, false});
+    page.frame = pool_.find_redone(page.id);
+    page.is_new = page.frame == nullptr;
+    page.readable = page.checked = !page.is_new;
+    if (page.is_new) page.frame = pool_.try_take_frame();
+    AETHER_ASSERT(page.frame != nullptr);
+    page.bytes = pool_.page(*page.frame);
+    pages.push_back(page);
   }
   AETHER_TRY(read_pages(queue, pages));
-  std::vector<buffer::PageWriter::SealedPage> changed;
   for (size_t i = 0; i < pages.size(); ++i) {
-    AETHER_TRY(apply_run(pages[i], runs[i].first, runs[i].second, result));
-    if (!pages[i].changed) continue;
-    page::seal(pages[i].bytes, data_.page_bytes(), data_.environment_id());
-    changed.push_back({pages[i].id, pages[i].bytes});
+    AETHER_TRY(apply_run(pages[i], runs[i], result));
+    keep(pages[i], result);
   }
-  result.pages += changed.size();
-  return writer_.write_sealed(changed);
+  return {};
+}
+
+void RedoWindow::keep(PageWork& page, WorkerResult& result) {
+  const bool is_kept = page.position != 0 && page.readable;
+  if (is_kept && pool_.keep_redone(*page.frame, page.id, page.position)) {
+    ++result.pages;
+    return;
+  }
+  // Changes that make no page of it: as one that cannot be read.
+  if (is_kept) result.bad.push_back(page.id);
+  if (page.is_new) {
+    pool_.cancel_frame(*page.frame);
+  } else if (is_kept) {
+    pool_.forget_redone(page.id, 1);
+  }
 }
 
 Result<void> RedoWindow::read_pages(os::IoQueue& queue, std::vector<PageWork>& pages) {
   const uint32_t page_bytes = data_.page_bytes();
-  std::vector<os::IoRequest> requests(pages.size());
+  std::vector<os::IoRequest> requests;
+  requests.reserve(pages.size());  // Addresses must not move.
   std::vector<os::IoRequest*> pointers, done;
   pointers.reserve(pages.size());
   done.reserve(pages.size());  // Nothing may fail while requests are under way.
-  for (size_t i = 0; i < pages.size(); ++i) {
-    requests[i].kind = os::IoRequest::Kind::read;
-    requests[i].file = &data_.file();
-    requests[i].offset = raw(pages[i].id) * page_bytes;
-    requests[i].data = pages[i].bytes;
-    requests[i].size = page_bytes;
-    pointers.push_back(&requests[i]);
+  for (const PageWork& page : pages) {
+    if (!page.is_new) continue;
+    os::IoRequest& request = requests.emplace_back();
+    request.kind = os::IoRequest::Kind::read;
+    request.file = &data_.file();
+    request.offset = raw(page.id) * page_bytes;
+    request.data = page.bytes;
+    request.size = page_bytes;
+    pointers.push_back(&request);
   }
   Result<void> submitted = queue.submit(pointers);
   while (queue.in_flight() > 0) {
     AETHER_TRY(queue.complete(queue.in_flight(), done));
   }
   AETHER_TRY(std::move(submitted));
-  for (size_t i = 0; i < pages.size(); ++i) {
-    AETHER_TRY(std::move(requests[i].result));
-    pages[i].readable = requests[i].transferred == page_bytes &&
-                        data_.check(pages[i].id, pages[i].bytes).has_value();
+  size_t next = 0;
+  for (PageWork& page : pages) {
+    if (!page.is_new) continue;
+    os::IoRequest& request = requests[next++];
+    AETHER_TRY(std::move(request.result));
+    page.readable = request.transferred == page_bytes &&
+                    data_.check(page.id, page.bytes).has_value();
   }
   return {};
 }
 
+/// The page is dirty from its first change on: several streams may put a later one into an earlier block.
+void RedoWindow::note_position(PageWork& page, const PendingPart& part) noexcept {
+  page.position = page.position == 0 ? part.block : std::min(page.position, part.block);
+}
+
 /// The changes of one page, in GSN order.
-Result<void> RedoWindow::apply_run(PageWork& page, size_t begin, size_t end, WorkerResult& result) {
-  for (size_t i = begin; i < end; ++i) {
+Result<void> RedoWindow::apply_run(PageWork& page, const Run& run, WorkerResult& result) {
+  for (size_t i = run.begin; i < run.end; ++i) {
     const PendingPart& part = parts_[i];
     auto& header = *reinterpret_cast<page::PageHeader*>(page.bytes);
     if (page.readable && part.gsn <= header.gsn) {
       // It has this change already, as it is read: the disk may not. After a failed sync the system takes what it has in
       // memory for written, and no later sync saves it. So what the log explains is written once more.
-      page.changed = true;
+      note_position(page, part);
       continue;
     }
     const bool formats = part.view.header.gsn_before == wal::kFormatGsn;
@@ -221,7 +263,7 @@ Result<void> RedoWindow::apply_part(PageWork& page, const PendingPart& part) {
   header.page_id = page.id;
   header.gsn = part.gsn;
   page.readable = true;
-  page.changed = true;
+  note_position(page, part);
   return {};
 }
 

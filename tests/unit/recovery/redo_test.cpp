@@ -49,6 +49,8 @@ struct RedoFixture {
   std::vector<std::unique_ptr<buffer::Frame>> frames;
   std::vector<buffer::AlignedBuffer> bytes;
   buffer::LogContext context;
+  uint64_t pool_pages = 64;
+  uint64_t rooms_made = 0;
 
   RedoFixture() {
     EXPECT_TRUE(os.create_directory("/env").has_value());
@@ -117,7 +119,20 @@ struct RedoFixture {
     options.window_bytes = window_bytes;
     ResourceManagers managers{};
     managers[static_cast<size_t>(wal::ResourceManager::btree)] = &manager;
-    return analyze_and_redo(options, managers, *data, *writer, os, report);
+    // Redo leaves its pages in the pool; here they are looked at in the file.
+    const auto pool = *buffer::BufferPool::open(
+        {.pool_bytes = pool_pages * (kPageBytes + sizeof(buffer::Frame)),
+         .page_bytes = kPageBytes,
+         .background_thread = false},
+        *data, os);
+    options.make_room = [&] {
+      ++rooms_made;
+      return pool->flush_redone(*writer);
+    };
+    AETHER_TRY_ASSIGN(RedoResult result,
+                      analyze_and_redo(options, managers, *data, *pool, os, report));
+    AETHER_TRY(pool->flush_redone(*writer));
+    return result;
   }
   void expect_file_as_memory() {
     buffer::AlignedBuffer page(kPageBytes);
@@ -207,7 +222,7 @@ TEST(Redo, InterruptedAnywhereItCanBeRepeated) {
   RecoveryReport report;
   ASSERT_TRUE(t.redo(report, 2000).has_value());
   t.os.on_step({});
-  ASSERT_GT(crashed.size(), 40u);
+  ASSERT_GT(crashed.size(), 10u);
   for (const std::unique_ptr<sim::SimOs>& os : crashed) {
     auto data = buffer::DataFile::open("/env/data", kPageBytes, kEnvironment, true, *os);
     ASSERT_TRUE(data.has_value());
