@@ -227,7 +227,7 @@ class EnvImpl {
   Result<void> write_redone_pages();
   uint32_t recovery_workers() const;
   Result<void> end_last_epoch(const recovery::LogEnd& end);
-  void drop_redone_pages();
+  Result<void> drop_redone_pages();
   Result<std::unique_ptr<wal::LogReader>> open_undo_reader();
   Result<void> undo_side_by_side(const std::vector<const recovery::Loser*>& losers);
 

@@ -33,7 +33,7 @@ Result<void> EnvImpl::recover() {
   AETHER_TRY(data_->ensure_capacity(pool_->redone_end()));
   // Ids must not meet those that stand in pages and log records.
   AETHER_TRY(open_pool(std::max(control_->state().next_txn, redo.max_txn + 1)));
-  drop_redone_pages();
+  AETHER_TRY(drop_redone_pages());
   AETHER_TRY(open_catalogue());
   AETHER_TRY(undo_losers(redo));
   AETHER_TRY(check_broken_pages(broken));
@@ -90,11 +90,14 @@ Result<void> EnvImpl::end_last_epoch(const recovery::LogEnd& end) {
 
 /// Redo has also met pages that are free by now, or hold a value's unlogged bytes: whoever uses those reads or writes them
 /// past the pool.
-void EnvImpl::drop_redone_pages() {
+Result<void> EnvImpl::drop_redone_pages() {
+  // Of values that were logged as images (there is an archive): the file has to have them.
+  AETHER_TRY(pool_->write_redone(*writer_, page::PageKind::overflow));
   pool_->drop_redone([this](PageId id, page::PageKind kind) {
     const bool is_node = kind == page::PageKind::btree_leaf || kind == page::PageKind::btree_inner;
     return !is_node || !space_->is_allocated(id);
   });
+  return {};
 }
 
 Result<void> EnvImpl::undo_losers(recovery::RedoResult& redo) {
@@ -212,8 +215,10 @@ Result<void> EnvImpl::check_broken_pages(const std::vector<BrokenPage>& broken) 
     AETHER_TRY_ASSIGN(const bool is_allocated, is_allocated_now(page.id));
     if (!is_allocated) continue;
     if (may_repair()) {
-      pool_->forget_redone(page.id, 1);
-      if (repair_page(page.id, page.at_least)) continue;
+      if (repair_page(page.id, page.at_least)) {
+        pool_->forget_redone(page.id, 1);
+        continue;
+      }
     }
     return Error(Code::corruption, home_ + "/data: page " + std::to_string(raw(page.id)) +
                                        " is not what the log was written for (" + page.why +
