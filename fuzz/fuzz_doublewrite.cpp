@@ -36,7 +36,7 @@ void seal_area(std::string& file) {
        ++i)
     sum = base::checksum(file.data() + kAreaHeader + i * uint64_t{kPageBytes}, 8, sum);
   base::store(file.data() + 40, sum);
-  base::store(file.data(), base::checksum(file.data() + 8, 40, kEnvironment));
+  base::store(file.data(), base::checksum(file.data() + 8, 48, kEnvironment));
 }
 
 std::string area_header(uint32_t count) {
@@ -106,7 +106,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   const auto file = buffer::DataFile::open(kData, kPageBytes, kEnvironment, true, os);
   FUZZ_REQUIRE(file);
-  const Result<uint64_t> restored = buffer::restore_torn_pages(kArea, **file, os);
+  const Result<buffer::AreaReport> restored = buffer::restore_torn_pages(kArea, **file, os);
   for (uint64_t id = 0; id < kPages; ++id) {
     const bool was_whole = id == 0 || (torn >> id & 1) == 0;
     const bool same = std::memcmp(before.data() + id * kPageBytes, pages.data() + id * kPageBytes,

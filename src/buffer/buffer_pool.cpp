@@ -239,15 +239,16 @@ Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, 
   // The frame is nobody's until its swip is stored; optimistic readers of its old life fail to validate.
   Result<void> read = data_.read(id, page(*frame));
   page_reads_.fetch_add(1, std::memory_order_relaxed);
+  std::optional<ExclusiveGuard> latched = ExclusiveGuard::try_lock_at(parent, version);
+  if (!latched) {
+    // Something changed: perhaps somebody else has loaded the page; or it was given back, and what was read is being
+    // overwritten by another life. The caller restarts.
+    push_free(*frame);
+    return {};
+  }
   if (!read) {
     push_free(*frame);
     return read;
-  }
-  std::optional<ExclusiveGuard> latched = ExclusiveGuard::try_lock_at(parent, version);
-  if (!latched) {
-    push_free(
-        *frame);  // Something changed: perhaps somebody else has loaded the page. The caller restarts.
-    return {};
   }
   Result<void> fits = check_child(node(parent), place, node(*frame), fences);
   if (!fits) {

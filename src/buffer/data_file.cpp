@@ -92,9 +92,44 @@ Result<void> DataFile::read_raw(PageId id, void* page) {
 
 Result<void> DataFile::read(PageId id, void* page) {
   AETHER_TRY(read_raw(id, page));
+  return check(id, page);
+}
+
+Result<void> DataFile::check(PageId id, const void* page) {
   Result<void> checked = page::check(page, page_bytes_, environment_id_, id);
   if (!checked) return std::move(checked).error().with_context(file_->path());
+  if (tags_ == nullptr) return {};
+  AETHER_TRY_ASSIGN(const bool newest, tags_->matches(id, page));
+  if (newest) [[likely]]
+    return {};
+  return Error(Code::corruption,
+               file_->path() + ": page " + std::to_string(raw(id)) +
+                   " of the data file: it is whole, but not the version that was written last (a "
+                   "write was lost or went elsewhere, or the file is an old copy); restore it from "
+                   "a backup");
+}
+
+Result<void> DataFile::note_written(PageId first, const void* pages, uint64_t count) {
+  if (tags_ == nullptr) return {};
+  for (uint64_t i = 0; i < count; ++i) {
+    AETHER_TRY(
+        tags_->set(PageId{raw(first) + i}, static_cast<const std::byte*>(pages) + i * page_bytes_));
+  }
   return {};
+}
+
+Result<bool> DataFile::was_written(PageId id) {
+  if (tags_ == nullptr) return false;
+  AETHER_TRY_ASSIGN(const PageTag tag, tags_->get(id));
+  return tag > PageTags::kUnwritten;
+}
+
+Result<void> DataFile::note_reserved(PageId first, uint64_t count) {
+  return tags_ == nullptr ? Result<void>() : tags_->reserve(first, count);
+}
+
+Result<void> DataFile::forget_versions(PageId first, uint64_t count) {
+  return tags_ == nullptr ? Result<void>() : tags_->forget(first, count);
 }
 
 Result<void> DataFile::write(PageId first, const void* pages, uint64_t count) {
@@ -113,6 +148,7 @@ Result<void> DataFile::ensure_capacity(uint64_t pages) {
   if (step < kGrowthMin) step = kGrowthMin;
   if (step > kGrowthMax) step = kGrowthMax;
   const uint64_t target = pages > now + step ? pages : now + step;
+  if (tags_ != nullptr) AETHER_TRY(tags_->ensure_capacity(pages));
   Result<void> grown = grow(now, target);
   // The step was a convenience: on a nearly full file system take just what is needed.
   if (!grown && target > pages && grown.error().code() == Code::no_space) grown = grow(now, pages);

@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "aether/error.h"
 #include "base/ids.h"
+#include "buffer/page_tags.h"
 #include "os/os.h"
 #include "os/sync.h"
 
@@ -25,8 +27,22 @@ class DataFile {
   static Result<std::unique_ptr<DataFile>> open(const std::string& path, uint32_t page_bytes,
                                                 uint64_t environment_id, bool write, os::Os& os);
 
+  /// Without tags older versions of a page are not told apart: tests, and the bytes before `tags` is open.
+  void set_tags(std::unique_ptr<PageTags> tags) noexcept { tags_ = std::move(tags); }
+  PageTags* tags() noexcept { return tags_.get(); }
+
   /// Reads page `id` into `page` (aligned, page_bytes) and checks it.
   Result<void> read(PageId id, void* page);
+  /// Is what was read from the place of `id` whole, that page, and its last version?
+  Result<void> check(PageId id, const void* page);
+  /// The pages are at their places: reading finds these versions, or something is wrong.
+  Result<void> note_written(PageId first, const void* pages, uint64_t count);
+  /// Is it known that the page was written, in this life or one before?
+  Result<bool> was_written(PageId id);
+  /// The pages were taken for a new life: what is in their places means nothing until they are written.
+  Result<void> note_reserved(PageId first, uint64_t count);
+  /// Redo will bring these pages up to date, or find that it cannot.
+  Result<void> forget_versions(PageId first, uint64_t count);
   /// Reads without checking; what lies behind the end of the file reads as zeros.
   Result<void> read_raw(PageId id, void* page);
   /// Writes `count` contiguous sealed pages from `first` on.
@@ -63,6 +79,7 @@ class DataFile {
   std::unique_ptr<os::File> file_;
   os::Os* os_ = nullptr;  ///< Set with leave_free_.
   uint64_t leave_free_ = 0;
+  std::unique_ptr<PageTags> tags_;
   const uint32_t page_bytes_;
   const uint64_t environment_id_;
   std::atomic<uint64_t> capacity_pages_;

@@ -32,8 +32,9 @@ struct AreaHeader {
   uint32_t page_bytes = 0;
   uint32_t count = 0;
   uint64_t pages_checksum = 0;
+  LogPosition log_durable = 0;
 };
-static_assert(sizeof(AreaHeader) == 48);
+static_assert(sizeof(AreaHeader) == 56);
 
 uint64_t header_checksum(const AreaHeader& header) noexcept {
   return base::checksum(reinterpret_cast<const std::byte*>(&header) + sizeof header.checksum,
@@ -51,11 +52,11 @@ uint64_t pages_checksum(const std::byte* pages, uint32_t count, uint32_t page_by
 
 }  // namespace
 
-Result<uint64_t> restore_torn_pages(const std::string& path, DataFile& data, os::Os& os) {
+Result<AreaReport> restore_torn_pages(const std::string& path, DataFile& data, os::Os& os) {
   Result<std::unique_ptr<os::File>> file = os.open(
       path, {.write = false, .create = false, .exclusive = false, .direct = true});
   if (!file) {
-    if (file.error().code() == Code::not_found) return uint64_t{0};
+    if (file.error().code() == Code::not_found) return AreaReport{};
     return std::move(file).error();
   }
   AlignedBuffer block(kHeaderBytes);
@@ -67,16 +68,17 @@ Result<uint64_t> restore_torn_pages(const std::string& path, DataFile& data, os:
       header.environment_id != data.environment_id() ||
       header.checksum != header_checksum(header) || header.page_bytes != page_bytes ||
       header.count > (64 * MiB) / page_bytes) {
-    return uint64_t{0};
+    return AreaReport{};
   }
+  // The header says so also if the copies are torn: it was made when the log was durable.
+  AreaReport report{.pages_restored = 0, .log_durable = header.log_durable};
   AlignedBuffer pages(uint64_t{header.count} * page_bytes);
   AETHER_TRY_ASSIGN(const uint64_t bytes,
                     (*file)->read_at(kHeaderBytes, pages.data(), pages.size()));
   if (bytes < pages.size() ||
       pages_checksum(pages.data(), header.count, page_bytes) != header.pages_checksum) {
-    return uint64_t{0};
+    return report;
   }
-  uint64_t restored = 0;
   bool written = false;
   AlignedBuffer current(page_bytes);
   for (uint32_t i = 0; i < header.count; ++i) {
@@ -92,11 +94,11 @@ Result<uint64_t> restore_torn_pages(const std::string& path, DataFile& data, os:
     // Also what is read as the copy: that may be the system's memory, after a sync that failed. The area is written over
     // from here on.
     AETHER_TRY(data.write(id, copy, 1));
-    restored += is_whole ? 0 : 1;
+    report.pages_restored += is_whole ? 0 : 1;
     written = true;
   }
   if (written) AETHER_TRY(data.sync());
-  return restored;
+  return report;
 }
 
 PageWriter::PageWriter(std::unique_ptr<os::File> file, std::unique_ptr<os::IoQueue> queue,
@@ -199,6 +201,8 @@ Result<void> PageWriter::write_copies(std::vector<Copy>& copies) {
   AETHER_TRY(fail(write_area(copies)));
   AETHER_TRACE_EVENT("area", {});
   AETHER_TRY(fail(write_places(copies)));
+  // Before anybody may find them clean, let go of them and read them again.
+  for (const Copy& copy : copies) AETHER_TRY(fail(data_.note_written(copy.id, copy.bytes, 1)));
   pages_written_.fetch_add(copies.size(), std::memory_order_relaxed);
   return {};
 }
@@ -229,6 +233,7 @@ Result<void> PageWriter::write_area(std::vector<Copy>& copies) {
   header->sequence = ++sequence_;
   header->page_bytes = data_.page_bytes();
   header->count = static_cast<uint32_t>(copies.size());
+  header->log_durable = log_.append_position();
   header->pages_checksum = pages_checksum(area_.data() + kHeaderBytes, header->count,
                                           data_.page_bytes());
   header->checksum = header_checksum(*header);
@@ -290,7 +295,19 @@ Result<void> PageWriter::write_unreferenced(PageId first, const std::byte* pages
   if (failed())
     return Error(Code::failed,
                  "an earlier write to the data file failed: open the environment again");
-  return fail(data_.write(first, pages, count));
+  unsynced_.store(true);
+  AETHER_TRY(fail(data_.write(first, pages, count)));
+  return fail(data_.note_written(first, pages, count));
+}
+
+Result<void> PageWriter::sync_unreferenced() {
+  // Cleared before the sync: what is written during it is for the next one.
+  return unsynced_.exchange(false) ? sync() : Result<void>();
+}
+
+Result<void> PageWriter::read_settled(PageId id, void* page) {
+  os::LockGuard lock(mutex_);
+  return data_.read(id, page);
 }
 
 Result<void> PageWriter::sync() {

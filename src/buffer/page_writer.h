@@ -28,9 +28,16 @@
 
 namespace aether::buffer {
 
-/// Restores torn pages from the double-write area at `path`. Returns how many. Call before anything else reads
-/// the data file. A missing file restores nothing.
-Result<uint64_t> restore_torn_pages(const std::string& path, DataFile& data, os::Os& os);
+/// What the double-write area has told.
+struct AreaReport {
+  uint64_t pages_restored = 0;
+  /// The log was durable below it before the batch was written: pages may rely on all of it. 0: not known.
+  LogPosition log_durable = 0;
+};
+
+/// Restores torn pages from the double-write area at `path`. Call before anything else reads the data file. A missing
+/// file restores nothing.
+Result<AreaReport> restore_torn_pages(const std::string& path, DataFile& data, os::Os& os);
 
 class PageWriter {
  public:
@@ -62,6 +69,10 @@ class PageWriter {
   Result<void> write_unreferenced(PageId first, const std::byte* pages, uint64_t count);
   /// Syncs the data file.
   Result<void> sync();
+  /// Syncs it if write_unreferenced has written since it was last synced.
+  Result<void> sync_unreferenced();
+  /// Reads and checks a page past the cache while no batch is on its way. Errors: as DataFile::read.
+  Result<void> read_settled(PageId id, void* page);
 
   uint32_t batch_pages() const noexcept { return batch_pages_; }
   uint64_t pages_written() const noexcept { return pages_written_.load(std::memory_order_relaxed); }
@@ -95,6 +106,7 @@ class PageWriter {
   AlignedBuffer area_;  ///< Header block, then the pages of the batch.
   os::Mutex mutex_;
   uint64_t sequence_ = 0;
+  std::atomic<bool> unsynced_{false};  ///< Pages that nothing refers to yet.
   std::atomic<uint64_t> pages_written_{0};
   std::atomic<bool> failed_{false};
 };

@@ -45,8 +45,11 @@ Result<std::unique_ptr<SpaceManager>> SpaceManager::open(DataFile& data, wal::Lo
     if (dirty == 0) {
       AETHER_TRY(data.read_raw(id, next->bytes.data()));
       // Room in the file behind the last group that was made: its map was never written.
-      if (index > 0 && page::is_zero(next->bytes.data(), page_bytes)) break;
-      AETHER_TRY(page::check(next->bytes.data(), page_bytes, data.environment_id(), id));
+      if (index > 0 && page::is_zero(next->bytes.data(), page_bytes)) {
+        AETHER_TRY_ASSIGN(const bool lost, data.was_written(id));
+        if (!lost) break;
+      }
+      AETHER_TRY(data.check(id, next->bytes.data()));
     }
     page::SpaceMapPage map(next->bytes.data(), page_bytes);
     AETHER_TRY(map.check_map());
@@ -82,6 +85,7 @@ Result<PageRange> SpaceManager::reserve(uint32_t count, LogContext context) {
     for (uint64_t index = 0; index < groups && !range; ++index) range = take(index, count);
     if (range) {
       Result<void> room = data_.ensure_capacity(raw(range->first) + range->count);
+      if (room) room = data_.note_reserved(range->first, range->count);
       if (!room) {
         unreserve(*range);
         return std::move(room).error();
@@ -338,6 +342,25 @@ uint64_t SpaceManager::free_count() {
     allocated += page::SpaceMapPage(place.bytes.data(), data_.page_bytes()).count_allocated();
   }
   return page_count() - std::min(page_count(), allocated);
+}
+
+Result<void> forget_changed(DataFile& data, const wal::PartView& part) {
+  const PageId id{part.header.page_id};
+  if (!data.may_hold(id)) return {};  // Redo refuses it.
+  AETHER_TRY(data.forget_versions(id, 1));
+  const bool allocates = part.header.manager == wal::ResourceManager::space &&
+                         part.header.op == static_cast<uint8_t>(SpaceOp::allocate);
+  if (!allocates) return {};
+  const uint64_t per_group = page::pages_per_group(data.page_bytes());
+  const uint64_t begin = raw(id) / per_group * per_group;
+  base::ByteReader reader(part.data);
+  while (reader.remaining() > 0) {
+    const auto first = reader.read<uint32_t>();
+    const auto count = reader.read<uint32_t>();
+    if (!reader.ok() || count == 0 || first >= per_group || count > per_group - first) break;
+    AETHER_TRY(data.forget_versions(PageId{begin + first}, count));
+  }
+  return {};
 }
 
 Result<void> redo_space(std::byte* page, uint32_t page_bytes, PageId id, uint8_t op,

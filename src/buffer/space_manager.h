@@ -130,6 +130,10 @@ class SpaceManager {
   std::function<TxnId()> horizon_;
 };
 
+/// A change that redo is going to apply: of its page, and of those it takes into use, the log and the data file say more
+/// than tags from before.
+Result<void> forget_changed(DataFile& data, const wal::PartView& part);
+
 /// Redo of ResourceManager::space on the bytes of a map page.
 Result<void> redo_space(std::byte* page, uint32_t page_bytes, PageId id, uint8_t op,
                         std::string_view data);

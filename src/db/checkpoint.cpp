@@ -170,11 +170,19 @@ Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
   const LogPosition start = std::max(std::min(redo, transactions_->oldest_pin(now)),
                                      last.start_position);
   AETHER_ASSERT(!closing || redo == now);
+  // After the position: a page that a tag taken now does not know is dirty, and so has a record at or above it.
+  AETHER_TRY(write_tags());
   AETHER_TRY(write_control(redo, start, now, closing));
   log_start_.store(start, std::memory_order_relaxed);
   redo_start_.store(redo, std::memory_order_relaxed);
   checkpoints_.fetch_add(1, std::memory_order_relaxed);
   return log_->release_before(start);
+}
+
+Result<void> EnvImpl::write_tags() {
+  Result<void> written = data_->tags()->write([this] { return writer_->sync_unreferenced(); });
+  if (!written) fail(written.error());
+  return written;
 }
 
 Result<void> EnvImpl::write_control(LogPosition redo, LogPosition start, LogPosition durable,
@@ -187,6 +195,7 @@ Result<void> EnvImpl::write_control(LogPosition redo, LogPosition start, LogPosi
   state.next_txn = transactions_->next_id();
   state.clean = clean;
   state.lsn = log_->durable();
+  state.tags_sequence = data_->tags()->sequence();
   std::erase_if(state.fences, [&](const recovery::Fence& fence) { return fence.end <= start; });
   Result<void> written = control_->write(state);
   if (!written) fail(written.error());

@@ -50,7 +50,7 @@ Result<void> check_creation_options(const EnvOptions& options) {
 /// Names that a creation which was interrupted may have left.
 bool is_ours(const std::string& name) {
   return name == kLockName || name == "data" || name == "log" || name == "doublewrite" ||
-         name == "CONTROL.new";
+         name == "tags" || name == "CONTROL.new";
 }
 
 }  // namespace
@@ -162,18 +162,20 @@ Result<void> EnvImpl::create_files() {
   state.known_durable = state.segment_bytes;
   state.epoch_begin = state.segment_bytes;
   state.clean = true;
+  state.tags_sequence = 1;
   for (uint32_t i = 0; i < wal::kMaxStreams; ++i) state.lsn.at[i] = kFirstLsn;
 
   AETHER_TRY(check_not_lost());
   AETHER_TRY(sync_name_of_home());
   // Made anew: of what an interrupted creation has left the names may not be durable, nor become so.
-  for (const char* name : {"/CONTROL.new", "/data", "/log"})
+  for (const char* name : {"/CONTROL.new", "/data", "/tags", "/log"})
     AETHER_TRY(remove_if_there(home_ + name));
   AETHER_TRY(os_.create_directory(home_ + "/log"));
   AETHER_TRY(os_.sync_directory(home_ + "/log"));
   AETHER_TRY_ASSIGN(auto data, buffer::DataFile::create(home_ + "/data", state.page_bytes,
                                                         state.environment_id, os_));
   AETHER_TRY(write_first_pages(*data));
+  AETHER_TRY(buffer::PageTags::create(home_ + "/tags", state.environment_id, os_));
   AETHER_TRY(os_.sync_directory(home_));
   return recovery::Control::create(home_, state, os_);
 }

@@ -168,6 +168,7 @@ class EnvImpl {
   Result<void> open_files();
   Result<void> check_first_pages();
   Result<void> check_segment_numbers();
+  Result<void> open_tags();
   Result<void> open_parts(const wal::LogStart& start);
   Result<void> open_pool(TxnId next_txn);
   Result<void> open_catalogue();
@@ -204,6 +205,7 @@ class EnvImpl {
 
   // Checkpoints (checkpoint.cpp).
   Result<void> checkpoint_now(LogPosition flush_below, bool closing);
+  Result<void> write_tags();
   Result<void> write_control(LogPosition redo, LogPosition start, LogPosition durable, bool clean);
   void run_checkpointer();
   Result<void> make_log_room(bool frees);
@@ -247,7 +249,8 @@ class EnvImpl {
   std::unique_ptr<SpaceResourceManager> space_manager_;
   std::unique_ptr<index::BTree> catalogue_;
   RecoveryReport recovery_report_;
-  bool is_whole_ = false;  ///< Opened for writing, to the end.
+  LogPosition log_durable_ = 0;  ///< As pages say that were on their way to the file.
+  bool is_whole_ = false;        ///< Opened for writing, to the end.
   std::atomic<bool> closed_{false};
 
   os::Mutex ddl_mutex_;

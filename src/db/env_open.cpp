@@ -80,7 +80,7 @@ wal::LogReaderOptions EnvImpl::reader_options() const {
           .streams = state.streams,
           .segment_bytes = state.segment_bytes,
           .block_bytes_max = std::min(kBlockBytesMax, state.segment_bytes / 4),
-          .known_durable = state.known_durable};
+          .known_durable = std::max(state.known_durable, log_durable_)};
 }
 
 Result<void> EnvImpl::open_files() {
@@ -102,6 +102,7 @@ Result<void> EnvImpl::open_files() {
                                                   state.environment_id, !options_.read_only, os_));
   constexpr uint64_t kSegmentsLeft = 2;  // One to go on in, one for the next life to begin in.
   data_->leave_free(kSegmentsLeft * state.segment_bytes, os_);
+  AETHER_TRY(open_tags());
   if (options_.read_only) {
     if (!state.clean) {
       return Error(Code::unsupported,
@@ -130,6 +131,25 @@ Result<void> EnvImpl::open_files() {
   if (options_.background_threads) {
     AETHER_TRY_ASSIGN(checkpointer_, os_.spawn("aether-ckpt", [this] { run_checkpointer(); }));
   }
+  return {};
+}
+
+/// Where CONTROL says that there are no tags that count (a copy put together from parts), a page is known from when it is
+/// next read or written.
+Result<void> EnvImpl::open_tags() {
+  const recovery::ControlState& state = control_->state();
+  const std::string path = home_ + "/tags";
+  if (state.tags_sequence == 0) {
+    if (options_.read_only) return {};
+    AETHER_TRY(remove_if_there(path));
+    AETHER_TRY(buffer::PageTags::create(path, state.environment_id, os_));
+    AETHER_TRY(os_.sync_directory(home_));
+  }
+  AETHER_TRY_ASSIGN(auto tags,
+                    buffer::PageTags::open(path, state.environment_id, !options_.read_only,
+                                           state.tags_sequence, os_));
+  if (!options_.read_only) AETHER_TRY(tags->ensure_capacity(data_->capacity_pages()));
+  data_->set_tags(std::move(tags));
   return {};
 }
 
@@ -179,6 +199,7 @@ Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
   state.epoch = start.epoch;
   state.epoch_begin = begin;
   state.lsn = end.cut;
+  state.tags_sequence = data_->tags()->sequence();
   // Both slots: if the newer one rots, the older is not one from before this life.
   AETHER_TRY(control_->replace(home_, state, os_));
   AETHER_TRACE_EVENT("cut", {{"epoch", state.epoch}, {"cut", end.cut.at}});

@@ -16,8 +16,10 @@ namespace aether::db {
 Result<void> EnvImpl::recover() {
   const uint64_t begin_ns = os_.monotonic_ns();
   recovery_report_.ran = true;
-  AETHER_TRY_ASSIGN(recovery_report_.pages_restored,
+  AETHER_TRY_ASSIGN(const buffer::AreaReport area,
                     buffer::restore_torn_pages(home_ + "/doublewrite", *data_, os_));
+  recovery_report_.pages_restored = area.pages_restored;
+  log_durable_ = area.log_durable;
   AETHER_TRY(recovery::restore_log_tail(reader_options(), control_->state().epoch, os_));
   AETHER_TRY_ASSIGN(pool_, buffer::BufferPool::open(pool_options(), *data_, os_));
   btree_manager_ = std::make_unique<BTreeManager>(this);

@@ -57,6 +57,12 @@ struct PendingNode {
   std::optional<std::string> upper = {};
 };
 
+/// What the pages of a value have said so far.
+struct ValueSeen {
+  uint64_t bytes = 0;
+  page::ValueChecksum checksum;
+};
+
 class Verifier {
  public:
   Verifier(buffer::DataFile& data, FunctionRef<void(uint64_t, uint64_t)> progress)
@@ -86,10 +92,10 @@ class Verifier {
 
   // Overflow values.
   void follow_value(uint64_t leaf, const page::OverflowReference& reference);
-  std::optional<uint64_t> visit_extent(uint64_t from, uint64_t first, uint64_t& value_bytes,
+  std::optional<uint64_t> visit_extent(uint64_t from, uint64_t first, ValueSeen& seen,
                                        bool& is_whole);
   bool check_extent_page(const std::byte* bytes, const page::OverflowHeader& head, uint32_t index,
-                         uint64_t& value_bytes);
+                         ValueSeen& seen);
 
   // Pages.
   bool reach(uint64_t page, uint64_t from);
@@ -142,7 +148,10 @@ void Verifier::read_maps() {
   for (uint64_t group = 0; group == 0 || group * per_group_ + 1 < data_.capacity_pages(); ++group) {
     const uint64_t id = group * per_group_ + 1;
     const Result<void> read = data_.read_raw(PageId{id}, nodes_.data());
-    if (group > 0 && read && page::is_zero(nodes_.data(), page_bytes_)) break;
+    if (group > 0 && read && page::is_zero(nodes_.data(), page_bytes_)) {
+      const Result<bool> lost = data_.was_written(PageId{id});
+      if (lost && !*lost) break;
+    }
     covered_ += per_group_;
     allocated_.resize(covered_);
     map_ok_.push_back(false);
@@ -157,8 +166,7 @@ void Verifier::read_maps() {
 void Verifier::read_map(uint64_t group, page::SpaceMapPage map) {
   const uint64_t id = group * per_group_ + 1;
   count_page();
-  Result<void> checked = page::check(nodes_.data(), page_bytes_, data_.environment_id(),
-                                     PageId{id});
+  Result<void> checked = data_.check(PageId{id}, nodes_.data());
   if (checked) checked = map.check_map();
   if (!checked) {
     problem(id, std::string(checked.error().message()) + "; which of the pages " +
@@ -350,24 +358,28 @@ void Verifier::visit_leaf(const PendingNode& leaf, const page::SlottedPage& page
 // --- Overflow values ---------------------------------------------------------------------------------
 
 void Verifier::follow_value(uint64_t leaf, const page::OverflowReference& reference) {
-  uint64_t value_bytes = 0;
+  ValueSeen seen;
   bool is_whole = true;
   uint64_t from = leaf;
   uint64_t first = reference.first_page;
   do {
-    const std::optional<uint64_t> next = visit_extent(from, first, value_bytes, is_whole);
+    const std::optional<uint64_t> next = visit_extent(from, first, seen, is_whole);
     if (!next) return;
     from = std::exchange(first, *next);
   } while (first != 0);
-  if (is_whole && value_bytes != reference.value_bytes) {
-    problem(reference.first_page, "the value that begins here has " + number(value_bytes) +
+  if (is_whole && seen.bytes != reference.value_bytes) {
+    problem(reference.first_page, "the value that begins here has " + number(seen.bytes) +
                                       " bytes, but its row in page " + number(leaf) + " says " +
                                       number(reference.value_bytes));
+  } else if (is_whole && reference.checksum != 0 && seen.checksum.value() != reference.checksum) {
+    problem(reference.first_page,
+            "the value that begins here is not the one that its row in page " + number(leaf) +
+                " was written with (a lost write?)");
   }
 }
 
 /// Visits all pages of an extent. Its next extent, or nothing if the chain cannot be followed from here.
-std::optional<uint64_t> Verifier::visit_extent(uint64_t from, uint64_t first, uint64_t& value_bytes,
+std::optional<uint64_t> Verifier::visit_extent(uint64_t from, uint64_t first, ValueSeen& seen,
                                                bool& is_whole) {
   if (!reach(first, from)) return std::nullopt;
   if (const Result<void> read = read_page(first, extent_.data()); !read) {
@@ -383,7 +395,7 @@ std::optional<uint64_t> Verifier::visit_extent(uint64_t from, uint64_t first, ui
             "not the head of an overflow extent, but page " + number(from) + " leads to it as one");
     return std::nullopt;
   }
-  is_whole &= check_extent_page(extent_.data(), head, 0, value_bytes);
+  is_whole &= check_extent_page(extent_.data(), head, 0, seen);
   for (uint32_t done = 1; done < head.extent_pages;) {
     const auto count = static_cast<uint32_t>(
         std::min<uint64_t>(kBatchPages, head.extent_pages - done));
@@ -394,7 +406,7 @@ std::optional<uint64_t> Verifier::visit_extent(uint64_t from, uint64_t first, ui
     for (uint32_t i = 0; i < count; ++i) {
       if (read[i]) {
         is_whole &= check_extent_page(extent_.data() + uint64_t{i} * page_bytes_, head, done + i,
-                                      value_bytes);
+                                      seen);
       } else {
         problem(first + done + i, std::string(read[i].error().message()));
         is_whole = false;
@@ -407,7 +419,7 @@ std::optional<uint64_t> Verifier::visit_extent(uint64_t from, uint64_t first, ui
 
 /// Page `index` of the extent that begins with `head`.
 bool Verifier::check_extent_page(const std::byte* bytes, const page::OverflowHeader& head,
-                                 uint32_t index, uint64_t& value_bytes) {
+                                 uint32_t index, ValueSeen& seen) {
   const auto header = base::load<page::OverflowHeader>(bytes);
   const uint64_t first = raw(head.page.page_id);
   const auto wrong = [&](const std::string& what) {
@@ -427,7 +439,8 @@ bool Verifier::check_extent_page(const std::byte* bytes, const page::OverflowHea
   if (header.used_bytes > page::overflow_payload_bytes(page_bytes_)) {
     return wrong("it says to hold " + number(header.used_bytes) + " bytes, more than a page can");
   }
-  value_bytes += header.used_bytes;
+  seen.bytes += header.used_bytes;
+  seen.checksum.add(bytes);
   return true;
 }
 
@@ -464,8 +477,7 @@ std::vector<Result<void>> Verifier::read_run(uint64_t first, uint64_t count, std
     std::byte* page = to + i * page_bytes_;
     count_page();
     const bool is_there = got && *got >= (i + 1) * page_bytes_;
-    results[i] = is_there ? page::check(page, page_bytes_, data_.environment_id(), id)
-                          : data_.read(id, page);
+    results[i] = is_there ? data_.check(id, page) : data_.read(id, page);
   }
   return results;
 }

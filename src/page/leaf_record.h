@@ -44,7 +44,8 @@ inline std::string_view value_of(std::string_view payload) noexcept {
 
 /// A value kept in overflow pages: stands in the leaf in its place.
 struct OverflowReference {
-  uint64_t value_bytes = 0;
+  uint32_t value_bytes = 0;
+  uint32_t checksum = 0;    ///< Of its pages: see ValueChecksum. 0: not known.
   uint64_t first_page = 0;  ///< Head of a chain of extents (page/overflow_page.h).
 };
 static_assert(sizeof(OverflowReference) == 16);

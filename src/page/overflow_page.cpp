@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/checksum.h"
 
 namespace aether::page {
 
@@ -35,6 +36,19 @@ uint64_t fill_extent(std::span<std::byte> pages, uint32_t page_bytes, uint64_t e
     taken += part.size();
   }
   return taken;
+}
+
+void ValueChecksum::add(const void* page) noexcept {
+  sum_ = base::checksum(page, sizeof(uint64_t), sum_);  // Its first field.
+}
+
+void ValueChecksum::add(std::span<const std::byte> pages, uint32_t page_bytes) noexcept {
+  for (size_t at = 0; at < pages.size(); at += page_bytes) add(pages.data() + at);
+}
+
+uint32_t ValueChecksum::value() const noexcept {
+  const auto half = static_cast<uint32_t>(sum_);
+  return half != 0 ? half : 1;
 }
 
 Result<void> take_payload(const void* page, uint32_t page_bytes, PageId extent, uint32_t index,

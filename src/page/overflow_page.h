@@ -35,6 +35,20 @@ uint64_t fill_extent(std::span<std::byte> pages, uint32_t page_bytes, uint64_t e
                      PageId first, StoreId store, Gsn gsn, PageId next_extent,
                      std::string_view value) noexcept;
 
+/// Over the checksums of a value's pages, in order. The pages are not logged: who has just the row can tell by it that a page
+/// is one of another life.
+class ValueChecksum {
+ public:
+  void add(const void* page) noexcept;
+  /// Of sealed pages.
+  void add(std::span<const std::byte> pages, uint32_t page_bytes) noexcept;
+  /// Never 0.
+  uint32_t value() const noexcept;
+
+ private:
+  uint64_t sum_ = 0;
+};
+
 /// Appends the payload of a checked overflow page to `out`. Errors: corruption (wrong kind, index
 /// or sizes).
 Result<void> take_payload(const void* page, uint32_t page_bytes, PageId extent, uint32_t index,

@@ -49,7 +49,10 @@ struct SlotFence {
 };
 static_assert(sizeof(SlotFence) == 88);
 
-constexpr uint64_t kFencesMax = (kSlotBytes - sizeof(SlotHeader)) / sizeof(SlotFence);
+/// Behind the fences stands tags_sequence.
+constexpr uint64_t kFencesMax = (kSlotBytes - sizeof(SlotHeader) - sizeof(uint64_t)) /
+                                sizeof(SlotFence);
+static_assert(kFencesMax == 184);
 
 uint64_t slot_checksum(const std::byte* slot) noexcept {
   return base::checksum(slot + sizeof(uint64_t), kSlotBytes - sizeof(uint64_t), kMagic);
@@ -77,6 +80,7 @@ void encode(const ControlState& state, uint64_t sequence, std::byte* slot) noexc
     base::store(to, SlotFence{fence.epoch, 0, fence.begin, fence.end, fence.cut});
     to += sizeof(SlotFence);
   }
+  base::store(to, state.tags_sequence);
   base::store(slot, header);
   header.checksum = slot_checksum(slot);
   base::store(slot, header);
@@ -133,6 +137,7 @@ Result<std::optional<Decoded>> decode(const std::byte* slot, const std::string& 
     const auto fence = base::load<SlotFence>(from);
     state.fences.push_back({fence.epoch, fence.begin, fence.end, fence.cut});
   }
+  state.tags_sequence = base::load<uint64_t>(from);
   if (!is_plausible(state)) return std::optional<Decoded>();
   return std::optional<Decoded>(std::move(result));
 }

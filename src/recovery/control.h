@@ -42,6 +42,8 @@ struct ControlState {
   LogPosition known_durable = 0;  ///< The log is whole below it; a bad block there is damage.
   TxnId next_txn = 1;
   bool clean = false;  ///< Closed in order: nothing to recover.
+  /// Of the last write of the file `tags` (buffer/page_tags.h); 0: there is none that counts, opening makes it.
+  uint64_t tags_sequence = 0;
   // The life that may be writing now.
   uint32_t epoch = 0;
   LogPosition epoch_begin = 0;

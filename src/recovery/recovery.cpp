@@ -31,7 +31,7 @@ class LogPass {
         ++report_.records_read;
         analysis_.note_txn(record->header.txn);
         if (record->covered_by(cut)) {
-          count(*record, block.position, block.epoch);
+          AETHER_TRY(count(*record, block.position, block.epoch));
         } else {
           const uint64_t offset = record->lsn - chunk.lsn;
           held_.push_back({std::string(chunk.bytes.substr(offset, record->header.length)),
@@ -49,7 +49,7 @@ class LogPass {
       AETHER_TRY_ASSIGN(const wal::RecordView record,
                         wal::parse_record(held.bytes, held.stream, held.lsn));
       if (record.covered_by(cut)) {
-        count(record, held.block, held.epoch);
+        AETHER_TRY(count(record, held.block, held.epoch));
       } else {
         held_.push_back(std::move(held));
       }
@@ -67,9 +67,9 @@ class LogPass {
     LogPosition block = 0;
     uint32_t epoch = 0;
   };
-  void count(const wal::RecordView& record, LogPosition block, uint32_t epoch) {
+  Result<void> count(const wal::RecordView& record, LogPosition block, uint32_t epoch) {
     analysis_.add(record, block, epoch, report_);
-    if (block >= options_.redo_position) window_.add(record, block);
+    return block >= options_.redo_position ? window_.add(record, block) : Result<void>();
   }
 
   const RedoOptions& options_;

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/trace.h"
+#include "buffer/space_manager.h"
 #include "page/page_header.h"
 
 namespace aether::recovery {
@@ -16,9 +17,10 @@ constexpr uint64_t kPartOverhead = sizeof(PendingPart);
 
 }  // namespace
 
-void RedoWindow::add(const wal::RecordView& record, LogPosition block) {
+Result<void> RedoWindow::add(const wal::RecordView& record, LogPosition block) {
   wal::PartCursor cursor(record);
   while (std::optional<wal::PartView> part = cursor.next()) {
+    AETHER_TRY(buffer::forget_changed(data_, *part));
     if (arena_.empty() || arena_.back().capacity() - arena_.back().size() < part->data.size()) {
       constexpr size_t kChunkBytes = 1 << 20;
       arena_.emplace_back().reserve(std::max(kChunkBytes, part->data.size()));
@@ -30,6 +32,7 @@ void RedoWindow::add(const wal::RecordView& record, LogPosition block) {
     bytes_ += part->data.size() + kPartOverhead;
     parts_.push_back({PageId{part->header.page_id}, record.gsn, block, *part});
   }
+  return {};
 }
 
 Result<void> RedoWindow::apply(RecoveryReport& report) {
@@ -180,8 +183,7 @@ Result<void> RedoWindow::read_pages(os::IoQueue& queue, std::vector<PageWork>& p
     os::IoRequest& request = requests[next++];
     AETHER_TRY(std::move(request.result));
     page.readable = request.transferred == page_bytes &&
-                    page::check(page.bytes, page_bytes, data_.environment_id(), page.id)
-                        .has_value();
+                    data_.check(page.id, page.bytes).has_value();
   }
   return {};
 }

@@ -31,8 +31,9 @@ class RedoWindow {
              buffer::BufferPool& pool, os::Os& os)
       : options_(options), managers_(managers), data_(data), pool_(pool), os_(os) {}
 
-  /// Remembers the parts of the record, which lies in `block`; their bytes are copied.
-  void add(const wal::RecordView& record, LogPosition block);
+  /// Remembers the parts of the record, which lies in `block`; their bytes are copied. Errors: io_error,
+  /// corruption (of `tags`).
+  Result<void> add(const wal::RecordView& record, LogPosition block);
   bool full() const noexcept { return bytes_ >= options_.window_bytes; }
   /// Applies what was added. What meets a gap waits for the next window: records of one page may lie in one block
   /// later than their order says, when they come from different streams.

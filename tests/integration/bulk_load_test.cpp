@@ -100,6 +100,24 @@ TEST_F(BulkLoad, LoadsWhatItIsGiven) {
 }
 
 // Goal:   pages are packed: ascending small rows fill at least 90% of their leaves.
+// Goal:   pages that a load did not need go back, and no others, also when large values come after the last extent of nodes.
+TEST_F(BulkLoad, LargeValuesKeepTheirPages) {
+  for (const size_t large : {5'000u, 60'000u, 3'000'000u}) {
+    SCOPED_TRACE(large);
+    Rows rows;
+    for (int i = 0; i < 300; ++i) rows["key" + std::to_string(100 + i)] = std::string(100, 's');
+    rows["key115"] = std::string(large, 'L');
+    rows["last"] = std::string(large, 'Z');
+    KvStore store = env_->open_store("large" + std::to_string(large)).value();
+    ASSERT_TRUE(load(store, rows));
+    expect_whole();
+    ASSERT_TRUE(store.put("after", std::string(30'000, 'a')));
+    rows["after"] = std::string(30'000, 'a');
+    expect_rows(store, rows);
+    expect_whole();
+  }
+}
+
 TEST_F(BulkLoad, PacksItsPages) {
   Rows rows;
   char key[17];

@@ -59,7 +59,8 @@ class PageStream {
     const uint32_t page_bytes = services_.pool.page_bytes();
     const uint64_t per_page = page::overflow_payload_bytes(page_bytes);
     const auto extent_max = static_cast<uint32_t>(MiB / page_bytes);
-    const page::OverflowReference whole{value.size(), 0};
+    page::OverflowReference whole{static_cast<uint32_t>(value.size()), 0, 0};
+    page::ValueChecksum checksum;
     std::vector<PageRange> extents;
     for (uint64_t pages = std::max<uint64_t>(1, (value.size() + per_page - 1) / per_page);
          pages > 0;) {
@@ -71,14 +72,17 @@ class PageStream {
     buffer::AlignedBuffer memory(uint64_t{extents.front().count} * page_bytes);
     for (size_t i = 0; i < extents.size(); ++i) {
       const PageId following = i + 1 < extents.size() ? extents[i + 1].first : kNoPage;
-      value.remove_prefix(
-          page::fill_extent({memory.data(), uint64_t{extents[i].count} * page_bytes}, page_bytes,
-                            services_.pool.data().environment_id(), extents[i].first, store_,
-                            services_.space.map_gsn(extents[i].first), following, value));
+      const std::span<std::byte> pages(memory.data(), uint64_t{extents[i].count} * page_bytes);
+      value.remove_prefix(page::fill_extent(
+          pages, page_bytes, services_.pool.data().environment_id(), extents[i].first, store_,
+          services_.space.map_gsn(extents[i].first), following, value));
+      checksum.add(pages, page_bytes);
       AETHER_TRY(
           services_.writer.write_unreferenced(extents[i].first, memory.data(), extents[i].count));
     }
-    return page::OverflowReference{whole.value_bytes, raw(extents.front().first)};
+    whole.checksum = checksum.value();
+    whole.first_page = raw(extents.front().first);
+    return whole;
   }
 
   /// Writes what is left and syncs the data file. Unused pages of the last extent go back.

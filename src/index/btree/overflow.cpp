@@ -87,7 +87,9 @@ Result<page::OverflowReference> write_overflow(Services& services, txn::Transact
   txn.data_written = true;
 
   buffer::AlignedBuffer extent(uint64_t{extent_pages_max(page_bytes)} * page_bytes);
-  const page::OverflowReference reference{value.size(), raw(ranges.front().first)};
+  page::OverflowReference reference{static_cast<uint32_t>(value.size()), 0,
+                                    raw(ranges.front().first)};
+  page::ValueChecksum checksum;
   for (size_t i = 0; i < ranges.size(); ++i) {
     const PageId next = i + 1 < ranges.size() ? ranges[i + 1].first : kNoPage;
     const std::span<std::byte> pages(extent.data(), uint64_t{ranges[i].count} * page_bytes);
@@ -95,9 +97,11 @@ Result<page::OverflowReference> write_overflow(Services& services, txn::Transact
                                              services.pool.data().environment_id(), ranges[i].first,
                                              store, txn.log.gsn, next, value);
     value.remove_prefix(taken);
+    checksum.add(pages, page_bytes);
     AETHER_TRY(services.writer.write_unreferenced(ranges[i].first, extent.data(), ranges[i].count));
   }
   AETHER_ASSERT(value.empty());
+  reference.checksum = checksum.value();
   return reference;
 }
 
@@ -113,9 +117,11 @@ Result<void> read_overflow(Services& services, const page::OverflowReference& re
   const uint64_t extent_bytes_max = uint64_t{extent_pages_max(page_bytes)} * page_bytes;
   const uint64_t bytes_needed = std::min(
       extent_bytes_max,
-      (reference.value_bytes / page::overflow_payload_bytes(page_bytes) + 1) * page_bytes);
+      (uint64_t{reference.value_bytes} / page::overflow_payload_bytes(page_bytes) + 1) *
+          page_bytes);
   buffer::AlignedBuffer extent(bytes_needed);
   PageId first{reference.first_page};
+  page::ValueChecksum checksum;
   while (first != kNoPage) {
     AETHER_TRY_ASSIGN(const uint64_t got,
                       data.file().read_at(raw(first) * page_bytes, extent.data(), extent.size()));
@@ -123,7 +129,7 @@ Result<void> read_overflow(Services& services, const page::OverflowReference& re
       return Error(Code::corruption,
                    "page " + std::to_string(raw(first)) + " lies behind the file's end");
     }
-    AETHER_TRY(page::check(extent.data(), page_bytes, data.environment_id(), first));
+    AETHER_TRY(data.check(first, extent.data()));
     const auto header = base::load<page::OverflowHeader>(extent.data());
     if (header.page.kind != page::PageKind::overflow || header.index != 0 ||
         header.extent_pages == 0 || uint64_t{header.extent_pages} * page_bytes > got) {
@@ -133,7 +139,8 @@ Result<void> read_overflow(Services& services, const page::OverflowReference& re
     const size_t before = value.size();
     for (uint32_t i = 0; i < header.extent_pages; ++i) {
       const std::byte* page = extent.data() + uint64_t{i} * page_bytes;
-      AETHER_TRY(page::check(page, page_bytes, data.environment_id(), PageId{raw(first) + i}));
+      AETHER_TRY(data.check(PageId{raw(first) + i}, page));
+      checksum.add(page);
       AETHER_TRY(page::take_payload(page, page_bytes, first, i, value));
       if (value.size() > reference.value_bytes) {
         return Error(Code::corruption, "page " + std::to_string(raw(first) + i) +
@@ -152,6 +159,12 @@ Result<void> read_overflow(Services& services, const page::OverflowReference& re
                                        " has " + std::to_string(value.size()) +
                                        " bytes, its row says " +
                                        std::to_string(reference.value_bytes));
+  }
+  if (reference.checksum != 0 && checksum.value() != reference.checksum) {
+    return Error(Code::corruption, data.file().path() + ": the value at page " +
+                                       std::to_string(reference.first_page) +
+                                       " is not the one that its row was written with (a write of "
+                                       "one of its pages was lost); restore it from a backup");
   }
   return {};
 }

@@ -38,10 +38,10 @@ TEST(PageWriter, EveryTornPageIsRestored) {
     ASSERT_TRUE(data.has_value());
     AlignedBuffer page(kPageBytes);
     const bool whole = (*data)->read(t.leaf_id(1), page.data()).has_value();
-    const Result<uint64_t> restored = restore_torn_pages("/env/doublewrite", **data, t.os);
+    const Result<AreaReport> restored = restore_torn_pages("/env/doublewrite", **data, t.os);
     ASSERT_TRUE(restored.has_value()) << restored.error().message();
-    EXPECT_EQ(*restored, whole ? 0u : 1u) << kept;
-    torn += *restored;
+    EXPECT_EQ(restored->pages_restored, whole ? 0u : 1u) << kept;
+    torn += restored->pages_restored;
     ASSERT_TRUE((*data)->read(t.leaf_id(1), page.data()).has_value()) << kept;
     if (whole) continue;  // All old or all new.
     EXPECT_EQ(std::memcmp(page.data(), new_file.data() + page_at, kPageBytes), 0) << kept;
@@ -63,17 +63,17 @@ TEST(PageWriter, ATornAreaRestoresNothing) {
     std::string damaged = area;
     damaged[at] = static_cast<char>(damaged[at] ^ 1);
     ASSERT_TRUE(t.os.write_file("/env/doublewrite", damaged).has_value());
-    const Result<uint64_t> restored = restore_torn_pages("/env/doublewrite", *t.data, t.os);
+    const Result<AreaReport> restored = restore_torn_pages("/env/doublewrite", *t.data, t.os);
     ASSERT_TRUE(restored.has_value());
-    EXPECT_EQ(*restored, 0u) << at;
+    EXPECT_EQ(restored->pages_restored, 0u) << at;
   }
   ASSERT_TRUE(t.os.write_file("/env/doublewrite", area).has_value());
-  EXPECT_EQ(restore_torn_pages("/env/doublewrite", *t.data, t.os).value(), 1u);
+  EXPECT_EQ(restore_torn_pages("/env/doublewrite", *t.data, t.os)->pages_restored, 1u);
 }
 
 TEST(PageWriter, AMissingAreaRestoresNothing) {
   DiskFixture t;
-  EXPECT_EQ(restore_torn_pages("/env/no_such_file", *t.data, t.os).value(), 0u);
+  EXPECT_EQ(restore_torn_pages("/env/no_such_file", *t.data, t.os)->pages_restored, 0u);
 }
 
 TEST(PageWriter, APageThatChangesMeanwhileStaysDirty) {

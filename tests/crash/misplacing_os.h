@@ -1,0 +1,125 @@
+// A simulated machine whose disk says that a write is done and has not done it, or has done it elsewhere in the file.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "sim/random.h"
+#include "sim/sim_os.h"
+
+namespace aether::crash {
+
+enum class Misplaced : uint8_t {
+  lost,         ///< Nothing is written.
+  misdirected,  ///< It goes to another place of the file, in units of 4 KiB.
+};
+
+class MisplacingOs final : public os::Os {
+ public:
+  struct Plan {
+    Misplaced how = Misplaced::lost;
+    std::string about;  ///< Files whose path contains it.
+    uint64_t nth = 1;   ///< Of their writes from now on, from 1.
+    uint64_t seed = 1;
+    bool of_one_unit = false;  ///< Of a longer write, 4 KiB; the rest is done right.
+  };
+
+  explicit MisplacingOs(sim::SimOs& os) : os_(os) {}
+  void plan(Plan plan) {
+    plan_ = std::move(plan);
+    left_ = plan_.nth;
+    random_ = sim::Random(plan_.seed);
+  }
+  uint64_t fired() const noexcept { return fired_; }
+
+  Result<std::unique_ptr<os::File>> open(const std::string& path, os::OpenFlags flags) override {
+    AETHER_TRY_ASSIGN(std::unique_ptr<os::File> file, os_.open(path, flags));
+    return std::unique_ptr<os::File>(new File(std::move(file), *this));
+  }
+  Result<void> sync_directory(const std::string& path) override { return os_.sync_directory(path); }
+  Result<void> create_directory(const std::string& path) override {
+    return os_.create_directory(path);
+  }
+  Result<void> remove(const std::string& path) override { return os_.remove(path); }
+  Result<void> rename(const std::string& from, const std::string& to) override {
+    return os_.rename(from, to);
+  }
+  Result<std::vector<std::string>> list(const std::string& path) override { return os_.list(path); }
+  Result<bool> exists(const std::string& path) override { return os_.exists(path); }
+  Result<std::unique_ptr<os::IoQueue>> make_io_queue(uint32_t depth, IoMode mode) override {
+    return os_.make_io_queue(depth, mode);
+  }
+  uint64_t monotonic_ns() override { return os_.monotonic_ns(); }
+  uint64_t wall_ns() override { return os_.wall_ns(); }
+  void sleep_ns(uint64_t nanoseconds) override { os_.sleep_ns(nanoseconds); }
+  uint64_t random() override { return os_.random(); }
+  uint64_t process_id() override { return os_.process_id(); }
+  uint32_t core_count() override { return os_.core_count(); }
+  Result<std::unique_ptr<os::Thread>> spawn(const std::string& name,
+                                            std::function<void()> body) override {
+    return os_.spawn(name, std::move(body));
+  }
+
+ private:
+  static constexpr uint64_t kUnit = 4096;
+
+  class File final : public os::File {
+   public:
+    File(std::unique_ptr<os::File> file, MisplacingOs& owner)
+        : file_(std::move(file)), owner_(owner) {}
+    Result<uint64_t> read_at(uint64_t offset, void* data, uint64_t size) override {
+      return file_->read_at(offset, data, size);
+    }
+    Result<void> write_at(uint64_t offset, const void* data, uint64_t size) override {
+      if (!owner_.strikes(path())) return file_->write_at(offset, data, size);
+      return owner_.misplace(*file_, offset, static_cast<const std::byte*>(data), size);
+    }
+    Result<void> sync() override { return file_->sync(); }
+    Result<uint64_t> size() override { return file_->size(); }
+    Result<void> truncate(uint64_t size) override { return file_->truncate(size); }
+    Result<void> allocate(uint64_t offset, uint64_t size) override {
+      return file_->allocate(offset, size);
+    }
+    Result<bool> try_lock() override { return file_->try_lock(); }
+    Result<void> close() override { return file_->close(); }
+    const std::string& path() const noexcept override { return file_->path(); }
+
+   private:
+    std::unique_ptr<os::File> file_;
+    MisplacingOs& owner_;
+  };
+
+  bool strikes(const std::string& path) {
+    if (left_ == 0 || path.find(plan_.about) == std::string::npos) return false;
+    return --left_ == 0;
+  }
+
+  Result<void> misplace(os::File& file, uint64_t offset, const std::byte* data, uint64_t size) {
+    ++fired_;
+    uint64_t begin = 0;
+    uint64_t end = size;
+    if (plan_.of_one_unit && size > kUnit) {
+      begin = random_.below(size / kUnit) * kUnit;
+      end = begin + kUnit;
+      if (begin > 0) AETHER_TRY(file.write_at(offset, data, begin));
+      if (end < size) AETHER_TRY(file.write_at(offset + end, data + end, size - end));
+    }
+    if (plan_.how == Misplaced::lost) return {};
+    AETHER_TRY_ASSIGN(const uint64_t bytes, file.size());
+    // Most of a file lies before what is written to it: a hole behind it harms nobody.
+    const uint64_t units = std::max<uint64_t>(2, std::min(bytes, 2 * (offset + size)) / kUnit);
+    uint64_t to = random_.below(units) * kUnit;
+    if (to == offset + begin) to = to == 0 ? kUnit : 0;
+    return file.write_at(to, data + begin, end - begin);
+  }
+
+  sim::SimOs& os_;
+  Plan plan_;
+  uint64_t left_ = 0;
+  uint64_t fired_ = 0;
+  sim::Random random_{1};
+};
+
+}  // namespace aether::crash
