@@ -128,7 +128,7 @@ std::vector<std::string> seeds() {
   const auto entry = [](uint32_t length) {
     return InputWriter().put(uint32_t{0}).put(length).put(uint64_t{0}).bytes();
   };
-  const std::string block = std::string(48, '\0') + entry(24) + entry(48);
+  const std::string block = std::string(sizeof(BlockHeader), '\0') + entry(24) + entry(48);
   constexpr unsigned kRight = kIdentity | kChain | kTable | kSealed;
   std::vector<std::string> all;
   for (const unsigned second : {kRight, kRight | kTwoSlots, unsigned{kAbsent}, kRight - kSealed}) {

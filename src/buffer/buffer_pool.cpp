@@ -237,7 +237,7 @@ Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, 
   if (is_redone) return {};
   AETHER_TRY_ASSIGN(Frame * frame, take_frame(ring));
   // The frame is nobody's until its swip is stored; optimistic readers of its old life fail to validate.
-  Result<void> read = data_.read(id, page(*frame));
+  Result<void> read = data_.read_or_repair(id, page(*frame));
   page_reads_.fetch_add(1, std::memory_order_relaxed);
   if (!read) {
     push_free(*frame);
@@ -355,7 +355,7 @@ Result<Frame*> BufferPool::load_pinned(PageId id) {
     return redone;
   }
   AETHER_TRY_ASSIGN(Frame * frame, take_frame(nullptr));
-  Result<void> read = data_.read(id, page(*frame));
+  Result<void> read = data_.read_or_repair(id, page(*frame));
   page_reads_.fetch_add(1, std::memory_order_relaxed);
   if (read) read = check_root(node(*frame));
   if (!read) {

@@ -97,6 +97,15 @@ Result<void> DataFile::read(PageId id, void* page) {
   return {};
 }
 
+Result<void> DataFile::read_or_repair(PageId id, void* page) {
+  Result<void> got = read(id, page);
+  if (got || got.error().code() != Code::corruption || !repair_) return got;
+  if (Result<void> repaired = repair_(id); !repaired) {
+    return std::move(got).error().with_context(std::string(repaired.error().message()));
+  }
+  return read(id, page);
+}
+
 Result<void> DataFile::write(PageId first, const void* pages, uint64_t count) {
   AETHER_ASSERT(raw(first) != 0);
   return file_->write_at(raw(first) * page_bytes_, pages, count * page_bytes_);

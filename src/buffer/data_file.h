@@ -6,8 +6,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "aether/error.h"
 #include "base/ids.h"
@@ -27,6 +29,10 @@ class DataFile {
 
   /// Reads page `id` into `page` (aligned, page_bytes) and checks it.
   Result<void> read(PageId id, void* page);
+  /// As `read`, but has a page that fails its check made again, if somebody can. With no latch held.
+  Result<void> read_or_repair(PageId id, void* page);
+  /// Who can. Before there are threads.
+  void set_repair(std::function<Result<void>(PageId)> repair) { repair_ = std::move(repair); }
   /// Reads without checking; what lies behind the end of the file reads as zeros.
   Result<void> read_raw(PageId id, void* page);
   /// Writes `count` contiguous sealed pages from `first` on.
@@ -67,6 +73,7 @@ class DataFile {
   const uint64_t environment_id_;
   std::atomic<uint64_t> capacity_pages_;
   os::Mutex growth_mutex_;
+  std::function<Result<void>(PageId)> repair_;
 };
 
 /// A page-aligned block of memory that frees itself.

@@ -9,6 +9,7 @@
 #include "base/checksum.h"
 #include "base/trace.h"
 #include "buffer/guard.h"
+#include "buffer/page_images.h"
 #include "buffer/swip.h"
 #include "buffer/unswizzle.h"
 #include "page/page_header.h"
@@ -159,6 +160,20 @@ Result<void> PageWriter::write_sealed(std::span<const SealedPage> pages) {
   return {};
 }
 
+Result<void> PageWriter::replace_damaged(PageId id, const std::byte* page, Gsn at_least) {
+  os::LockGuard lock(mutex_);
+  std::byte* const to = area_.data() + kHeaderBytes;
+  AETHER_TRY(data_.read_raw(id, to));
+  const bool whole = page::check(to, data_.page_bytes(), data_.environment_id(), id).has_value();
+  if (whole && base::load<page::PageHeader>(to).gsn >= at_least) return {};
+  std::memcpy(to, page, data_.page_bytes());
+  Copy copy;
+  copy.id = id;
+  copy.bytes = to;
+  std::vector<Copy> copies{copy};
+  return write_copies(copies);
+}
+
 Result<void> PageWriter::write_batch(std::span<const Target> targets) {
   std::vector<Copy> copies;
   copies.reserve(targets.size());
@@ -284,12 +299,26 @@ void PageWriter::mark_clean(const Copy& copy) noexcept {
   AETHER_TRACE_EVENT("clean", {{"page", raw(copy.id)}, {"whole", is_same ? 1u : 0u}});
 }
 
-Result<void> PageWriter::write_unreferenced(PageId first, const std::byte* pages, uint64_t count) {
+// Under the mutex: who began to write its pages before has written them when this returns.
+void PageWriter::log_images(bool value) {
+  os::LockGuard lock(mutex_);
+  if (value) {
+    ++image_users_;
+  } else {
+    --image_users_;
+  }
+  log_.set_images_logged(image_users_ != 0);
+}
+
+Result<void> PageWriter::write_unreferenced(uint32_t stream, PageId first, const std::byte* pages,
+                                            uint64_t count) {
   // The mutex: a batch that is under way may hold a copy of the pages' former life.
   os::LockGuard lock(mutex_);
   if (failed())
     return Error(Code::failed,
                  "an earlier write to the data file failed: open the environment again");
+  if (image_users_ != 0)
+    AETHER_TRY(log_page_images(log_, stream, pages, count, data_.page_bytes()));
   return fail(data_.write(first, pages, count));
 }
 

@@ -57,9 +57,16 @@ class PageWriter {
   };
   /// Writes sealed pages over older versions of themselves, through the double-write area: redo.
   Result<void> write_sealed(std::span<const SealedPage> pages);
+  /// Writes a sealed page that was made again over what is there, unless that is whole meanwhile, and at `at_least` or above.
+  Result<void> replace_damaged(PageId id, const std::byte* page, Gsn at_least);
   /// Writes `count` contiguous sealed pages that nothing refers to yet (overflow extents, bulk loads), without
-  /// double write. Not synced.
-  Result<void> write_unreferenced(PageId first, const std::byte* pages, uint64_t count);
+  /// double write. Not synced. They have one GSN. Where images are logged, that is done on `stream`, on which whatever
+  /// refers to the pages has to be logged, too.
+  Result<void> write_unreferenced(uint32_t stream, PageId first, const std::byte* pages,
+                                  uint64_t count);
+  /// For a backup or an archive: from when this returns, pages that bypass the log are logged as images. One call that
+  /// sets it for each that takes it back.
+  void log_images(bool value);
   /// Syncs the data file.
   Result<void> sync();
 
@@ -95,6 +102,7 @@ class PageWriter {
   AlignedBuffer area_;  ///< Header block, then the pages of the batch.
   os::Mutex mutex_;
   uint64_t sequence_ = 0;
+  uint32_t image_users_ AETHER_GUARDED_BY(mutex_) = 0;  ///< While any: images are logged.
   std::atomic<uint64_t> pages_written_{0};
   std::atomic<bool> failed_{false};
 };

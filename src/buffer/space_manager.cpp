@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "buffer/buffer_pool.h"
+#include "buffer/page_images.h"
 #include "page/space_map_page.h"
 
 namespace aether::buffer {
@@ -46,7 +47,8 @@ Result<std::unique_ptr<SpaceManager>> SpaceManager::open(DataFile& data, wal::Lo
       AETHER_TRY(data.read_raw(id, next->bytes.data()));
       // Room in the file behind the last group that was made: its map was never written.
       if (index > 0 && page::is_zero(next->bytes.data(), page_bytes)) break;
-      AETHER_TRY(page::check(next->bytes.data(), page_bytes, data.environment_id(), id));
+      if (!page::check(next->bytes.data(), page_bytes, data.environment_id(), id))
+        AETHER_TRY(data.read_or_repair(id, next->bytes.data()));
     }
     page::SpaceMapPage map(next->bytes.data(), page_bytes);
     AETHER_TRY(map.check_map());
@@ -318,6 +320,34 @@ bool SpaceManager::is_allocated(PageId id) {
       .test(static_cast<uint32_t>(raw(id) % page::pages_per_group(data_.page_bytes())));
 }
 
+SpaceManager::UsedPages SpaceManager::used_pages(uint64_t index) {
+  const uint32_t page_bytes = data_.page_bytes();
+  const uint64_t per_group = page::pages_per_group(page_bytes);
+  UsedPages used{std::vector<bool>(per_group), std::vector<bool>(per_group)};
+  // The mutex for both: a page that goes from reserved to allocated is in one of them at least.
+  os::LockGuard lock(mutex_);
+  Group& place = *groups_[index];
+  const SharedGuard guard = SharedGuard::lock(place.frame);
+  for (uint32_t bit = 0; bit < per_group; ++bit) {
+    used.allocated[bit] = page::SpaceMapPage(place.bytes.data(), page_bytes).test(bit);
+    used.taken[bit] = page::SpaceMapPage(place.unavailable.data(), page_bytes).test(bit);
+  }
+  return used;
+}
+
+Result<Gsn> SpaceManager::raise_gsn(PageId id, uint32_t stream) {
+  Group& place = group(group_of(id));
+  const ExclusiveGuard guard = ExclusiveGuard::lock(place.frame);
+  const PageRef page{&place.frame, place.bytes.data()};
+  wal::PartSpec part;
+  part.header.manager = wal::ResourceManager::space;
+  part.header.op = static_cast<uint8_t>(SpaceOp::allocate);
+  LogContext system;
+  system.stream = stream;
+  AETHER_TRY(log_change(log_, system, {}, {&page, 1}, {&part, 1}));
+  return system.gsn;
+}
+
 Gsn SpaceManager::map_gsn(PageId id) {
   Group& place = group(group_of(id));
   const SharedGuard guard = SharedGuard::lock(place.frame);
@@ -342,6 +372,7 @@ uint64_t SpaceManager::free_count() {
 
 Result<void> redo_space(std::byte* page, uint32_t page_bytes, PageId id, uint8_t op,
                         std::string_view data) {
+  if (op == static_cast<uint8_t>(SpaceOp::image)) return redo_image(page, page_bytes, id, data);
   page::SpaceMapPage map(page, page_bytes);
   if (op == static_cast<uint8_t>(SpaceOp::format)) {
     map.format(id);

@@ -42,6 +42,8 @@ enum class SpaceOp : uint8_t {
   format = 1,  ///< The whole map: an empty group's. Data: none.
   allocate = 2,
   free = 3,
+  image =
+      4,  ///< On any page that is written past the log (page_images.h). Data: bytes 24.. of the page.
 };
 
 class SpaceManager {
@@ -90,8 +92,17 @@ class SpaceManager {
   /// All map pages, for checkpoints.
   std::vector<PageWriter::Target> map_pages();
   bool is_allocated(PageId id);
+  /// Gives the map page of `id` a GSN that nothing has had, with a record on `stream` that changes no bit: for pages of its group
+  /// that are about to be written past the log. Above every former life of theirs, logged or not, and below every later one.
+  Result<Gsn> raise_gsn(PageId id, uint32_t stream);
   /// Of the map page of `id`: above the GSN of every former life of the pages that are free in it.
   Gsn map_gsn(PageId id);
+  uint64_t group_count() noexcept;
+  /// By bit of the group: its pages that are allocated, and those that are reserved or not yet given back.
+  struct UsedPages {
+    std::vector<bool> allocated, taken;
+  };
+  UsedPages used_pages(uint64_t group);
   uint64_t page_count();  ///< Pages that groups cover, within the file's capacity.
   uint64_t free_count();  ///< Of these, not allocated.
 
@@ -112,7 +123,6 @@ class SpaceManager {
   SpaceManager(DataFile& data, wal::Log& log, BufferPool* redone)
       : data_(data), log_(log), redone_(redone) {}
   Group& group(uint64_t index) noexcept;
-  uint64_t group_count() noexcept;
   uint64_t group_of(PageId id) const noexcept;
   Result<void> add_group(LogContext context, uint64_t seen);
   std::optional<PageRange> take(uint64_t index, uint32_t count);

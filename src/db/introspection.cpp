@@ -100,6 +100,7 @@ const char* word_for(wal::RecordType type) noexcept {
 /// "allocate 5 pages from 17, 1 page from 40".
 std::string describe_space(const wal::PartView& part) {
   if (part.header.op == static_cast<uint8_t>(buffer::SpaceOp::format)) return "format space map";
+  if (part.header.op == static_cast<uint8_t>(buffer::SpaceOp::image)) return "image of the page";
   std::string text = part.header.op == static_cast<uint8_t>(buffer::SpaceOp::allocate) ? "allocate"
                                                                                        : "free";
   const uint64_t group_begin = part.header.page_id - 1;  // The map is the group's second page.

@@ -67,6 +67,7 @@ Result<void> SpaceResourceManager::undo(txn::TransactionContext& txn, const txn:
 
 std::string SpaceResourceManager::describe(const wal::PartView& part) const {
   if (part.header.op == static_cast<uint8_t>(buffer::SpaceOp::format)) return "format map";
+  if (part.header.op == static_cast<uint8_t>(buffer::SpaceOp::image)) return "image of the page";
   std::string text = part.header.op == static_cast<uint8_t>(buffer::SpaceOp::allocate) ? "allocate"
                                                                                        : "free";
   base::ByteReader reader(part.data);

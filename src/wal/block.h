@@ -25,7 +25,9 @@ namespace aether::wal {
 
 inline constexpr uint64_t kBlockAlignment = os::kDirectAlignment;
 inline constexpr uint32_t kBlockMagic = 0x6b6c4241;  ///< "ABlk"
-inline constexpr uint16_t kBlockVersion = 1;
+inline constexpr uint16_t kBlockVersion = 2;
+/// Flag of a block: whoever wrote pages past the log meanwhile has logged their images too (Log::set_images_logged).
+inline constexpr uint32_t kFlagImagesLogged = 1;
 
 struct BlockHeader {
   uint64_t checksum = 0;  ///< XXH3-64 of bytes 8..length-1, seeded with the environment's id.
@@ -36,9 +38,12 @@ struct BlockHeader {
   LogPosition position = 0;
   LogPosition previous = 0;  ///< Position of the block before; 0: first of its epoch.
   uint32_t epoch = 0;
-  uint32_t length = 0;  ///< Of the whole block; a multiple of kBlockAlignment.
+  uint32_t length = 0;   ///< Of the whole block; a multiple of kBlockAlignment.
+  uint64_t wall_ns = 0;  ///< When it was built, since 1970; never goes back within an epoch.
+  uint32_t flags = 0;
+  uint32_t reserved = 0;
 };
-static_assert(sizeof(BlockHeader) == 48);
+static_assert(sizeof(BlockHeader) == 64);
 static_assert(offsetof(BlockHeader, magic) == 8);
 static_assert(offsetof(BlockHeader, version) == 12);
 static_assert(offsetof(BlockHeader, stream_count) == 14);
@@ -47,6 +52,8 @@ static_assert(offsetof(BlockHeader, position) == 24);
 static_assert(offsetof(BlockHeader, previous) == 32);
 static_assert(offsetof(BlockHeader, epoch) == 40);
 static_assert(offsetof(BlockHeader, length) == 44);
+static_assert(offsetof(BlockHeader, wall_ns) == 48);
+static_assert(offsetof(BlockHeader, flags) == 56);
 
 /// Entry `s` of the table: the records of stream `s` in this block.
 struct ChunkEntry {

@@ -74,6 +74,10 @@ Result<void> Log::open() {
   segment_.store(start_.segment, std::memory_order_relaxed);
   next_position_ = start_.segment * options_.segment_bytes + kSegmentHeaderBytes;
   append_position_.store(next_position_, std::memory_order_release);
+  {
+    os::LockGuard lock(mutex_);
+    closed_end_ = {start_.segment * options_.segment_bytes, start_.lsn};
+  }
 
   if (options_.background_thread) {
     AETHER_TRY_ASSIGN(thread_, os_.spawn("aether-log", [this] { run_background(); }));
@@ -207,6 +211,20 @@ Result<void> Log::wait_durable(const LsnVector& vector, bool linger) {
 }
 
 Result<void> Log::flush() { return wait_durable(reserved()); }
+
+Result<LogTail> Log::flush_to_end() {
+  AETHER_TRY(flush());
+  while (!turn_.try_take()) turn_.wait_while_taken();
+  LogTail tail{next_position_, durable()};
+  turn_.give_back();
+  for (uint32_t s = options_.streams; s < kMaxStreams; ++s) tail.cut.at[s] = 0;  // There are none.
+  return tail;
+}
+
+LogTail Log::closed_end() const {
+  os::LockGuard lock(mutex_);
+  return closed_end_;
+}
 
 void Log::request_flush() noexcept {
   flush_requested_.store(true, std::memory_order_seq_cst);

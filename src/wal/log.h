@@ -70,6 +70,12 @@ struct Reservation {
   Lsn end() const noexcept { return begin + size; }
 };
 
+/// An end of the log: a position between blocks, and where each stream ends there.
+struct LogTail {
+  LogPosition position = 0;
+  LsnVector cut;
+};
+
 struct LogStats {
   uint64_t bytes_appended = 0;
   uint64_t bytes_written = 0;
@@ -154,6 +160,12 @@ class Log {
   uint64_t room() const noexcept;
   /// Names and positions never reused: the number of the segment being written.
   uint64_t current_segment() const noexcept;
+  /// Where the last segment of this epoch that is full ends; begin of the epoch if none is.
+  LogTail closed_end() const;
+  /// Flushes, and tells exactly where the durable log ends then.
+  Result<LogTail> flush_to_end();
+  /// From the next block on, blocks say that pages which bypass the log are logged as images too (kFlagImagesLogged).
+  void set_images_logged(bool value) noexcept { images_logged_.store(value); }
 
   uint32_t stream_count() const noexcept { return options_.streams; }
   uint32_t epoch() const noexcept { return start_.epoch; }
@@ -242,6 +254,8 @@ class Log {
   std::atomic<uint64_t> segment_{0};
   std::atomic<uint64_t> bytes_written_{0};
   std::atomic<uint64_t> flushes_{0};
+  std::atomic<bool> images_logged_{false};
+  uint64_t last_wall_ns_ AETHER_GUARDED_BY(turn_) = 0;
 
   Completions completions_;
 
@@ -249,6 +263,7 @@ class Log {
   mutable os::Mutex mutex_;
   os::CondVar wake_;
   std::string failure_ AETHER_GUARDED_BY(mutex_);
+  LogTail closed_end_ AETHER_GUARDED_BY(mutex_);
   bool stop_ AETHER_GUARDED_BY(mutex_) = false;
   std::atomic<bool> flush_requested_{false};
   LsnVector interval_mark_ AETHER_GUARDED_BY(mutex_);  ///< To be durable when the interval is over.

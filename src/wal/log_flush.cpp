@@ -102,13 +102,17 @@ uint64_t Log::build_block(const Gathered& gathered, LogPosition position) {
     at += run;
   }
   const uint64_t length = base::align_up(at, kBlockAlignment);
+  last_wall_ns_ = std::max(last_wall_ns_,
+                           os_.wall_ns());  // A clock may be set back; time here is not.
   std::memset(block + at, 0, length - at);  // The buffer still holds the block before.
   const BlockHeader header{.stream_count = static_cast<uint16_t>(options_.streams),
                            .environment_id = options_.environment_id,
                            .position = position,
                            .previous = previous_position_,
                            .epoch = start_.epoch,
-                           .length = static_cast<uint32_t>(length)};
+                           .length = static_cast<uint32_t>(length),
+                           .wall_ns = last_wall_ns_,
+                           .flags = images_logged_.load() ? kFlagImagesLogged : 0};
   base::store(block, header);
   seal_block(block, length);
   return length;
@@ -119,6 +123,10 @@ Result<void> Log::switch_segment() {
   AETHER_TRY_ASSIGN(std::unique_ptr<os::File> file, segments_->take(next));
   AETHER_TRY(file_->close());
   file_ = std::move(file);
+  {
+    os::LockGuard lock(mutex_);
+    closed_end_ = {next_position_, durable()};
+  }
   next_position_ = next * options_.segment_bytes + kSegmentHeaderBytes;
   segment_.store(next, std::memory_order_release);
   segment_wanted_.store(false);

@@ -147,19 +147,26 @@ Result<Found> find_block(SegmentView& view, const LogReaderOptions& options, Log
   return Found{.block = block, .torn = false};
 }
 
-void fill_block(Block& to, LogPosition position, uint32_t epoch, const BlockContent& content,
-                uint64_t length, uint32_t streams) {
-  to.position = position;
-  to.end = position + length;
-  to.epoch = epoch;
+}  // namespace
+
+void fill_block(Block& to, std::string_view bytes, const BlockContent& content, uint32_t streams) {
+  const auto header = base::load<BlockHeader>(bytes.data());
+  to.position = header.position;
+  to.end = header.position + bytes.size();
+  to.epoch = header.epoch;
+  to.previous = header.previous;
+  to.wall_ns = header.wall_ns;
+  to.flags = header.flags;
+  to.bytes = bytes;
+  to.begin_lsn = to.end_lsn = {};
   to.chunks.clear();
   for (uint32_t s = 0; s < streams; ++s) {
+    to.begin_lsn.at[s] = content.entries[s].lsn;
+    to.end_lsn.at[s] = content.entries[s].lsn + content.entries[s].length;
     if (content.bytes[s].empty()) continue;
     to.chunks.push_back({.stream = s, .lsn = content.entries[s].lsn, .bytes = content.bytes[s]});
   }
 }
-
-}  // namespace
 
 struct LogReader::Impl {
   Impl(const LogReaderOptions& given, std::vector<EpochExtent> given_extents, os::Os& given_os)
@@ -271,7 +278,7 @@ Result<void> LogReader::Impl::accept(LogPosition at, std::string_view bytes) {
   for (uint32_t s = 0; s < options.streams; ++s) {
     cut.at[s] = content.entries[s].lsn + content.entries[s].length;
   }
-  fill_block(block, at, extent().epoch, content, bytes.size(), options.streams);
+  fill_block(block, bytes, content, options.streams);
   previous = at;
   position = block.end;
   torn = false;
@@ -399,7 +406,7 @@ Result<const Block*> LogReader::read_block(LogPosition position, uint32_t epoch)
   }
   AETHER_TRY_ASSIGN(const BlockContent content,
                     parse_block(found.block, impl.options.streams, impl.undo.place(position)));
-  fill_block(block, position, epoch, content, found.block.size(), impl.options.streams);
+  fill_block(block, found.block, content, impl.options.streams);
   impl.undo_epoch = epoch;
   return static_cast<const Block*>(&block);
 }

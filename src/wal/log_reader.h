@@ -46,8 +46,18 @@ struct Block {
   LogPosition position = 0;
   LogPosition end = 0;  ///< Where the next block of this segment would start.
   uint32_t epoch = 0;
-  std::vector<Chunk> chunks;  ///< Borrow the reader's buffer: valid until the next call.
+  LogPosition previous = 0;  ///< Of the block before in its epoch; 0: none.
+  uint64_t wall_ns = 0;
+  uint32_t flags = 0;
+  LsnVector begin_lsn, end_lsn;  ///< Of each stream, before and after its records here.
+  // These borrow the reader's buffer: valid until the next call.
+  std::vector<Chunk> chunks;
+  std::string_view bytes;  ///< The whole block.
 };
+
+struct BlockContent;
+/// `bytes` hold an intact block with that content.
+void fill_block(Block& to, std::string_view bytes, const BlockContent& content, uint32_t streams);
 
 struct LogReaderOptions {
   std::string directory;

@@ -31,9 +31,10 @@ constexpr uint32_t kExtentPages = 64;
 /// Fresh pages in order, written in extents.
 class PageStream {
  public:
-  PageStream(Services& services, StoreId store)
+  PageStream(Services& services, StoreId store, uint32_t stream)
       : services_(services),
         store_(store),
+        log_stream_(stream),
         buffer_(uint64_t{kExtentPages} * services.pool.page_bytes()) {}
   /// Gives back what no record mentions.
   ~PageStream() {
@@ -48,7 +49,7 @@ class PageStream {
       AETHER_TRY(write_extent());
       extent_index_ = ranges_.size();  // Values take ranges, too.
       AETHER_TRY_ASSIGN(extent_, take(kExtentPages));
-      extent_gsn_ = services_.space.map_gsn(extent_.first);
+      AETHER_TRY_ASSIGN(extent_gsn_, services_.space.raise_gsn(extent_.first, log_stream_));
       used_ = 0;
     }
     id = PageId{raw(extent_.first) + used_};
@@ -71,12 +72,12 @@ class PageStream {
     buffer::AlignedBuffer memory(uint64_t{extents.front().count} * page_bytes);
     for (size_t i = 0; i < extents.size(); ++i) {
       const PageId following = i + 1 < extents.size() ? extents[i + 1].first : kNoPage;
-      value.remove_prefix(
-          page::fill_extent({memory.data(), uint64_t{extents[i].count} * page_bytes}, page_bytes,
-                            services_.pool.data().environment_id(), extents[i].first, store_,
-                            services_.space.map_gsn(extents[i].first), following, value));
-      AETHER_TRY(
-          services_.writer.write_unreferenced(extents[i].first, memory.data(), extents[i].count));
+      AETHER_TRY_ASSIGN(const Gsn gsn, services_.space.raise_gsn(extents[i].first, log_stream_));
+      value.remove_prefix(page::fill_extent(
+          {memory.data(), uint64_t{extents[i].count} * page_bytes}, page_bytes,
+          services_.pool.data().environment_id(), extents[i].first, store_, gsn, following, value));
+      AETHER_TRY(services_.writer.write_unreferenced(log_stream_, extents[i].first, memory.data(),
+                                                     extents[i].count));
     }
     return page::OverflowReference{whole.value_bytes, raw(extents.front().first)};
   }
@@ -130,11 +131,12 @@ class PageStream {
       reinterpret_cast<page::PageHeader*>(page)->gsn = extent_gsn_;
       page::seal(page, page_bytes, services_.pool.data().environment_id());
     }
-    return services_.writer.write_unreferenced(extent_.first, buffer_.data(), used_);
+    return services_.writer.write_unreferenced(log_stream_, extent_.first, buffer_.data(), used_);
   }
 
   Services& services_;
   const StoreId store_;
+  const uint32_t log_stream_;
   buffer::AlignedBuffer buffer_;
   std::vector<PageRange> ranges_;
   PageRange extent_;
@@ -158,11 +160,11 @@ struct Level {
 
 class TreeBuilder {
  public:
-  TreeBuilder(Services& services, StoreId store, TxnId txn)
+  TreeBuilder(Services& services, StoreId store, TxnId txn, uint32_t stream)
       : store_(store),
         txn_(txn),
         page_bytes_(services.pool.page_bytes()),
-        stream_(services, store),
+        stream_(services, store, stream),
         levels_(1) {}
 
   Result<void> add(Bytes key, std::string payload) {
@@ -284,7 +286,7 @@ Result<uint64_t> BTree::bulk_load(buffer::LogContext& context,
         root_);  // Before the work is done for nothing.
     AETHER_TRY(check_loadable());
   }
-  TreeBuilder builder(services_, store_, context.txn);
+  TreeBuilder builder(services_, store_, context.txn, context.stream);
   std::string last_key;
   uint64_t rows = 0;
   for (Bytes key, value;; ++rows) {

@@ -95,7 +95,8 @@ Result<page::OverflowReference> write_overflow(Services& services, txn::Transact
                                              services.pool.data().environment_id(), ranges[i].first,
                                              store, txn.log.gsn, next, value);
     value.remove_prefix(taken);
-    AETHER_TRY(services.writer.write_unreferenced(ranges[i].first, extent.data(), ranges[i].count));
+    AETHER_TRY(services.writer.write_unreferenced(txn.log.stream, ranges[i].first, extent.data(),
+                                                  ranges[i].count));
   }
   AETHER_ASSERT(value.empty());
   return reference;
@@ -123,7 +124,11 @@ Result<void> read_overflow(Services& services, const page::OverflowReference& re
       return Error(Code::corruption,
                    "page " + std::to_string(raw(first)) + " lies behind the file's end");
     }
-    AETHER_TRY(page::check(extent.data(), page_bytes, data.environment_id(), first));
+    const auto check = [&](PageId id, std::byte* page) -> Result<void> {
+      if (page::check(page, page_bytes, data.environment_id(), id)) return {};
+      return data.read_or_repair(id, page);
+    };
+    AETHER_TRY(check(first, extent.data()));
     const auto header = base::load<page::OverflowHeader>(extent.data());
     if (header.page.kind != page::PageKind::overflow || header.index != 0 ||
         header.extent_pages == 0 || uint64_t{header.extent_pages} * page_bytes > got) {
@@ -132,8 +137,8 @@ Result<void> read_overflow(Services& services, const page::OverflowReference& re
     }
     const size_t before = value.size();
     for (uint32_t i = 0; i < header.extent_pages; ++i) {
-      const std::byte* page = extent.data() + uint64_t{i} * page_bytes;
-      AETHER_TRY(page::check(page, page_bytes, data.environment_id(), PageId{raw(first) + i}));
+      std::byte* page = extent.data() + uint64_t{i} * page_bytes;
+      AETHER_TRY(check(PageId{raw(first) + i}, page));
       AETHER_TRY(page::take_payload(page, page_bytes, first, i, value));
       if (value.size() > reference.value_bytes) {
         return Error(Code::corruption, "page " + std::to_string(raw(first) + i) +

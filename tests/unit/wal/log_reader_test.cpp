@@ -238,16 +238,19 @@ TEST(LogReader, TakesOnlyBlocksThatSayTheyBelongThere) {
   const Result<ReadLog> skipped = rewritten([](std::byte* b) { set(b, 32, LogPosition{0}); });
   ASSERT_FALSE(skipped);
   EXPECT_THAT(std::string(skipped.error().message()), HasSubstr("follows one at position 0"));
-  const Result<ReadLog> gap = rewritten([](std::byte* b) { set(b, 48 + 8, Lsn{4096}); });
+  const Result<ReadLog> gap = rewritten(
+      [](std::byte* b) { set(b, sizeof(BlockHeader) + 8, Lsn{4096}); });
   ASSERT_FALSE(gap);
   EXPECT_THAT(std::string(gap.error().message()), HasSubstr("goes on at LSN 4096"));
-  const Result<ReadLog> newer = rewritten([](std::byte* b) { set(b, 12, uint16_t{2}); });
+  const Result<ReadLog> newer = rewritten(
+      [](std::byte* b) { set(b, 12, uint16_t{kBlockVersion + 1}); });
   ASSERT_FALSE(newer);
   EXPECT_EQ(newer.error().code(), Code::unsupported);
   const Result<ReadLog> streams = rewritten([](std::byte* b) { set(b, 14, uint16_t{3}); });
   ASSERT_FALSE(streams);
   EXPECT_THAT(std::string(streams.error().message()), HasSubstr("3 streams"));
-  const Result<ReadLog> overlong = rewritten([](std::byte* b) { set(b, 48 + 4, uint32_t{4088}); });
+  const Result<ReadLog> overlong = rewritten(
+      [](std::byte* b) { set(b, sizeof(BlockHeader) + 4, uint32_t{4088}); });
   ASSERT_FALSE(overlong);
   EXPECT_THAT(std::string(overlong.error().message()), HasSubstr("table"));
 }
