@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "aether/backup.h"
 #include "aether/batch.h"
 #include "aether/error.h"
 #include "aether/function_ref.h"
@@ -92,6 +93,19 @@ class DbEnv {
 
   /// Writes all pages that were dirty when it began, then lets go of the log before. Writers go on.
   Result<void> checkpoint();
+
+  /// Copies what is full of the log into EnvOptions::archive_directory now; it is also done whenever a segment is full.
+  /// Errors: invalid_argument (there is none), and why it could not be copied.
+  Result<ArchiveReport> archive_log();
+
+  /// Copies the environment while others use it; nobody waits for it. Errors: exists (the directory is not empty), busy
+  /// (another backup is running), corruption (a page of the environment is damaged; or the parent is), invalid_argument,
+  /// closed (the progress call ended it), io_error, no_space; the environment goes on after each.
+  Result<BackupReport> backup(const BackupOptions& options);
+
+  /// Makes page `page` of the data file again, if it is damaged, from EnvOptions::repair_from and the archived log. It is done by
+  /// itself when a page is read. Errors: corruption (names what is missing for it).
+  Result<void> repair_page(uint64_t page);
 
   /// Proves that every allocated page has its checksum and its own identity, that keys are ordered and
   /// within fences, and that allocated and reachable pages are the same set. Calls `progress` now and

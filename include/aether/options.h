@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace aether {
@@ -97,6 +98,15 @@ struct EnvOptions {
   /// deadlock`), through a socket in its directory and a thread that serves it. Off also read-only and without
   /// background_threads.
   bool live = true;
+  /// Where the log is copied before it is let go, for restoring to any point since a backup (docs/BACKUP.md). Empty: it is
+  /// not. A directory of this environment alone, best on another disk; it is made if its parent is there. With it, large
+  /// values and bulk loads are logged as well. If copying fails the log is kept, and grows; see `archive_log_bytes_max`.
+  std::string archive_directory = {};
+  /// A backup, or a directory of backups. A page that fails its check when it is read is made again from them and the archived
+  /// log, if they reach. Empty: from the archive and the log alone, if there is an archive.
+  std::string repair_from = {};
+  /// When the log has grown to this because the archive takes none, writes fail and say why. 0: four times log_bytes_max.
+  uint64_t archive_log_bytes_max = 0;
 };
 
 /// How a transaction runs.

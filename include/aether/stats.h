@@ -77,6 +77,16 @@ struct EnvStats {
   uint64_t log_position = 0;         ///< Position of the next log block.
   uint64_t checkpoint_position = 0;  ///< Where recovery would start now.
   uint64_t checkpoints = 0;
+  // Archive of the log; all zero without one
+  std::string archive_directory;
+  uint64_t archive_position = 0;  ///< All log below it is archived.
+  uint64_t archive_segments = 0;  ///< Copied since open.
+  uint64_t archive_bytes = 0;
+  uint64_t archive_failures = 0;
+  std::string archive_error;  ///< Of the last try; empty: it went well.
+  // Damaged pages, since open
+  uint64_t pages_repaired = 0;   ///< Made again from a backup and the log.
+  uint64_t repair_failures = 0;  ///< That could not be.
   // Transactions, since open: those begun, and those that a large value or the making of a store needed.
   // A small write alone is one log record and not counted, but for its conflicts.
   uint64_t txn_begun = 0;
@@ -116,6 +126,15 @@ struct EnvStats {
   /// The channel for other processes (docs/formats/live.md): "open", "off", or why there is none.
   std::string live;
   std::vector<StoreStats> stores;
+};
+
+/// What DbEnv::archive_log has done.
+struct ArchiveReport {
+  std::string directory;
+  uint64_t segments = 0;  ///< Copied by this call.
+  uint64_t bytes = 0;
+  uint64_t position = 0;   ///< All log below it is archived.
+  uint64_t log_bytes = 0;  ///< What is not: the segment that is being written, if all is well.
 };
 
 /// A transaction between its two phases.

@@ -140,6 +140,8 @@ class BufferPool {
   Result<void> keep_redone(Frame& frame, PageId id, LogPosition position);
   /// Writes all of them and frees their frames. While redo runs.
   Result<void> flush_redone(PageWriter& writer);
+  /// Writes those of `kind`; they stay.
+  Result<void> write_redone(PageWriter& writer, page::PageKind kind);
   /// Copies the page. False: there is none.
   bool read_redone(PageId id, std::byte* to) noexcept;
   /// Copies the page to who keeps it from now on. Returns its dirty position; 0: there is none.

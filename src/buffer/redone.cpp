@@ -96,6 +96,18 @@ Result<void> BufferPool::flush_redone(PageWriter& writer) {
   return {};
 }
 
+Result<void> BufferPool::write_redone(PageWriter& writer, page::PageKind kind) {
+  std::vector<PageWriter::Target> targets;
+  {
+    os::LockGuard lock(redone_mutex_);
+    for (const auto& entry : redone_) {
+      if (node(*entry.second).header().page.kind == kind)
+        targets.push_back({entry.second, page(*entry.second)});
+    }
+  }
+  return writer.write(targets);
+}
+
 void BufferPool::drop_redone(FunctionRef<bool(PageId, page::PageKind)> drop) {
   std::vector<PageId> ids;
   {

@@ -83,6 +83,11 @@ Result<void> EnvImpl::make_log_room(bool frees) {
 Result<void> EnvImpl::pace_log(bool frees) {
   if (log_->is_short_of_space()) [[unlikely]]
     AETHER_TRY(make_log_room(frees));
+  if (archiver_ != nullptr) {
+    archive_soon();
+    if (!frees && archive_behind_.load(std::memory_order_relaxed)) [[unlikely]]
+      AETHER_TRY(why_archive_behind());
+  }
   const uint64_t used = log_bytes_to_redo();
   const uint64_t bound = log_bytes_bound();
   if (used < bound / kTriggerDivisor) [[likely]]
@@ -112,12 +117,19 @@ Result<void> EnvImpl::pace_log(bool frees) {
 void EnvImpl::run_checkpointer() {
   checkpointer_mutex_.lock();
   while (!stop_) {
-    if (!checkpoint_wanted_) {
+    if (!checkpoint_wanted_ && !archive_wanted_) {
       checkpointer_wake_.wait(checkpointer_mutex_);
       continue;
     }
-    const bool all = std::exchange(checkpoint_all_, false);
+    const bool archive_only = !checkpoint_wanted_;
+    archive_wanted_ = false;
+    const bool all = !archive_only && std::exchange(checkpoint_all_, false);
     checkpointer_mutex_.unlock();
+    if (archive_only) {
+      static_cast<void>(archive().has_value());  // Its figures tell.
+      checkpointer_mutex_.lock();
+      continue;
+    }
     const LogPosition now = log_->append_position();
     const uint64_t keep = std::min<uint64_t>(log_bytes_to_redo(),
                                              log_bytes_bound() / kTriggerDivisor / 2);
@@ -167,10 +179,16 @@ Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
   // above that checkpoint all the same.
   const recovery::ControlState& last = control_->state();
   redo = std::max(redo, last.redo_position);
-  const LogPosition start = std::max(std::min(redo, transactions_->oldest_pin(now)),
-                                     last.start_position);
   AETHER_ASSERT(!closing || redo == now);
-  AETHER_TRY(write_control(redo, start, now, closing));
+  if (archiver_ != nullptr) {
+    // A failure keeps the log, and shows in the figures; the checkpoint goes on.
+    AETHER_TRY_ASSIGN(const wal::LogTail end,
+                      closing ? log_->flush_to_end() : Result<wal::LogTail>(log_->closed_end()));
+    static_cast<void>(archive_before(end).has_value());
+  }
+  const LogPosition needed = std::min(redo, transactions_->oldest_pin(now));
+  const LogPosition start = std::max(std::min(needed, start_bound()), last.start_position);
+  AETHER_TRY(write_control(redo, start, now, closing && start == now));
   log_start_.store(start, std::memory_order_relaxed);
   redo_start_.store(redo, std::memory_order_relaxed);
   checkpoints_.fetch_add(1, std::memory_order_relaxed);

@@ -74,6 +74,20 @@ Result<void> DbEnv::checkpoint() {
   return done;
 }
 
+Result<BackupReport> DbEnv::backup(const BackupOptions& options) {
+  Result<BackupReport> done = impl_->backup(options);
+  impl_->run_completions();
+  return done;
+}
+
+Result<void> DbEnv::repair_page(uint64_t page) {
+  AETHER_TRY(impl_->check_open());
+  if (page == 0)
+    return Error(Code::invalid_argument, "page 0 is the file's header, not a page of its own");
+  return impl_->repair_page(PageId{page});
+}
+Result<ArchiveReport> DbEnv::archive_log() { return impl_->archive(); }
+
 Result<VerifyReport> DbEnv::verify(FunctionRef<void(uint64_t, uint64_t)> progress) {
   return impl_->verify(progress);
 }

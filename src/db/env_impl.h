@@ -1,7 +1,7 @@
 /// An open environment: the rooms below, wired together.
 ///
 /// Threads       Any, but open and close.
-/// Latch order   ddl_mutex_ before stores_mutex_; checkpoint_mutex_ alone; none of them under a page latch.
+/// Latch order   ddl_mutex_ before stores_mutex_; repair_mutex_ before checkpoint_mutex_; none of them under a page latch.
 #pragma once
 
 #include <atomic>
@@ -10,11 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "aether/backup.h"
 #include "aether/env.h"
 #include "buffer/buffer_pool.h"
 #include "buffer/data_file.h"
 #include "buffer/page_writer.h"
 #include "buffer/space_manager.h"
+#include "db/archiver.h"
 #include "db/garbage.h"
 #include "db/live.h"
 #include "db/prepared.h"
@@ -123,8 +125,19 @@ class EnvImpl {
   /// Errors: failed (a write or sync failed before), invalid_argument (opened read-only).
   Result<void> check_writable() const;
   /// Before a write: lets a checkpoint begin when the log has grown, waits for it when it has grown too far. `frees`: it is
-  /// one that gives space back. Errors: no_space (there is no room for more log; nothing has been written).
+  /// one that gives space back. Errors: no_space (there is no room for more log, or the archive takes none; nothing has been
+  /// written).
   Result<void> pace_log(bool frees = false);
+  /// Copies the log that is full into the archive now. Errors: invalid_argument (none is configured), io_error, ...
+  Result<ArchiveReport> archive();
+  Result<BackupReport> backup(const BackupOptions& options);
+  /// Makes a page again that is damaged in the file, or older there than `at_least`: a write that was lost. Whole: nothing.
+  /// With no latch held. Errors: corruption (what would be needed), failed, io_error.
+  Result<void> repair_page(PageId id, Gsn at_least = 0);
+  bool may_repair() const noexcept;
+  /// For a backup. What CONTROL says then, and the log from its start on is kept.
+  Result<recovery::ControlState> begin_backup();
+  wal::LogReaderOptions log_to_read() const { return reader_options(); }
   /// Before a write of an open transaction: its first record keeps the log. Errors: too_large.
   Result<void> check_log_share(const txn::TransactionContext& txn) const;
   /// A rollback could not be finished: nothing more is written; the next open finishes it.
@@ -188,6 +201,7 @@ class EnvImpl {
   /// A page whose chain of changes has a gap.
   struct BrokenPage {
     PageId id = kNoPage;
+    Gsn at_least = 0;  ///< What a page made again must have reached.
     bool is_overflow = false;
     std::string why;
   };
@@ -198,7 +212,7 @@ class EnvImpl {
   Result<void> write_redone_pages();
   uint32_t recovery_workers() const;
   Result<void> end_last_epoch(const recovery::LogEnd& end);
-  void drop_redone_pages();
+  Result<void> drop_redone_pages();
   Result<std::unique_ptr<wal::LogReader>> open_undo_reader();
   Result<void> undo_side_by_side(const std::vector<const recovery::Loser*>& losers);
 
@@ -207,6 +221,14 @@ class EnvImpl {
   Result<void> write_control(LogPosition redo, LogPosition start, LogPosition durable, bool clean);
   void run_checkpointer();
   Result<void> make_log_room(bool frees);
+
+  // The archive (env_archive.cpp).
+  Result<void> open_archive();
+  Result<void> archive_before(const wal::LogTail& end) AETHER_REQUIRES(checkpoint_mutex_);
+  LogPosition start_bound() const noexcept;
+  void archive_soon() noexcept;
+  Result<void> why_archive_behind();
+  void add_archive(EnvStats& stats);
   uint64_t log_bytes_used() const noexcept;
   uint64_t log_bytes_to_redo() const noexcept;
   uint64_t log_bytes_bound() const noexcept;
@@ -232,6 +254,15 @@ class EnvImpl {
   std::unique_ptr<os::File> lock_file_;
   std::unique_ptr<recovery::Control> control_;
   std::unique_ptr<buffer::DataFile> data_;
+  std::unique_ptr<Archiver> archiver_;      ///< Null: no archive.
+  std::atomic<uint64_t> archive_asked_{0};  ///< The segment that was being written then.
+  std::atomic<bool> archive_behind_{false};
+  std::atomic<LogPosition> backup_start_{
+      ~LogPosition{0}};  ///< What a running backup needs of the log.
+  std::atomic<bool> backup_runs_{false};
+  os::Mutex repair_mutex_;
+  std::atomic<uint64_t> pages_repaired_{0};
+  std::atomic<uint64_t> repair_failures_{0};
   std::shared_ptr<wal::Log> log_;  ///< Nobody else holds on to it: see log().
   std::unique_ptr<buffer::PageWriter> writer_;
   std::unique_ptr<buffer::SpaceManager> space_;
@@ -272,6 +303,7 @@ class EnvImpl {
   os::CondVar checkpointer_done_;
   bool checkpoint_wanted_ = false;
   bool checkpoint_all_ = false;  ///< The next one writes every page: after a recovery.
+  bool archive_wanted_ = false;
   bool stop_ = false;
   std::atomic<bool> checkpoint_requested_{false};
   std::unique_ptr<os::Thread> checkpointer_;

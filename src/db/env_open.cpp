@@ -98,6 +98,7 @@ Result<void> EnvImpl::open_files() {
                                              std::to_string(options_.reopen_seconds_max));
   }
   AETHER_TRY(recovery::check_control_age(reader_options(), state.epoch, os_));
+  if (!options_.read_only) AETHER_TRY(open_archive());
   AETHER_TRY_ASSIGN(data_, buffer::DataFile::open(home_ + "/data", state.page_bytes,
                                                   state.environment_id, !options_.read_only, os_));
   constexpr uint64_t kSegmentsLeft = 2;  // One to go on in, one for the next life to begin in.
@@ -116,7 +117,7 @@ Result<void> EnvImpl::open_files() {
   }
   AETHER_TRY(check_segment_numbers());
   if (state.clean) {
-    AETHER_TRY(check_first_pages());
+    if (!may_repair()) AETHER_TRY(check_first_pages());
     AETHER_TRY(start_epoch({.position = state.start_position, .cut = state.lsn}));
     AETHER_TRY(open_pool(state.next_txn));
     AETHER_TRY(open_catalogue());
@@ -167,6 +168,13 @@ Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
                             .older_needed = !state.clean};
   AETHER_TRY_ASSIGN(log_, wal::Log::create(log_options(), start, os_));
   const LogPosition begin = next_segment * state.segment_bytes;
+  if (archiver_ != nullptr) {
+    // All that this epoch is going to follow: while CONTROL still tells it.
+    std::vector<wal::EpochExtent> older = recovery::log_extents(state);
+    older.back().end = std::max(end.position, older.back().begin);
+    older.back().cut = end.cut;
+    AETHER_TRY(archiver_->begin(std::move(older), start.epoch, begin));
+  }
   if (state.clean) {
     state.fences.clear();
     state.redo_position = begin;
@@ -186,6 +194,7 @@ Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
   AETHER_TRY(remove_if_there(home_ + "/doublewrite"));
   AETHER_TRY_ASSIGN(writer_, buffer::PageWriter::open(home_ + "/doublewrite", *data_, *log_,
                                                       options_.io_mode, os_));
+  if (archiver_ != nullptr) writer_->log_images(true);
   return os_.sync_directory(home_);
 }
 
@@ -202,6 +211,9 @@ buffer::PoolOptions EnvImpl::pool_options() const {
 }
 
 Result<void> EnvImpl::open_pool(TxnId next_txn) {
+  if (!btree_manager_) btree_manager_ = std::make_unique<BTreeManager>(this);
+  if (!space_manager_) space_manager_ = std::make_unique<SpaceResourceManager>(this);
+  if (may_repair()) data_->set_repair([this](PageId id) { return repair_page(id); });
   if (pool_ == nullptr) {
     AETHER_TRY_ASSIGN(pool_, buffer::BufferPool::open(pool_options(), *data_, os_));
   }
@@ -215,8 +227,6 @@ Result<void> EnvImpl::open_pool(TxnId next_txn) {
   space_->set_horizon([this] { return transactions_->horizon(); });
   services_ = std::make_unique<index::Services>(
       index::Services{*pool_, *log_, *space_, *writer_, *transactions_, *versions_});
-  if (!btree_manager_) btree_manager_ = std::make_unique<BTreeManager>(this);
-  if (!space_manager_) space_manager_ = std::make_unique<SpaceResourceManager>(this);
   return {};
 }
 
@@ -263,6 +273,7 @@ Result<void> EnvImpl::close() {
   pool_.reset();
   space_.reset();
   writer_.reset();
+  archiver_.reset();
   log_.reset();
   data_.reset();
   control_.reset();

@@ -25,13 +25,13 @@ Result<void> EnvImpl::recover() {
   AETHER_TRY_ASSIGN(recovery::RedoResult redo, redo_log());
   AETHER_TRY_ASSIGN(const std::vector<BrokenPage> broken, look_at_broken(redo));
   // Nothing to undo: the maps stay as they are. Then a refusal leaves all as it was.
-  if (redo.losers.empty()) AETHER_TRY(check_broken_pages(broken));
+  if (redo.losers.empty() && !may_repair()) AETHER_TRY(check_broken_pages(broken));
   if (log_ == nullptr) AETHER_TRY(end_last_epoch(redo.end));
   AETHER_TRY(data_->refresh_capacity());
   AETHER_TRY(data_->ensure_capacity(pool_->redone_end()));
   // Ids must not meet those that stand in pages and log records.
   AETHER_TRY(open_pool(std::max(control_->state().next_txn, redo.max_txn + 1)));
-  drop_redone_pages();
+  AETHER_TRY(drop_redone_pages());
   AETHER_TRY(open_catalogue());
   AETHER_TRY(undo_losers(redo));
   AETHER_TRY(check_broken_pages(broken));
@@ -88,11 +88,14 @@ Result<void> EnvImpl::end_last_epoch(const recovery::LogEnd& end) {
 
 /// Redo has also met pages that are free by now, or hold a value's unlogged bytes: whoever uses those reads or writes them
 /// past the pool.
-void EnvImpl::drop_redone_pages() {
+Result<void> EnvImpl::drop_redone_pages() {
+  // Of values that were logged as images (there is an archive): the file has to have them.
+  AETHER_TRY(pool_->write_redone(*writer_, page::PageKind::overflow));
   pool_->drop_redone([this](PageId id, page::PageKind kind) {
     const bool is_node = kind == page::PageKind::btree_leaf || kind == page::PageKind::btree_inner;
     return !is_node || !space_->is_allocated(id);
   });
+  return {};
 }
 
 Result<void> EnvImpl::undo_losers(recovery::RedoResult& redo) {
@@ -195,6 +198,7 @@ Result<std::vector<EnvImpl::BrokenPage>> EnvImpl::look_at_broken(const recovery:
     Result<void> read;
     if (!pool_->read_redone(id, page.data())) read = data_->read(id, page.data());
     const auto* header = reinterpret_cast<const page::PageHeader*>(page.data());
+    broken.at_least = read ? header->gsn + 1 : 0;
     broken.is_overflow = read && header->kind == page::PageKind::overflow;
     broken.why = read ? "its GSN leaves a gap" : std::string(read.error().message());
   }
@@ -208,6 +212,10 @@ Result<void> EnvImpl::check_broken_pages(const std::vector<BrokenPage>& broken) 
     if (page.is_overflow) continue;
     AETHER_TRY_ASSIGN(const bool is_allocated, is_allocated_now(page.id));
     if (!is_allocated) continue;
+    if (log_ != nullptr && may_repair() && repair_page(page.id, page.at_least).has_value()) {
+      pool_->forget_redone(page.id, 1);
+      continue;
+    }
     return Error(Code::corruption, home_ + "/data: page " + std::to_string(raw(page.id)) +
                                        " is not what the log was written for (" + page.why +
                                        "): restore the environment from a backup");

@@ -82,6 +82,7 @@ EnvStats EnvImpl::stats() {
   stats.checkpoints = checkpoints_.load(std::memory_order_relaxed);
   add_transactions(stats);
   add_versions(stats);
+  add_archive(stats);
   add_stores(stats);
   stats.live = live_state_;
   return stats;

@@ -36,6 +36,7 @@ void append_storage(base::JsonWriter& json, const EnvStats& stats) {
       .member("pages", stats.data_pages)
       .member("pages_free", stats.data_pages_free)
       .member("bytes", stats.data_pages * stats.page_bytes)
+      .member("pages_repaired", stats.pages_repaired)
       .end_object();
   json.name("pool")
       .begin_object()
@@ -57,6 +58,15 @@ void append_storage(base::JsonWriter& json, const EnvStats& stats) {
       .member("bytes_written", stats.log_bytes_written)
       .member("flushes", stats.log_flushes)
       .member("checkpoints", stats.checkpoints)
+      .end_object();
+  json.name("archive")
+      .begin_object()
+      .bytes("directory", stats.archive_directory)
+      .member("position", stats.archive_position)
+      .member("segments", stats.archive_segments)
+      .member("bytes", stats.archive_bytes)
+      .member("failures", stats.archive_failures)
+      .bytes("error", stats.archive_error)
       .end_object();
 }
 
