@@ -7,7 +7,7 @@
 namespace aether::cli {
 namespace {
 
-constexpr std::array<VerbHelp, 13> kVerbs = {{
+constexpr std::array<VerbHelp, 16> kVerbs = {{
     {Verb::load, "load",
      "Load rows from a file: a database dump, tab-separated values, JSON lines.",
      "load --store cities --input cities.tsv\n"
@@ -35,6 +35,19 @@ constexpr std::array<VerbHelp, 13> kVerbs = {{
      "checkpoint\n"},
     {Verb::recover, "recover", "Recover after a crash, and say what was done.",
      "recover\nrecover --dry-run\n"},
+    {Verb::backup, "backup", "Copy the environment, all of it or what has changed; check a copy.",
+     "backup /backups/monday --archive /archive/box\n"
+     "backup /backups/tuesday --parent /backups/monday --rate 50MiB\n"
+     "backup --verify /backups/monday /backups/tuesday\n"},
+    {Verb::restore, "restore",
+     "Make a new environment of backups, as of any point that the log reaches.",
+     "restore /backups/monday /backups/tuesday --archive /archive/box\n"
+     "restore /backups/monday --archive /archive/box --until-time '2026-11-29 09:59:00'\n"},
+    {Verb::archive, "archive", "Show, check, fill and prune an archive of the log.",
+     "archive /archive/box\n"
+     "archive /archive/box --verify\n"
+     "archive /archive/box --copy\n"
+     "archive /archive/box --prune-before /backups/monday\n"},
     {Verb::printlog, "printlog", "Print the records of the log.",
      "printlog --limit 20\nprintlog --txn 17 --format table\n"},
     {Verb::inspect, "inspect", "Print one page, decoded.", "inspect 3\ninspect 3 --json\n"},

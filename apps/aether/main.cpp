@@ -28,6 +28,9 @@ Result<ExitCode> run_verb(Session& session, const Options& options) {
     case Verb::verify: return run_verify(session, options.verify);
     case Verb::checkpoint: return run_checkpoint(session, options.checkpoint);
     case Verb::recover: return run_recover(session, options.recover);
+    case Verb::backup: return run_backup(session, options.backup);
+    case Verb::restore: return run_restore(session, options.restore);
+    case Verb::archive: return run_archive(session, options.archive);
     case Verb::printlog: return run_printlog(session, options.printlog);
     case Verb::inspect: return run_inspect(session, options.inspect);
   }

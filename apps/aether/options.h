@@ -28,6 +28,7 @@ struct GlobalOptions {
   When color = When::automatic;
   When progress = When::automatic;
   uint64_t pool_bytes = 256 * MiB;
+  std::string archive;  ///< EnvOptions::archive_directory.
   IoMode io_mode = IoMode::automatic;
 };
 
@@ -99,12 +100,40 @@ struct StatOptions {};
 
 struct DeadlockOptions {};
 
-struct VerifyOptions {};
+struct VerifyOptions {
+  bool repair = false;
+  std::string from;  ///< EnvOptions::repair_from.
+};
 
 struct CheckpointOptions {};
 
 struct RecoverOptions {
   bool dry_run = false;
+  std::string until;  ///< Refused: `restore` does it.
+};
+
+struct BackupVerbOptions {
+  std::vector<std::string>
+      directories;  ///< The new one; with verify or list: those that are there.
+  std::string parent;
+  uint64_t rate = 0;  ///< Bytes a second; 0: no bound.
+  bool verify = false;
+  bool list = false;
+};
+
+struct RestoreVerbOptions {
+  std::vector<std::string> backups;
+  std::string until_time;
+  std::optional<uint64_t> until_position;
+  std::string until_lsn;
+};
+
+struct ArchiveVerbOptions {
+  std::string directory;
+  bool verify = false;
+  bool copy = false;
+  std::string prune_before;
+  std::optional<uint64_t> prune_position;
 };
 
 struct PrintlogOptions {
@@ -133,6 +162,9 @@ enum class Verb : uint8_t {
   verify,
   checkpoint,
   recover,
+  backup,
+  restore,
+  archive,
   printlog,
   inspect,
 };
@@ -151,6 +183,9 @@ struct Options {
   VerifyOptions verify;
   CheckpointOptions checkpoint;
   RecoverOptions recover;
+  BackupVerbOptions backup;
+  RestoreVerbOptions restore;
+  ArchiveVerbOptions archive;
   PrintlogOptions printlog;
   InspectOptions inspect;
 };

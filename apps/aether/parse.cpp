@@ -147,6 +147,8 @@ void add_global(CLI::App& app, GlobalOptions& o) {
   add_choice(app, "--progress", o.progress, kWhens,
              "Progress (auto: standard error is a terminal)");
   add_size(app, "--pool", o.pool_bytes, "Memory for pages (256MiB)");
+  app.add_option("--archive", o.archive, "Where the log is archived before it is let go (nowhere)")
+      ->type_name("DIR");
   add_choice(app, "--io", o.io_mode, kIoModes, "How files are read and written (automatic)");
 }
 
@@ -220,6 +222,39 @@ void add_scan(CLI::App& app, ScanOptions& o) {
   app.add_flag("--hex", o.hex, "Keys and values are hexadecimal");
 }
 
+void add_backups(CLI::App& backup, CLI::App& restore, CLI::App& archive, Options& o) {
+  backup.add_option("directory", o.backup.directories, "The new backup's directory; or backups")
+      ->required()
+      ->type_name("DIR...");
+  backup.add_option("--parent", o.backup.parent, "Only what has changed since this backup")
+      ->type_name("DIR");
+  add_size(backup, "--rate", o.backup.rate,
+           "At most so many bytes a second, read and written (any)");
+  CLI::Option* verify = backup.add_flag("--verify", o.backup.verify,
+                                        "Check backups that are there, every byte");
+  backup.add_flag("--list", o.backup.list, "Say what backups are there")->excludes(verify);
+  restore.add_option("backup", o.restore.backups, "A full backup and its incremental ones")
+      ->required()
+      ->type_name("DIR...");
+  restore
+      .add_option("--until-time", o.restore.until_time,
+                  "As of this moment, UTC: '2026-11-29 09:59:00', or @SECONDS since 1970")
+      ->type_name("TIME");
+  add_number<uint64_t>(restore, "--until-position", o.restore.until_position, 1, "POSITION",
+                       "To this position of the log");
+  restore.add_option("--until-lsn", o.restore.until_lsn, "To these LSNs: STREAM:LSN,...")
+      ->type_name("LSNS");
+  archive.add_option("directory", o.archive.directory, "The archive")->required()->type_name("DIR");
+  archive.add_flag("--verify", o.archive.verify, "Check every byte");
+  archive.add_flag("--copy", o.archive.copy, "First copy what --home's log has more");
+  archive
+      .add_option("--prune-before", o.archive.prune_before,
+                  "Remove what this backup, and later ones, do not need")
+      ->type_name("BACKUP");
+  add_number<uint64_t>(archive, "--prune-position", o.archive.prune_position, 1, "POSITION",
+                       "Remove files that end at or below this position");
+}
+
 void add_printlog(CLI::App& app, PrintlogOptions& o) {
   add_number<uint64_t>(app, "--from", o.from, 0, "POSITION", "From this position");
   add_number<uint64_t>(app, "--to", o.to, 0, "POSITION", "To before this position");
@@ -236,8 +271,18 @@ void add_verb_options(CLI::App& app, const std::map<Verb, CLI::App*>& verbs, Opt
   add_dump(*verbs.at(Verb::dump), o.dump);
   add_rows(*verbs.at(Verb::get), *verbs.at(Verb::put), *verbs.at(Verb::del), o);
   add_scan(*verbs.at(Verb::scan), o.scan);
+  CLI::App& verify = *verbs.at(Verb::verify);
+  CLI::Option* repair = verify.add_flag(
+      "--repair", o.verify.repair, "Make damaged pages again from backups and the archived log");
+  verify.add_option("--from", o.verify.from, "A backup, or a directory of backups")
+      ->needs(repair)
+      ->type_name("DIR");
   verbs.at(Verb::recover)
       ->add_flag("--dry-run", o.recover.dry_run, "Only say whether it is needed");
+  verbs.at(Verb::recover)
+      ->add_option("--until", o.recover.until, "Not in place: see the verb restore")
+      ->type_name("TIME");
+  add_backups(*verbs.at(Verb::backup), *verbs.at(Verb::restore), *verbs.at(Verb::archive), o);
   add_printlog(*verbs.at(Verb::printlog), o.printlog);
   add_number<uint64_t>(*verbs.at(Verb::inspect), "page", o.inspect.page, 0, "PAGE",
                        "The page's number, from 0")
@@ -380,11 +425,14 @@ std::variant<Options, ExitCode> Parser::parse(int argument_count, const char* co
     return complain(error);
   }
   if (chosen() == nullptr) return usage_error("a verb is missing", "see aether --help");
-  if (options_.global.home.empty()) {
-    return usage_error("which environment?", "give --home DIR, or set AETHER_HOME");
-  }
   for (const auto& [verb, app] : verbs_) {
     if (app == chosen()) options_.verb = verb;
+  }
+  const bool needs_home = !(options_.verb == Verb::backup &&
+                            (options_.backup.verify || options_.backup.list)) &&
+                          !(options_.verb == Verb::archive && !options_.archive.copy);
+  if (needs_home && options_.global.home.empty()) {
+    return usage_error("which environment?", "give --home DIR, or set AETHER_HOME");
   }
   return options_;
 }

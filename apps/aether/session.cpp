@@ -32,6 +32,7 @@ void Session::complain(std::string_view message, std::string_view hint) const {
 Result<std::unique_ptr<DbEnv>> Session::open(EnvOptions options) const {
   options.pool_bytes = global_.pool_bytes;
   options.io_mode = global_.io_mode;
+  if (options.archive_directory.empty()) options.archive_directory = global_.archive;
   options.transaction_bytes_max = std::max(options.transaction_bytes_max, kTransactionBytesMax);
   Result<std::unique_ptr<DbEnv>> env = DbEnv::open(global_.home, options);
   if (!env) return env;
@@ -65,6 +66,12 @@ Result<std::unique_ptr<DbEnv>> Session::open_for_writing(bool create, EnvOptions
   }
   options.create = create;
   return open(options);
+}
+
+Result<std::unique_ptr<DbEnv>> Session::open_for_archiving(const std::string& directory) const {
+  EnvOptions options;
+  options.archive_directory = directory;
+  return open_for_writing(false, options);
 }
 
 Result<KvStore> Session::open_store(DbEnv& env, const std::string& name) {

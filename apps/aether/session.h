@@ -39,6 +39,8 @@ class Session {
   Result<std::string> ask_live(std::string_view verb) const;
   /// Opens for writing. `create`: makes the environment if there is none.
   Result<std::unique_ptr<DbEnv>> open_for_writing(bool create, EnvOptions options = {}) const;
+  /// Opens for writing, with the log archived in `directory`.
+  Result<std::unique_ptr<DbEnv>> open_for_archiving(const std::string& directory) const;
   /// Errors: not_found, with the names of the stores there are.
   static Result<KvStore> open_store(DbEnv& env, const std::string& name);
 

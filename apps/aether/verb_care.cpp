@@ -72,6 +72,25 @@ Result<void> print_verified(Session& session, const VerifyReport& verified, doub
   return session.out().write(text);
 }
 
+/// As long as that mends something: what a damaged page leads to shows only when it is whole.
+Result<void> repair_and_verify(Session& session, DbEnv& env,
+                               FunctionRef<void(uint64_t, uint64_t)> show, VerifyReport& verified) {
+  for (bool mended = true; mended && !verified.ok();) {
+    const uint64_t before = env.stats().pages_repaired;
+    for (const VerifyProblem& problem : verified.problems) {
+      if (problem.page_id == 0) continue;
+      const Result<void> repaired = env.repair_page(problem.page_id);
+      if (!repaired) session.note(std::string(repaired.error().message()));
+    }
+    const uint64_t pages = env.stats().pages_repaired - before;
+    mended = pages != 0;
+    if (!mended) break;
+    session.note(counted(pages, "page") + " made again");
+    AETHER_TRY_ASSIGN(verified, env.verify(show));
+  }
+  return {};
+}
+
 Report report_of(const RecoveryReport& recovered) {
   Report report;
   report.add("ran", recovered.ran)
@@ -92,6 +111,7 @@ EnvOptions options_of(const GlobalOptions& global) {
   options.create = false;
   options.pool_bytes = global.pool_bytes;
   options.io_mode = global.io_mode;
+  options.archive_directory = global.archive;
   return options;
 }
 
@@ -115,11 +135,16 @@ Result<ExitCode> say_whether_needed(Session& session) {
 
 }  // namespace
 
-Result<ExitCode> run_verify(Session& session, const VerifyOptions& /*options*/) {
-  AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env, session.open_for_reading());
+Result<ExitCode> run_verify(Session& session, const VerifyOptions& options) {
+  EnvOptions for_repair;
+  for_repair.repair_from = options.from;
+  AETHER_TRY_ASSIGN(
+      const std::unique_ptr<DbEnv> env,
+      options.repair ? session.open_for_writing(false, for_repair) : session.open_for_reading());
   Progress progress = session.progress("verify", "pages");
   const auto show = [&](uint64_t done, uint64_t total) { progress.update(done, total, done); };
-  AETHER_TRY_ASSIGN(const VerifyReport verified, env->verify(show));
+  AETHER_TRY_ASSIGN(VerifyReport verified, env->verify(show));
+  if (options.repair) AETHER_TRY(repair_and_verify(session, *env, show, verified));
   progress.update(verified.pages_checked, verified.pages_checked, verified.pages_checked);
   progress.finish();
   AETHER_TRY(print_verified(session, verified, progress.seconds()));
@@ -149,6 +174,13 @@ Result<ExitCode> run_checkpoint(Session& session, const CheckpointOptions& /*opt
 }
 
 Result<ExitCode> run_recover(Session& session, const RecoverOptions& options) {
+  if (!options.until.empty()) {
+    // Pages already hold what came after any earlier point (docs/decisions/0013-backup-and-archive.md).
+    return Error(Code::invalid_argument,
+                 "an environment cannot go back in its place: make another one as of that point "
+                 "with `aether --home NEW restore BACKUP --archive DIR --until-time T`, then swap "
+                 "the directories");
+  }
   if (options.dry_run) return say_whether_needed(session);
   if (session.global().read_only) {
     return Error(Code::invalid_argument, "recover writes; use recover --dry-run with --read-only");

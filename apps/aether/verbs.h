@@ -21,6 +21,9 @@ Result<ExitCode> run_deadlock(Session& session, const DeadlockOptions& options);
 Result<ExitCode> run_verify(Session& session, const VerifyOptions& options);
 Result<ExitCode> run_checkpoint(Session& session, const CheckpointOptions& options);
 Result<ExitCode> run_recover(Session& session, const RecoverOptions& options);
+Result<ExitCode> run_backup(Session& session, const BackupVerbOptions& options);
+Result<ExitCode> run_restore(Session& session, const RestoreVerbOptions& options);
+Result<ExitCode> run_archive(Session& session, const ArchiveVerbOptions& options);
 Result<ExitCode> run_printlog(Session& session, const PrintlogOptions& options);
 Result<ExitCode> run_inspect(Session& session, const InspectOptions& options);
 
