@@ -139,6 +139,17 @@ foreach(kind property integration isolation crash)
   endforeach()
 endforeach()
 
+# The simulator's own runs, short: `ctest -L sim`.
+if(TARGET aether-sim)
+  file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/sim/*.sh")
+  foreach(script IN LISTS scripts)
+    cmake_path(GET script STEM name)
+    add_test(NAME sim.${name} COMMAND bash "${script}")
+    set_tests_properties(sim.${name} PROPERTIES LABELS "sim" TIMEOUT ${test_timeout}
+      ENVIRONMENT "AETHER_BIN=${PROJECT_BINARY_DIR}/bin")
+  endforeach()
+endif()
+
 # Records what the engine does, for spec/run: `aether_record_trace SEED OPERATIONS LIVES FILE`.
 if(AETHER_TRACE)
   add_executable(aether_record_trace "${PROJECT_SOURCE_DIR}/spec/trace/record.cpp")

@@ -1,5 +1,6 @@
 // What a crash may leave: the half of SimDisk that makes one disk out of another.
 #include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "base/assert.h"
@@ -89,6 +90,72 @@ void SimDisk::crash_names(const Node& from, Node& to, const Crash& how, uint64_t
   to.durable_entries = to.entries;
 }
 
+// --- An explicit subset
+
+bool SimDisk::Subset::take() {
+  const uint64_t bits = std::min(units, kSubsetBits);
+  const uint64_t unit = std::min(next++, units - 1);
+  return (mask >> (unit * bits / units) & 1) != 0;
+}
+
+/// Whether it makes a difference if this sector of the write has reached the disk, as far as what is durable can tell.
+bool SimDisk::changes(const FileOp& op, uint64_t sector, const Node& file) {
+  if (!op.superseded.empty() && op.superseded[sector]) return false;
+  char old[kSectorBytes];
+  file.durable.read(op.offset + sector * kSectorBytes, old, kSectorBytes);
+  return std::memcmp(old, op.image->data() + sector * kSectorBytes, kSectorBytes) != 0;
+}
+
+uint64_t SimDisk::unsynced_units() const {
+  uint64_t units = 0;
+  for (const auto& [inode, each] : nodes_) {
+    units += each.name_ops.size();
+    for (const FileOp& op : each.ops) {
+      units += op.size_after != op.size_before ? 1 : 0;
+      if (!op.is_write) continue;
+      for (uint64_t i = 0; i < op.image->size() / kSectorBytes; ++i)
+        units += changes(op, i, each) ? 1 : 0;
+    }
+  }
+  return units;
+}
+
+void SimDisk::crash_file_subset(const Node& from, Node& to, Subset& subset) {
+  to.epoch = Content::next_epoch();
+  to.durable = from.durable;
+  for (const FileOp& op : from.ops) {
+    const uint64_t sectors = op.is_write ? op.image->size() / kSectorBytes : 0;
+    for (uint64_t i = 0; i < sectors; ++i) {
+      if (!changes(op, i, from) || !subset.take()) continue;
+      to.durable.write(op.offset + i * kSectorBytes, op.image->data() + i * kSectorBytes,
+                       kSectorBytes, to.epoch);
+    }
+    if (op.size_after == op.size_before || !subset.take()) continue;
+    if (op.is_write) {
+      to.durable.grow(op.size_after);
+    } else {
+      to.durable.set_size(op.size_after, to.epoch);
+    }
+  }
+  to.durable.set_size(to.durable.size(), to.epoch);
+  to.current = to.durable;
+  to.epoch = Content::next_epoch();
+}
+
+void SimDisk::crash_names_subset(const Node& from, Node& to, Subset& subset) {
+  to.entries = from.durable_entries;
+  std::set<std::string> missed;
+  for (const NameOp& op : from.name_ops) {
+    if (subset.take() && missed.count(op.from) == 0 && missed.count(op.to) == 0) {
+      apply(op, to.entries);
+      continue;
+    }
+    if (!op.from.empty()) missed.insert(op.from);
+    if (!op.to.empty()) missed.insert(op.to);
+  }
+  to.durable_entries = to.entries;
+}
+
 /// The sequence number up to which a `prefix` crash keeps what is unsynced.
 uint64_t SimDisk::pick_cut(Random& random) const {
   std::vector<uint64_t> sequences{0, kNoCut};
@@ -103,6 +170,8 @@ uint64_t SimDisk::pick_cut(Random& random) const {
 SimDisk SimDisk::crash(const Crash& how) {
   Random random(how.seed);
   const uint64_t cut = how.policy == CrashPolicy::prefix ? pick_cut(random) : kNoCut;
+  const bool is_subset = how.policy == CrashPolicy::subset;
+  Subset subset{how.mask, is_subset ? unsynced_units() : 0};
   SimDisk after;
   after.next_inode_ = next_inode_;
   after.next_sequence_ = next_sequence_;
@@ -116,12 +185,20 @@ SimDisk SimDisk::crash(const Crash& how) {
     Node& to = after.nodes_[inode];
     to.directory = from.directory;
     if (from.directory) {
-      crash_names(from, to, how, cut, random);
+      if (is_subset) {
+        crash_names_subset(from, to, subset);
+      } else {
+        crash_names(from, to, how, cut, random);
+      }
       for (const auto& [name, child] : to.entries) {
         if (after.nodes_.count(child) == 0) open.push_back(child);
       }
     } else {
-      crash_file(from, to, how, cut, random);
+      if (is_subset) {
+        crash_file_subset(from, to, subset);
+      } else {
+        crash_file(from, to, how, cut, random);
+      }
       from.epoch = Content::next_epoch();  // Its chunks are shared now.
     }
   }

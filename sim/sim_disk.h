@@ -32,13 +32,19 @@ enum class CrashPolicy : uint8_t {
   kept,     ///< All are there.
   sectors,  ///< Any: by sector, by size, by name.
   prefix,   ///< Those up to a moment, over all files and names; the last write is torn.
+  subset,   ///< Those that `mask` names: see SimDisk::unsynced_units.
 };
+
+/// As many groups of unsynced units a mask can choose among.
+inline constexpr uint64_t kSubsetBits = 8;
 
 struct Crash {
   CrashPolicy policy = CrashPolicy::sectors;
   uint64_t seed = 1;
   /// With `sectors`: of 100 sectors that did not make it, so many hold garbage.
   uint32_t garbage_percent = 5;
+  /// With `subset`: of n units, unit i is there if bit i is set; of more than 8, if the bit of its group is.
+  uint64_t mask = 0;
 };
 
 enum class Inode : uint64_t {};
@@ -81,6 +87,8 @@ class SimDisk {
   std::vector<std::string> files() const;  ///< Paths of all files, ascending.
   uint64_t used_bytes() const;             ///< Sizes of all files that have a name or are open.
   uint64_t unsynced_operations() const;
+  /// What a `subset` crash chooses from: unsynced sectors that differ from the durable ones, changes of a size, of a name.
+  uint64_t unsynced_units() const;
   uint64_t capacity_bytes() const noexcept { return capacity_bytes_; }
   void set_capacity(uint64_t bytes) noexcept { capacity_bytes_ = bytes; }
 
@@ -135,6 +143,17 @@ class SimDisk {
   bool has_room(uint64_t more_bytes) const;
   void collect_garbage();
   uint64_t pick_cut(Random& random) const;
+
+  /// Hands out the bits of a mask, unit by unit.
+  struct Subset {
+    uint64_t mask = 0;
+    uint64_t units = 0;
+    uint64_t next = 0;
+    bool take();
+  };
+  static bool changes(const FileOp& op, uint64_t sector, const Node& file);
+  static void crash_file_subset(const Node& from, Node& to, Subset& subset);
+  static void crash_names_subset(const Node& from, Node& to, Subset& subset);
 
   static void apply(const NameOp& op, Entries& entries);
   static void supersede(std::vector<FileOp>& older, const FileOp& newer);

@@ -334,6 +334,11 @@ uint64_t SimOs::unsynced_operations() {
   return disk_.unsynced_operations();
 }
 
+uint64_t SimOs::unsynced_units() {
+  os::LockGuard lock(mutex_);
+  return disk_.unsynced_units();
+}
+
 void SimOs::sync_everything() {
   os::LockGuard lock(mutex_);
   disk_.sync_everything();

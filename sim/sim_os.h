@@ -163,6 +163,7 @@ class SimOs final : public os::Os {
   std::vector<std::string> files();
   uint64_t total_bytes();
   uint64_t unsynced_operations();
+  uint64_t unsynced_units();
   void sync_everything();
   void set_capacity(uint64_t bytes);
 

@@ -55,6 +55,7 @@ const char* to_string(sim::CrashPolicy policy) noexcept {
     case sim::CrashPolicy::kept: return "crash.kept";
     case sim::CrashPolicy::sectors: return "crash.sectors";
     case sim::CrashPolicy::prefix: return "crash.prefix";
+    case sim::CrashPolicy::subset: return "crash.subset";
   }
   return "unknown";
 }
@@ -95,6 +96,73 @@ std::string Checker::check(sim::SimOs& os, const Model& model, sim::Random& rand
       problem = "(crash in recovery, depth " + std::to_string(depth + 1) + ") " + problem;
   }
   return problem;
+}
+
+// --- Damage
+
+namespace {
+
+bool is_damage(const Error& error) { return error.code() == Code::corruption; }
+
+/// All that can be read. An error in `problem` is a wrong one; what cannot be read sets `all` to false.
+State read_part(DbEnv& env, bool& all, std::string& problem) {
+  State part;
+  const auto note = [&](const Error& error) {
+    all = false;
+    if (!is_damage(error) && problem.empty())
+      problem = std::string(to_string(error.code())) +
+                " for damage: " + std::string(error.message());
+  };
+  const Result<std::vector<std::string>> names = env.list_stores();
+  if (!names) return (note(names.error()), part);
+  for (const std::string& name : *names) {
+    const Result<KvStore> store = env.open_store(name, {.create = false});
+    if (!store) {
+      note(store.error());
+      continue;
+    }
+    Rows& rows = part[name];
+    const Result<uint64_t> count = store->scan({}, [&](Bytes key, Bytes bytes) {
+      const std::optional<Value> value = parse_value(bytes);
+      if (!value && problem.empty())
+        problem = "store " + name + " key " + text_of_key(std::string(key)) +
+                  ": bytes that nobody wrote";
+      if (value) rows[std::string(key)] = *value;
+      return problem.empty();
+    });
+    if (!count) note(count.error());
+  }
+  return part;
+}
+
+}  // namespace
+
+std::string Checker::check_damaged(sim::SimOs& os, const Model& model, const Model& before) {
+  ++counts_.crashes;
+  ++counts_.damaged;
+  const Result<std::unique_ptr<DbEnv>> env = DbEnv::open(kHome, profile_.env, os);
+  if (!env) {
+    ++counts_.refused;
+    if (is_damage(env.error())) return {};
+    return std::string("refused with ") + to_string(env.error().code()) + ": " +
+           std::string(env.error().message());
+  }
+  bool all = true;
+  std::string problem;
+  Found found{read_part(**env, all, problem), {}};
+  if (!problem.empty()) return problem;
+  if (!all) {
+    ++counts_.reported;
+    return model.breach_of_part(found.stores);
+  }
+  const Result<std::vector<PreparedTransaction>> prepared = (*env)->prepared();
+  if (!prepared) return "prepared: " + std::string(prepared.error().message());
+  for (const PreparedTransaction& each : *prepared) found.in_doubt.insert(each.gid);
+  std::string breach = model.breach(found, false);
+  if (breach.empty()) return {};
+  if (!before.breach(found, false).empty()) return breach;
+  ++counts_.last_block;
+  return {};
 }
 
 std::string Checker::check_open(sim::SimOs& os, const Model& model, sim::Random& random,

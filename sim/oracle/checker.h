@@ -20,6 +20,10 @@ struct CrashCounts {
   uint64_t crashes = 0;  ///< Crashed machines that were opened, and what they held was compared.
   uint64_t in_recovery = 0;  ///< Of these.
   uint64_t second = 0;       ///< Of these: crashed again after they had been written to.
+  uint64_t damaged = 0;      ///< Of these: their disk had lied, or rotted.
+  uint64_t refused = 0;      ///< Of those: did not open, and said `corruption`.
+  uint64_t reported = 0;     ///< Opened, and a part could not be read.
+  uint64_t last_block = 0;   ///< Lost what was in the last block of the log (docs/formats/log.md).
   uint64_t recoveries_with_undo = 0;
   uint64_t recoveries_in_doubt = 0;
   uint64_t torn_pages_restored = 0;
@@ -51,6 +55,10 @@ class Checker {
                     Found* found = nullptr) {
     return check(os, model, random, 0, found);
   }
+
+  /// The same where the disk has lied or rotted: each answer is right, or `corruption`. `before`: the model as it was before
+  /// the last block of the log was written, which cannot be told from one that never was.
+  std::string check_damaged(sim::SimOs& os, const Model& model, const Model& before);
 
  private:
   std::string check(sim::SimOs& os, const Model& model, sim::Random& random, int depth,

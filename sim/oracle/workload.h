@@ -56,6 +56,8 @@ class Workload {
   uint64_t last_number() const { return last_number_; }
   /// From now on calls may fail.
   void expect_faults() { faults_ = true; }
+  /// And what is read may be damaged.
+  void expect_damage() { faults_ = damage_ = true; }
   uint64_t transactions() const { return transactions_; }
   /// Tells what is done, line by line, to who replays a run.
   void tell(std::function<void(const std::string&)> listener) { listener_ = std::move(listener); }
@@ -151,6 +153,7 @@ class Workload {
   Operation last_ = Operation::read;
   uint64_t last_number_ = 0;
   bool faults_ = false;
+  bool damage_ = false;
   bool failed_ = false;
   std::string problem_;
   std::function<void(const std::string&)> listener_;

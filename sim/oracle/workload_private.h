@@ -13,7 +13,8 @@ bool Workload::went_well(const Result<T>& result, const char* call) {
   if (result) return true;
   const Code code = result.error().code();
   errors_.insert(code);
-  const bool may_be = code == Code::io_error || code == Code::no_space || code == Code::failed;
+  const bool may_be = code == Code::io_error || code == Code::no_space || code == Code::failed ||
+                      (damage_ && code == Code::corruption);
   expect(faults_ && may_be,
          std::string(call) + ": " + to_string(code) + ": " + std::string(result.error().message()));
   note_failure();

@@ -29,10 +29,24 @@ int take(Command& command, const std::string& name, const char* value, std::stri
   wrong = name + " " + value;
   if (name == "--seed") return take_number(value, command.seed) ? 2 : 0;
   if (name == "--cycles") return take_number(value, command.cycles) ? 2 : 0;
+  if (name == "--len") return take_number(value, command.length) ? 2 : 0;
+  if (name == "--list") return (command.list = value, 2);
   if (name == "--shrink") return take_number(value, command.shrink_seconds) ? 2 : 0;
   if (name == "--mode") {
     command.mode = value;
-    return command.mode == "crash" ? 2 : 0;
+    if (command.mode == "lying" || command.mode == "rot") {
+      command.plan.faults = {FaultKind::crash, FaultKind::rot};
+      if (command.mode == "lying") {
+        command.plan.faults = lies();
+        command.plan.faults.insert(FaultKind::crash);
+        command.plan.faults.erase(FaultKind::rot);
+        command.plan.faults.erase(FaultKind::lost_sync);  // Nobody can know of those.
+      }
+      command.mode = "crash";
+    }
+    const bool known = command.mode == "crash" || command.mode == "exhaustive" ||
+                       command.mode == "options";
+    return known ? 2 : 0;
   }
   if (name == "--faults") {
     std::string word;
@@ -76,6 +90,12 @@ std::string usage() {
          "  --seed S         the first run's seed; the next ones follow (1)\n"
          "  --cycles N       runs until so many cycles are done (2000)\n"
          "  --mode MODE      crash: random workloads, crashed at any step (the default)\n"
+         "                   lying: the disk loses and misdirects writes; rot: a bit changes at "
+         "rest:\n"
+         "                     every answer is right, or an error\n"
+         "                   exhaustive: all lists of up to --len operations (1), every crash of "
+         "each\n"
+         "                   options: N histories, each under 27 option sets: equal answers\n"
          "  --faults LIST    kinds of fault, with commas; or default, lies, all, none\n"
          "  --trace-hash     prints the hash over all steps: the same for the same seed\n"
          "  --trace          and every step\n"

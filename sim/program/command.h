@@ -14,6 +14,8 @@ struct Command {
   uint64_t seed = 1;
   uint64_t cycles = 2000;
   uint64_t shrink_seconds = 20;
+  uint64_t length = 1;  ///< Of the lists of mode exhaustive.
+  std::string list;     ///< Of mode exhaustive: this one only.
   bool trace_hash = false;
   bool trace = false;
   bool help = false;

@@ -30,8 +30,16 @@ enum Salt : uint64_t {
   kOperations
 };
 
+bool can_lie(const FaultSet& faults) {
+  const FaultSet kinds = lies();
+  return std::any_of(faults.begin(), faults.end(),
+                     [&](FaultKind kind) { return kinds.count(kind) != 0; });
+}
+
 /// Calls that fail make no machine crash; those kinds are planned in a life.
-bool is_planned(FaultKind kind) { return kind != FaultKind::crash && kind != FaultKind::nested; }
+bool is_planned(FaultKind kind) {
+  return kind != FaultKind::crash && kind != FaultKind::nested && kind != FaultKind::rot;
+}
 
 }  // namespace
 
@@ -40,6 +48,7 @@ CrashRun::CrashRun(const RunPlan& plan, RunCounts& counts, Trace* trace)
       counts_(counts),
       profile_(profile_of(plan)),
       checker_(profile_, counts.crashes, plan.faults.count(FaultKind::nested) != 0 ? 3 : 0),
+      lying_(can_lie(plan.faults)),
       disk_(std::make_unique<sim::SimOs>(sim::SimOptions{.seed = plan.seed, .observer = trace})) {}
 
 sim::Random CrashRun::dice(uint64_t salt, uint64_t number) const {
@@ -52,7 +61,7 @@ std::optional<Breach> CrashRun::run() {
   ++counts_.runs;
   uint64_t lives = 1 + dice(kLives).below(4);
   if (plan_.only) lives = plan_.only->life + 1;
-  for (life_ = 0; life_ < lives && !breach_; ++life_) live_once();
+  for (life_ = 0; life_ < lives && !breach_ && !over_; ++life_) live_once();
   return breach_;
 }
 
@@ -91,13 +100,19 @@ void CrashRun::live_once() {
     counts_.transactions += workload.transactions();
     counts_.failed += workload.failed() ? 1 : 0;
     if (!workload.problem().empty()) report(workload.problem(), CrashPoint::kEnd, 0, "no crash");
+    if (lying_) {
+      const std::string wrong = check_lying(end_dice);
+      if (!wrong.empty()) report(wrong, CrashPoint::kEnd, 0, "end of the life; all kept");
+      // What was lost is lost: the machine has no other life.
+      over_ = true;
+    }
     const sim::Crash how = oracle::pick_crash(end_dice);
     ++counts_.crashes.struck[{oracle::to_string(how.policy), "end of a life"}];
     next = disk_->crash(how);
     model_.forget_tickets();
     workload_ = nullptr;
   }
-  if (breach_) return;
+  if (breach_ || over_) return;
   next->set_capacity(UINT64_MAX);
   next = disturb_recovery(std::move(next));
   oracle::Found found;
@@ -112,7 +127,7 @@ void CrashRun::operate(oracle::Workload& workload) {
   const uint64_t count = std::min(kOperationsOfALife,
                                   profile_.operations / 2 + random.below(profile_.operations));
   const bool planned = std::any_of(plan_.faults.begin(), plan_.faults.end(), is_planned);
-  const bool meets_faults = planned && random.percent(40);
+  const bool meets_faults = planned && random.percent(lying_ ? 90 : 40);
   const uint64_t faults_at = random.below(count);
   for (uint64_t i = 0; i < count && workload.problem().empty() && !breach_; ++i) {
     if (meets_faults && i == faults_at) plan_faults(workload);
@@ -130,6 +145,7 @@ void CrashRun::plan_faults(oracle::Workload& workload) {
   std::copy_if(plan_.faults.begin(), plan_.faults.end(), std::back_inserter(kinds), is_planned);
   if (kinds.empty()) return;
   workload.expect_faults();
+  if (lying_) workload.expect_damage();
   disk_->on_strike([this](const sim::Fault& fault, const sim::Step& step) {
     ++counts_.crashes.struck[{to_string(kind_of(fault)), sim::to_string(step.kind)}];
   });
@@ -150,8 +166,42 @@ void CrashRun::watch(sim::SimOs& os) {
       std::printf("    moment %llu: %s\n", static_cast<unsigned long long>(moment_),
                   describe(step).c_str());
     at_moment(step);
+    if (lying_) note_log_write(step);
     ++moment_;
   });
+}
+
+/// A block of the log: not a segment's header, nor what it is filled with.
+void CrashRun::note_log_write(const sim::Step& step) {
+  constexpr uint64_t kHeaderBytes = 4096;
+  const bool is_block = step.kind == sim::StepKind::write && step.offset >= kHeaderBytes &&
+                        step.path.find("/log/") != std::string_view::npos;
+  if (is_block) before_last_block_ = model_;
+}
+
+/// The disk has kept all that it was given, or said so; perhaps one bit has changed since.
+std::string CrashRun::check_lying(sim::Random& random) {
+  const std::unique_ptr<sim::SimOs> crashed = disk_->crash({.policy = sim::CrashPolicy::kept});
+  crashed->set_capacity(UINT64_MAX);
+  std::string place;
+  if (plan_.faults.count(FaultKind::rot) != 0) {
+    const std::vector<std::string> files = crashed->files();
+    const std::string& path = files[random.below(files.size())];
+    const Result<std::string> bytes = crashed->read_file(path);
+    if (bytes && !bytes->empty()) {
+      // Where there is something, three times out of four.
+      uint64_t at = random.below(bytes->size());
+      if (random.percent(75)) at = std::min(bytes->find_first_not_of('\0', at), bytes->size() - 1);
+      static_cast<void>(crashed->flip_bit(path, at * 8 + random.below(8)));
+      ++counts_.crashes
+            .struck[{"rot", path.substr(0, path.find_last_of("0123456789") == std::string::npos
+                                               ? std::string::npos
+                                               : path.find_first_of("0123456789"))}];
+      place = "\nwith a bit of byte " + std::to_string(at) + " of " + path + " flipped";
+    }
+  }
+  std::string problem = checker_.check_damaged(*crashed, model_, before_last_block_);
+  return problem.empty() ? problem : problem + place;
 }
 
 bool CrashRun::is_crashed_now() const {
@@ -173,6 +223,11 @@ void CrashRun::at_moment(const sim::Step& step) {
 
 void CrashRun::check_at(const sim::Step& step, uint64_t variant) {
   sim::Random random = dice(kCrash, moment_ * 16 + variant);
+  if (lying_) {
+    std::string wrong = check_lying(random);
+    if (!wrong.empty()) report(std::move(wrong), moment_, variant, describe(step) + "; all kept");
+    return;
+  }
   const sim::Crash how = oracle::pick_crash(random);
   ++counts_.crashes.struck[{oracle::to_string(how.policy), sim::to_string(step.kind)}];
   const std::unique_ptr<sim::SimOs> crashed = disk_->crash(how);

@@ -56,6 +56,8 @@ class CrashRun {
   void plan_faults(oracle::Workload& workload);
   void watch(sim::SimOs& os);
   void at_moment(const sim::Step& step);
+  void note_log_write(const sim::Step& step);
+  std::string check_lying(sim::Random& random);
   bool is_crashed_now() const;
   void check_at(const sim::Step& step, uint64_t variant);
   std::unique_ptr<sim::SimOs> disturb_recovery(std::unique_ptr<sim::SimOs> os);
@@ -67,10 +69,13 @@ class CrashRun {
   oracle::Profile profile_;
   oracle::Checker checker_;
   oracle::Model model_;
+  oracle::Model before_last_block_;  ///< The model before the newest block of the log was written.
+  const bool lying_;                 ///< The disk may lose, misdirect or damage what it was given.
   std::unique_ptr<sim::SimOs> disk_;
   OperationSet done_;
   const oracle::Workload* workload_ = nullptr;  ///< Of the life that is.
   uint64_t life_ = 0;
+  bool over_ = false;  ///< The disk has lied: there is no next life.
   uint64_t moment_ = 0;
   std::optional<Breach> breach_;
 };

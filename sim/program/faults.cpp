@@ -42,7 +42,8 @@ constexpr Name kNames[] = {
      "the same of the double-write area"},
     {FaultKind::lost_log, "lost-log", false, true, "the same of the log"},
     {FaultKind::misdirected_log, "misdirected-log", false, true, "the same of the log"},
-    {FaultKind::lost_sync, "lost-sync", false, true, "syncs are answered and not done"},
+    {FaultKind::lost_sync, "lost-sync", false, false,
+     "syncs are answered and not done: a breach is to be expected"},
     {FaultKind::rot, "rot", false, true, "a bit of a file changes at rest"},
 };
 

@@ -4,6 +4,8 @@
 
 #include "os/os.h"
 #include "sim/program/command.h"
+#include "sim/program/exhaustive_mode.h"
+#include "sim/program/options_mode.h"
 #include "sim/program/shrink.h"
 
 namespace aether::program {
@@ -23,6 +25,12 @@ void print_counts(const RunCounts& counts, double seconds) {
       out(crashes.torn_pages_restored));
   std::printf("%llu lives went on read-only after a failure, %llu recoveries were stopped by one\n",
               out(counts.failed), out(counts.failed_opens));
+  if (crashes.damaged != 0) {
+    std::printf(
+        "%llu of them damaged: %llu refused, %llu reported when read, %llu without the last "
+        "block\n",
+        out(crashes.damaged), out(crashes.refused), out(crashes.reported), out(crashes.last_block));
+  }
   std::printf("rate: %.0f cycles/s (%.2f s)\n", static_cast<double>(crashes.crashes) / seconds,
               seconds);
   std::printf("struck:\n");
@@ -83,6 +91,10 @@ int run(int argc, char** argv) {
   if (command->help) {
     std::fputs(usage().c_str(), stdout);
     return 0;
+  }
+  if (command->mode == "options") return options_mode(command->seed, command->cycles);
+  if (command->mode == "exhaustive") {
+    return exhaustive_mode({.length = command->length, .list = command->list});
   }
   return crash_mode(*command);
 }

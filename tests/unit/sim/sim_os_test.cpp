@@ -384,5 +384,51 @@ TEST(SimOs, ItHasNoSockets) {
   EXPECT_EQ(machine.connect("/socket", 1).error().code(), Code::unsupported);
 }
 
+// Goal:   a disk that lies answers ok: a lost write is nowhere, a misdirected one elsewhere, a lost sync saves nothing.
+TEST(SimFault, WritesAndSyncsCanLie) {
+  SimOs os;
+  const std::string old(8192, 'a');
+  ASSERT_TRUE(os.write_file("/f", old));
+  const std::unique_ptr<os::File> file = os.open("/f", {.write = true}).value();
+  const std::string fresh(4096, 'b');
+
+  os.add_fault({.kind = StepKind::write, .effect = Effect::lose});
+  ASSERT_TRUE(file->write_at(0, fresh.data(), fresh.size()));
+  EXPECT_EQ(os.read_file("/f").value(), old);
+
+  os.add_fault({.kind = StepKind::write, .effect = Effect::misdirect, .shift = 4096});
+  ASSERT_TRUE(file->write_at(0, fresh.data(), fresh.size()));
+  const std::string misdirected = old.substr(0, 4096) + fresh;
+  EXPECT_EQ(os.read_file("/f").value(), misdirected);
+
+  os.add_fault({.kind = StepKind::sync, .effect = Effect::lose});
+  ASSERT_TRUE(file->sync());
+  EXPECT_EQ(os.crash({.policy = CrashPolicy::lost})->read_file("/f").value(), old);
+  ASSERT_TRUE(file->sync());
+  EXPECT_EQ(os.crash({.policy = CrashPolicy::lost})->read_file("/f").value(), misdirected);
+  EXPECT_EQ(os.faults_fired(), 3u);
+}
+
+// Goal:   a slow call takes its time, and the wall clock can jump and stand still; the monotonic one only goes on.
+TEST(SimFault, TimeCanPassStandStillAndJump) {
+  SimOs os;
+  const uint64_t before = os.monotonic_ns();
+  os.add_fault({.kind = StepKind::stat, .effect = Effect::delay, .delay_ns = 5'000'000'000});
+  ASSERT_TRUE(os.exists("/").has_value());
+  const uint64_t after = os.monotonic_ns();
+  EXPECT_GE(after, before + 5'000'000'000);
+
+  const uint64_t wall = os.wall_ns();
+  os.jump_wall_clock(-3'600'000'000'000);
+  EXPECT_LT(os.wall_ns(), wall);
+  os.hold_wall_clock(true);
+  const uint64_t held = os.wall_ns();
+  EXPECT_EQ(os.wall_ns(), held);
+  EXPECT_EQ(os.crash()->wall_ns(), held);  // A restart does not mend the clock.
+  EXPECT_GT(os.monotonic_ns(), after);
+  os.hold_wall_clock(false);
+  EXPECT_NE(os.wall_ns(), held);
+}
+
 }  // namespace
 }  // namespace aether::sim
