@@ -3,7 +3,8 @@
 /// Answers     Every function with an int result answers AETHER_OK or one of the codes below, whose numbers never
 ///             change. The text of a failure: aether_error_message(), which names place, cause and what to do.
 ///             What is handed out through a pointer is written only if the answer is AETHER_OK, unless said otherwise.
-/// Handles     Who gets one gives it back: aether_close, aether_store_close, aether_txn_free, aether_cursor_close.
+/// Handles     Who gets one gives it back: aether_close, aether_store_close, aether_txn_free, aether_cursor_close,
+///             aether_batch_free.
 ///             Each takes NULL too, and the handle is gone whatever it answers. In any order: what is still open
 ///             when its environment is closed answers AETHER_CLOSED. A handle that was given back must not be used.
 /// Bytes       Keys, values and ids are any bytes, with their length; NULL is good for a length of 0. They are borrowed
@@ -67,6 +68,7 @@ typedef struct aether_env aether_env;
 typedef struct aether_store aether_store;
 typedef struct aether_txn aether_txn;
 typedef struct aether_cursor aether_cursor;
+typedef struct aether_batch aether_batch;
 
 /// What a commit waits for.
 enum {
@@ -111,6 +113,31 @@ int aether_close(aether_env* env);
 /// invalid_argument (a name has 1 to 255 bytes); busy.
 int aether_open_store(aether_env* env, const char* name, int create, aether_store** store);
 void aether_store_close(aether_store* store);
+/// Removes a store with all its keys; handles to it answer not_found from then on. No other call may be using it. A crash
+/// in between leaves all or nothing. Errors: not_found; busy (transactions are open, in whatever store: end them first).
+int aether_drop_store(aether_env* env, const char* name);
+/// In ascending order: `count` pointers in `names`, each to a text that ends with a zero byte (a name that holds one, as
+/// C++ can make it, ends there). One aether_free(names) gives all of it back.
+int aether_list_stores(aether_env* env, char*** names, size_t* count);
+
+/// Writes all pages that were dirty when it began, then lets go of the log before. Writers go on. Errors: failed, io_error,
+/// no_space, invalid_argument (the environment is read-only).
+int aether_checkpoint(aether_env* env);
+/// What the environment tells about itself, as JSON that ends with a zero byte, for the caller to aether_free: the document
+/// of `aether stat --format json` (docs/CLI.md).
+int aether_stats(aether_env* env, char** json);
+
+/// What verification has found wrong.
+typedef struct aether_problem {
+  uint64_t page;
+  const char* store;  ///< "" if no store is concerned.
+  const char* message;
+} aether_problem;
+
+/// Proves that every allocated page has its checksum and its own identity, that keys are in order and within fences, and that
+/// allocated and reachable pages are the same. Run it when nobody writes. AETHER_OK with a `count` of 0: all is well; else
+/// `count` pointers in `problems`. One aether_free(problems) gives all of it back. Another answer: the check could not run.
+int aether_verify(aether_env* env, aether_problem*** problems, size_t* count);
 
 // --- transactions -------------------------------------------------------------------------------------------
 
@@ -220,6 +247,31 @@ int aether_remove(aether_store* store, aether_txn* txn, const void* key, size_t 
 /// retry), timed_out, busy (AETHER_NO_WAIT), too_large, invalid_argument.
 int aether_lock_for_update(aether_store* store, aether_txn* txn, const void* key, size_t key_size,
                            void** value, size_t* value_size);
+
+// --- batches ------------------------------------------------------------------------------------------------
+// Writes to any stores of one environment, gathered to be applied as one transaction. Keys and values are copied. A batch is
+// one thread's at a time.
+
+int aether_batch_create(aether_batch** batch);
+void aether_batch_free(aether_batch* batch);
+
+// Each adds an entry, which is applied in its turn: of two for one key the later one wins. Errors: invalid_argument (the
+// batch has entries for another environment).
+int aether_batch_put(aether_batch* batch, aether_store* store, const void* key, size_t key_size,
+                     const void* value, size_t value_size);
+int aether_batch_insert(aether_batch* batch, aether_store* store, const void* key, size_t key_size,
+                        const void* value, size_t value_size);
+int aether_batch_update(aether_batch* batch, aether_store* store, const void* key, size_t key_size,
+                        const void* value, size_t value_size);
+int aether_batch_remove(aether_batch* batch, aether_store* store, const void* key, size_t key_size);
+/// Its entries; 0 for NULL.
+size_t aether_batch_count(const aether_batch* batch);
+/// Removes all entries and keeps the memory.
+void aether_batch_clear(aether_batch* batch);
+
+/// Applies all of the batch or, after an error, nothing. The batch stays as it is. `durability`: AETHER_DURABILITY_... Errors:
+/// those of the single calls, with the index of the entry, from 0; too_large, busy, failed.
+int aether_write(aether_env* env, const aether_batch* batch, int durability);
 
 // --- cursors ------------------------------------------------------------------------------------------------
 

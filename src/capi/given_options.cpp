@@ -39,16 +39,6 @@ void set(T& option, T given) {
   if (given != 0) option = given;
 }
 
-Result<Durability> durability_of(int32_t given, Durability otherwise) {
-  switch (given) {
-    case AETHER_DURABILITY_DEFAULT: return otherwise;
-    case AETHER_DURABILITY_GROUP: return Durability::group;
-    case AETHER_DURABILITY_SYNC: return Durability::sync;
-    case AETHER_DURABILITY_NONE: return Durability::none;
-    default: return bad_field("durability", given);
-  }
-}
-
 Result<Isolation> isolation_of(int32_t given) {
   switch (given) {
     case AETHER_ISOLATION_DEFAULT:
@@ -69,6 +59,16 @@ Result<IoMode> io_mode_of(int32_t given) {
 }
 
 }  // namespace
+
+Result<Durability> durability_of(int32_t given, Durability otherwise) {
+  switch (given) {
+    case AETHER_DURABILITY_DEFAULT: return otherwise;
+    case AETHER_DURABILITY_GROUP: return Durability::group;
+    case AETHER_DURABILITY_SYNC: return Durability::sync;
+    case AETHER_DURABILITY_NONE: return Durability::none;
+    default: return bad_field("durability", given);
+  }
+}
 
 Result<EnvOptions> env_options(const aether_env_options* given) {
   AETHER_TRY_ASSIGN(const aether_env_options known, known_part(given));

@@ -34,6 +34,11 @@ struct aether_txn {
       outside = nullptr;  ///< Counted as the work of the thread that has begun it.
 };
 
+struct aether_batch {
+  std::shared_ptr<aether::DbEnv> env;  ///< Of its stores; null: it has no entries yet.
+  aether::WriteBatch writes;
+};
+
 struct aether_cursor {
   std::shared_ptr<aether::DbEnv> env;
   aether::Cursor cursor;

@@ -180,7 +180,7 @@ TEST(BulkLoadCrash, EveryStepLeavesAllOrNothing) {
   constexpr sim::CrashPolicy kPolicies[] = {sim::CrashPolicy::sectors, sim::CrashPolicy::lost,
                                             sim::CrashPolicy::kept};
   uint64_t crashes = 0;
-  for (const uint64_t seed : {1, 2}) {
+  for (const uint64_t seed : {1u, 2u}) {
     Machine machine(seed);
     const Rows rows = make_rows(seed, seed == 1 ? 700 : 5);
     std::string problem;
@@ -279,7 +279,7 @@ TEST(BulkLoadCrash, AbandonedPagesBeginANewLife) {
       for (auto& [key, value] : small) value.resize(std::min<size_t>(value.size(), 300));
     }
     Machine machine(4);
-    for (const size_t fails_at : {399, 200, 399}) {
+    for (const size_t fails_at : {399u, 200u, 399u}) {
       const Result<uint64_t> loaded = load(*machine.env, small, fails_at);
       ASSERT_FALSE(loaded.has_value());
       EXPECT_EQ(loaded.error().code(), Code::invalid_argument);

@@ -290,6 +290,128 @@ static void second_phase(aether_env* env) {
   aether_store_close(store);
 }
 
+/* Stores by name, figures, checkpoint, verification. */
+static void upkeep(aether_env* env) {
+  aether_store* store = NULL;
+  char** names = NULL;
+  char* json = NULL;
+  aether_problem** problems = NULL;
+  size_t count = 0, before = 0;
+  OK(aether_list_stores(env, &names, &before));
+  aether_free(names);
+  OK(aether_open_store(env, "zz dropped", 1, &store));
+  OK(put(store, NULL, "a", "1"));
+  OK(aether_list_stores(env, &names, &count));
+  SO(count == before + 1 && strcmp(names[count - 1], "zz dropped") == 0);
+  SO(count < 2 || strcmp(names[0], names[1]) < 0);
+  aether_free(names);
+  OK(aether_stats(env, &json));
+  SO(json != NULL && json[0] == '{' && json[strlen(json) - 1] == '}');
+  SO(strstr(json, "\"zz dropped\"") != NULL && strstr(json, "\"format_version\"") != NULL);
+  aether_free(json);
+  OK(aether_drop_store(env, "zz dropped"));
+  GIVES(AETHER_NOT_FOUND, aether_drop_store(env, "zz dropped"));
+  GIVES(AETHER_NOT_FOUND, put(store, NULL, "a", "1"));
+  aether_store_close(store);
+  OK(aether_checkpoint(env));
+  OK(aether_verify(env, &problems, &count));
+  SO(count == 0);
+  aether_free(problems);
+  GIVES(AETHER_INVALID_ARGUMENT, aether_drop_store(env, NULL));
+  GIVES(AETHER_INVALID_ARGUMENT, aether_list_stores(env, NULL, &count));
+  GIVES(AETHER_INVALID_ARGUMENT, aether_stats(env, NULL));
+  GIVES(AETHER_INVALID_ARGUMENT, aether_verify(env, &problems, NULL));
+  GIVES(AETHER_INVALID_ARGUMENT, aether_checkpoint(NULL));
+}
+
+/* The environment's newest data page with a checksum that is not its own: verification names it. */
+static void verify_damage(const char* home) {
+  char path[1024];
+  char bytes[64];
+  aether_env* env = NULL;
+  aether_store* store = NULL;
+  aether_problem** problems = NULL;
+  aether_env_options options = {.size = sizeof options};
+  size_t count = 0, i;
+  char large[60000];
+  FILE* data;
+  snprintf(path, sizeof path, "%s-damaged", home);
+  OK(aether_open(path, NULL, &env));
+  OK(aether_open_store(env, "s", 1, &store));
+  memset(large, 'l', sizeof large);
+  OK(aether_put(store, NULL, "a", 1, large, sizeof large));
+  aether_store_close(store);
+  OK(aether_close(env));
+  snprintf(path, sizeof path, "%s-damaged/data", home);
+  data = fopen(path, "r+b");
+  SO(data != NULL);
+  if (data == NULL) return;
+  /* One of the value's pages: a row of 'l'. */
+  for (i = 1; fseek(data, (long)(i * 4096 + 2048), SEEK_SET) == 0; ++i) {
+    if (fread(bytes, 1, sizeof bytes, data) != sizeof bytes) break;
+    if (memcmp(bytes, large, sizeof bytes) != 0) continue;
+    SO(fseek(data, (long)(i * 4096 + 2048), SEEK_SET) == 0 && fputc('x', data) == 'x');
+    break;
+  }
+  SO(fclose(data) == 0);
+  snprintf(path, sizeof path, "%s-damaged", home);
+  options.read_only = 1;
+  OK(aether_open(path, &options, &env));
+  OK(aether_verify(env, &problems, &count));
+  SO(count > 0);
+  for (i = 0; i < count; ++i) SO(problems[i]->page != 0 && strlen(problems[i]->message) > 0);
+  if (count > 0) SO(strstr(problems[0]->message, "checksum") != NULL);
+  aether_free(problems);
+  OK(aether_close(env));
+}
+
+static void batches(aether_env* env, const char* home) {
+  aether_store *one = NULL, *two = NULL, *foreign = NULL;
+  aether_env* other = NULL;
+  aether_batch* batch = NULL;
+  char path[1024];
+  OK(aether_open_store(env, "batch one", 1, &one));
+  OK(aether_open_store(env, "batch two", 1, &two));
+  OK(aether_batch_create(&batch));
+  SO(aether_batch_count(batch) == 0);
+  OK(aether_write(env, batch, AETHER_DURABILITY_DEFAULT));
+  OK(aether_batch_put(batch, one, "a", 1, "1", 1));
+  OK(aether_batch_put(batch, two, "b", 1, "2", 1));
+  OK(aether_batch_insert(batch, two, "c", 1, NULL, 0));
+  OK(aether_batch_update(batch, one, "a", 1, "one", 3));
+  OK(aether_batch_remove(batch, two, "b", 1));
+  SO(aether_batch_count(batch) == 5);
+  GIVES(AETHER_INVALID_ARGUMENT, aether_write(env, batch, 9));
+  SO(holds(one, NULL, "a", NULL));
+  OK(aether_write(env, batch, AETHER_DURABILITY_SYNC));
+  SO(holds(one, NULL, "a", "one") && holds(two, NULL, "b", NULL) && holds(two, NULL, "c", ""));
+  /* Again: the insert meets its row, and nothing of it happens. */
+  OK(put(one, NULL, "a", "still"));
+  GIVES(AETHER_EXISTS, aether_write(env, batch, AETHER_DURABILITY_DEFAULT));
+  SAYS("2");
+  SO(holds(one, NULL, "a", "still"));
+
+  snprintf(path, sizeof path, "%s-other", home);
+  OK(aether_open(path, NULL, &other));
+  OK(aether_open_store(other, "s", 1, &foreign));
+  GIVES(AETHER_INVALID_ARGUMENT, aether_batch_put(batch, foreign, "a", 1, "1", 1));
+  GIVES(AETHER_INVALID_ARGUMENT, aether_write(other, batch, AETHER_DURABILITY_DEFAULT));
+  aether_batch_clear(batch);
+  SO(aether_batch_count(batch) == 0);
+  OK(aether_batch_put(batch, foreign, "a", 1, "1", 1));
+  OK(aether_write(other, batch, AETHER_DURABILITY_NONE));
+  SO(holds(foreign, NULL, "a", "1"));
+  aether_store_close(foreign);
+  OK(aether_close(other));
+  /* The batch keeps what it needs to say so. */
+  GIVES(AETHER_INVALID_ARGUMENT, aether_write(env, batch, AETHER_DURABILITY_DEFAULT));
+  aether_batch_free(batch);
+  GIVES(AETHER_INVALID_ARGUMENT, aether_batch_put(NULL, one, "a", 1, "1", 1));
+  GIVES(AETHER_INVALID_ARGUMENT, aether_write(env, NULL, AETHER_DURABILITY_DEFAULT));
+  aether_store_close(one);
+  aether_store_close(two);
+}
+
 /* Handles may be given back after the environment was closed. */
 static void close_first(aether_env* env) {
   aether_store* store = NULL;
@@ -318,6 +440,9 @@ static void nothing_given(void) {
   aether_store_close(NULL);
   aether_txn_free(NULL);
   aether_cursor_close(NULL);
+  aether_batch_free(NULL);
+  aether_batch_clear(NULL);
+  SO(aether_batch_count(NULL) == 0);
   aether_free(NULL);
   SO(strcmp(aether_error_message(), "") == 0 && aether_error_errno() == 0);
   GIVES(AETHER_INVALID_ARGUMENT, aether_commit(NULL));
@@ -346,6 +471,9 @@ int main(int argument_count, char** arguments) {
   OK(aether_close(env));
   env = open_small(arguments[1]);
   second_phase(env);
+  upkeep(env);
+  batches(env, arguments[1]);
+  verify_damage(arguments[1]);
   close_first(env);
   env = open_small(arguments[1]);
   OK(aether_close(env));

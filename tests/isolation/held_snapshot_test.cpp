@@ -1,15 +1,22 @@
 // ctest: timeout=600
 // A snapshot that is held while everything changes, with little memory for what it still sees.
+//
+//   AETHER_HELD_SECONDS=120 held_snapshot_test --gtest_filter=*FullSpeed*   what it costs who updates (2 by default)
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "aether/aether.hpp"
@@ -145,6 +152,80 @@ TEST(HeldSnapshot, ReadsItsMomentWithinTheBound) {
   EXPECT_TRUE(report->ok());
   ASSERT_TRUE(w.env().close().has_value());
   EXPECT_FALSE(fs::exists(w.versions_directory()));
+}
+
+double resident_mib() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t pages = 0, resident = 0;
+  file >> pages >> resident;
+  return static_cast<double>(resident) * 4096 / static_cast<double>(MiB);
+}
+
+/// Two threads update random rows as fast as they can for `seconds`; `beside` runs meanwhile, again and again.
+/// Returns updates a second.
+double update_at_full_speed(Held& world, double seconds, FunctionRef<void()> beside) {
+  using Clock = std::chrono::steady_clock;
+  std::atomic<bool> stop = false;
+  std::atomic<uint64_t> updates = 0;
+  const Clock::time_point begin = Clock::now();
+  std::vector<std::thread> threads;
+  for (uint64_t thread = 0; thread < 2; ++thread) {
+    threads.emplace_back([&, thread] {
+      std::mt19937_64 random(thread);
+      for (uint64_t n = 0; !stop; ++n) {
+        const uint64_t i = random() % Held::kRows;
+        // The other one may be at the same row: whoever is second to it fails, and takes another.
+        const Result<void> done = world.store().put(key_of(i), value_of(i, 1'000'000 + n));
+        if (!done && done.error().code() != Code::conflict) ADD_FAILURE() << done.error().message();
+        updates += done ? 1 : 0;
+      }
+    });
+  }
+  const auto passed = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
+  while (passed() < seconds && !testing::Test::HasFailure()) beside();
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  return static_cast<double>(updates) / passed();
+}
+
+// Goal:   a snapshot that is held under full load reads its moment, within the bound; what it costs is printed.
+// Method: the same load without it, with it, and again without it.
+TEST(HeldSnapshot, ReadsItsMomentWhileOthersUpdateAtFullSpeed) {
+  const char* text = std::getenv("AETHER_HELD_SECONDS");
+  const double seconds = text == nullptr ? 2 : std::strtod(text, nullptr);
+  Held w;
+  const auto rest = [] { std::this_thread::yield(); };
+  const double before = update_at_full_speed(w, seconds / 4, rest);
+  w.play_round(1);
+  const double resident = resident_mib();
+  Transaction held = w.begin();
+  std::mt19937_64 random(1);
+  uint64_t reads = 0, bytes_max = 0;
+  double resident_max = 0;
+  const double beside = update_at_full_speed(w, seconds, [&] {
+    for (int n = 0; n < 10; ++n, ++reads) w.expect_row(held, random() % Held::kRows, 1);
+    bytes_max = std::max(bytes_max, w.env().stats().version_bytes_in_memory);
+    resident_max = std::max(resident_max, resident_mib());
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  });
+  const EnvStats stats = w.env().stats();
+  w.expect_round(held, 1);
+  ASSERT_TRUE(held.commit().has_value());
+  const double after = update_at_full_speed(w, seconds / 4, rest);
+  std::printf(
+      "updates/s: %.0f before, %.0f beside it for %.0f s, %.0f after; %llu reads of its moment\n"
+      "versions: %.2f MiB in memory at most, %llu on disk (%.1f MiB in %llu runs); resident %.0f "
+      "MiB, then at most %.0f\n",
+      before, beside, seconds, after, static_cast<unsigned long long>(reads),
+      static_cast<double>(bytes_max) / static_cast<double>(MiB),
+      static_cast<unsigned long long>(stats.versions_on_disk),
+      static_cast<double>(stats.version_bytes_on_disk) / static_cast<double>(MiB),
+      static_cast<unsigned long long>(stats.version_runs), resident, resident_max);
+  // Each thread may be about to do its share.
+  EXPECT_LE(bytes_max, Held::kVersionBytes + 256 * KiB);
+  EXPECT_EQ(stats.version_spill_failures, 0u);
+  EXPECT_GT(reads, 0u);
+  EXPECT_EQ(w.env().stats().versions_on_disk, 0u);
 }
 
 TEST(HeldSnapshot, NothingOfItSurvivesARestart) {
