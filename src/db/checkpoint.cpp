@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "buffer/page_order.h"
 #include "db/env_impl.h"
 
 namespace aether::db {
@@ -168,10 +169,7 @@ Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
     const LogPosition dirty = target.frame->dirty_position.load(std::memory_order_seq_cst);
     if (dirty != 0 && dirty < flush_below) targets.push_back(target);
   }
-  std::sort(targets.begin(), targets.end(), [](const auto& a, const auto& b) {
-    return a.frame->page_id.load(std::memory_order_relaxed) <
-           b.frame->page_id.load(std::memory_order_relaxed);
-  });
+  buffer::sort_by_page(targets);
   AETHER_TRY(writer_->write(targets));
 
   // First the position, then the frames: a page that gets dirty in between has its record at or above it.

@@ -191,6 +191,19 @@ static void remember_bytes(int fd, off_t offset, size_t size) {
   writes = op;
 }
 
+/* `saved` is on the disk now: where a lost write has touched the same bytes, nothing older comes back. */
+static void settle(const struct write_op* saved) {
+  for (struct write_op* op = writes; op != NULL; op = op->older) {
+    if (op->file != saved->file || !op->lost) continue;
+    off_t from = op->offset > saved->offset ? op->offset : saved->offset;
+    off_t end = op->offset + (off_t)op->old_size;
+    if (saved->offset + (off_t)saved->size < end) end = saved->offset + (off_t)saved->size;
+    if (from >= end) continue;
+    if (real.pread(op->file->raw, op->old + (from - op->offset), (size_t)(end - from), from) < 0)
+      abort();
+  }
+}
+
 static void forget_bytes(struct file* file) {
   for (struct write_op** p = &writes; *p != NULL;) {
     struct write_op* op = *p;
@@ -198,6 +211,7 @@ static void forget_bytes(struct file* file) {
       p = &op->older;
       continue;
     }
+    settle(op);
     *p = op->older;
     free(op->old);
     free(op);

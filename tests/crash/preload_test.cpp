@@ -74,8 +74,10 @@ int work(char** arguments) {
   const int pipe = std::atoi(arguments[2]);
   const std::string what = arguments[3];
   const bool fine = live(home, seed, pipe, what == "recover");
+  // The same machine goes on: what the failed sync has lost is still to be seen.
+  if (what == "reopen") live(home, seed + 500, pipe, false);
   say(pipe, {fine ? Word::finished : Word::error, 0, 0, 0});
-  if (what == "cut") {
+  if (what == "cut" || what == "reopen") {
     using Cut = void (*)();
     if (auto cut = reinterpret_cast<Cut>(::dlsym(RTLD_DEFAULT, "aether_fault_power_cut"))) cut();
   }
@@ -90,7 +92,7 @@ struct Fault {
   const char* action;  ///< AETHER_FAULT_DO
   const char* file = "";
   bool sticky = false;
-  const char* then = "";   ///< "cut": the power goes at the end.
+  const char* then = "";   ///< "cut": the power goes at the end; "reopen": after one life more.
   bool invisible = false;  ///< The load must not notice.
 };
 
@@ -110,6 +112,7 @@ constexpr Fault kFaults[] = {
     {"short", "read write", "short", "", false, "", true},
     {"eintr", "read write sync alloc", "eintr", "", false, "", true},
     {"fsyncgate", "sync", "fsyncgate", "", false, "cut"},
+    {"fsyncgate_reopen", "sync", "fsyncgate", "", false, "reopen"},
 };
 
 class Preload : public testing::TestWithParam<Fault> {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <random>
 #include <thread>
 
@@ -449,6 +450,38 @@ TEST(ConcurrentLog, AFailureToPrepareAheadIsNoFailureOfTheLog) {
     ASSERT_TRUE(flushed) << error_of(flushed);
   }
   EXPECT_GE(log->current_segment(), 2u);
+}
+
+// Without room for the next segment the current one is used to its end, and says how much is left.
+TEST(ConcurrentLog, SaysThatItIsShortOfSpaceWhileItGoesOn) {
+  const auto disk = make_disk();
+  LogOptions options = tiny_options();
+  options.background_thread = true;
+  const auto log = make_log(*disk, options, first_start());
+  disk->add_fault({.kind = sim::StepKind::allocate,
+                   .path_contains = segment_name(2),
+                   .errnum = ENOSPC,
+                   .sticky = true});
+  EXPECT_FALSE(log->is_short_of_space());
+  TxnId txn = 1;
+  for (; log->room() > options.segment_bytes / 2 - 5000; ++txn)
+    ASSERT_TRUE(append(*log, 0, txn, 4000) && log->flush());
+  EXPECT_TRUE(eventually([&] { return log->is_short_of_space(); }));
+  log->retry_next_segment();
+  EXPECT_TRUE(log->is_short_of_space());
+  // Several records at a time: a block that is too large for what is left becomes a smaller one.
+  const uint64_t before = log->room();
+  for (; log->room() > 5000; ++txn) ASSERT_TRUE(append(*log, 0, txn, 700));
+  ASSERT_TRUE(log->flush()) << "it left " << before << " bytes unused";
+  EXPECT_EQ(log->current_segment(), 1u);
+  disk->clear_faults();
+  log->retry_next_segment();
+  EXPECT_FALSE(log->is_short_of_space());
+  for (int i = 0; i < 10; ++i, ++txn) ASSERT_TRUE(append(*log, 0, txn, 4000) && log->flush());
+  EXPECT_EQ(log->current_segment(), 2u);
+  const Result<ReadLog> read = read_log(*disk, reader_options(options), whole_log(options));
+  ASSERT_TRUE(read) << error_of(read);
+  EXPECT_EQ(read->count, txn - 1);
 }
 
 TEST(ConcurrentLog, AFailureReachesEveryWaiter) {
