@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/planted.h"
 #include "db/env_impl.h"
 
 namespace aether::db {
@@ -157,24 +158,27 @@ Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
 
   // First the position, then the frames: a page that gets dirty in between has its record at or above it.
   const LogPosition now = log_->append_position();
+  os::sim_window();
   std::vector<buffer::PageWriter::Target> rest;
   LogPosition redo = pool_->collect_dirty(now, rest);
+  if (AETHER_PLANTED("checkpoint.redo_too_far")) redo = now;
   for (const buffer::PageWriter::Target& target : space_->map_pages()) {
     const LogPosition dirty = target.frame->dirty_position.load(std::memory_order_seq_cst);
-    if (dirty != 0) redo = std::min(redo, dirty);
+    if (dirty != 0 && !AETHER_PLANTED("checkpoint.forget_maps")) redo = std::min(redo, dirty);
   }
   // A thread may have read the log position before the last checkpoint and marked its page only now; its record lies
   // above that checkpoint all the same.
   const recovery::ControlState& last = control_->state();
   redo = std::max(redo, last.redo_position);
-  const LogPosition start = std::max(std::min(redo, transactions_->oldest_pin(now)),
-                                     last.start_position);
+  const bool forgets_pins = AETHER_PLANTED("checkpoint.forget_open_transactions");
+  const LogPosition pin = forgets_pins ? now : transactions_->oldest_pin(now);
+  const LogPosition start = std::max(std::min(redo, pin), last.start_position);
   AETHER_ASSERT(!closing || redo == now);
   AETHER_TRY(write_control(redo, start, now, closing));
   log_start_.store(start, std::memory_order_relaxed);
   redo_start_.store(redo, std::memory_order_relaxed);
   checkpoints_.fetch_add(1, std::memory_order_relaxed);
-  return log_->release_before(start);
+  return log_->release_before(AETHER_PLANTED("checkpoint.release_too_much") ? now : start);
 }
 
 Result<void> EnvImpl::write_control(LogPosition redo, LogPosition start, LogPosition durable,

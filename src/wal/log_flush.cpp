@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/planted.h"
 #include "base/trace.h"
 #include "wal/block.h"
 #include "wal/log.h"
@@ -21,11 +22,12 @@ Log::Step Log::flush_step() {
   if (failed()) return Step::failed;
   const Gathered gathered = gather_what_fits();
   if (gathered.payload == 0) return Step::empty;
+  if (AETHER_PLANTED("wal.durable_before_write")) make_durable(gathered);
   if (const Result<void> written = write_block(gathered); !written) {
     fail(written.error());
     return Step::failed;
   }
-  make_durable(gathered);
+  if (!AETHER_PLANTED("wal.durable_before_write")) make_durable(gathered);
   return Step::wrote;
 }
 
@@ -46,6 +48,7 @@ Log::Gathered Log::gather(uint64_t room) {
   Gathered gathered;
   for (uint32_t i = 0; i < options_.streams; ++i) {
     const uint32_t s = (first_stream_ + i) % options_.streams;
+    os::sim_window();
     gathered.run[s] = rings_[s].published_run(room);
     room -= gathered.run[s];
     gathered.payload += gathered.run[s];
@@ -68,7 +71,11 @@ Result<void> Log::write_block(const Gathered& gathered) {
   const LsnVector from = durable();
   AETHER_TRACE_EVENT("block", {{"from", from.at}, {"run", gathered.run}});
 #endif
-  AETHER_TRY(file_->sync());
+  if (!AETHER_PLANTED("wal.skip_sync")) {
+    Result<void> synced = file_->sync();
+    if (!synced && AETHER_PLANTED("wal.retry_sync")) synced = file_->sync();
+    AETHER_TRY(std::move(synced));
+  }
 
   previous_position_ = position;
   next_position_ = position + length;
@@ -130,6 +137,7 @@ Result<void> Log::switch_segment() {
 void Log::make_durable(const Gathered& gathered) {
   append_position_.store(next_position_, std::memory_order_release);
   for (uint32_t s = 0; s < options_.streams; ++s) {
+    os::sim_point();
     const Lsn durable_end = rings_[s].released() + gathered.run[s];
     AETHER_ASSERT(durable_end <= rings_[s].tail());
     streams_durable_[s].store(durable_end, std::memory_order_release);
@@ -194,6 +202,7 @@ Log::Work Log::wait_for_work() {
     // tail before, and we see that (see publish).
     const bool idle = has_failed || interval_end_ns_ == 0;
     writer_state_.store(idle ? WriterState::idle : WriterState::timed, std::memory_order_seq_cst);
+    os::sim_point();
     const uint64_t waiting = bytes_not_durable();
     const bool records = flush_requested_.load() || segment_wanted_.load() ||
                          (idle ? waiting != 0 : waiting > kFlushBytes);

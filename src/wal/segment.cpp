@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "base/planted.h"
 
 namespace aether::wal {
 namespace {
@@ -142,7 +143,8 @@ Result<bool> SegmentFiles::step(uint64_t number) {
   } else {
     now.zeros = AlignedBuffer();
     stepped = write_header(*now.file, number);
-    if (stepped) stepped = os_.sync_directory(options_.directory);
+    if (stepped && !AETHER_PLANTED("wal.skip_directory_sync"))
+      stepped = os_.sync_directory(options_.directory);
     now.done = true;
     created_.fetch_add(1, std::memory_order_relaxed);
   }
@@ -183,8 +185,9 @@ Result<bool> SegmentFiles::try_recycle(uint64_t number) {
       AETHER_TRY(os_.rename(path_of(spare), path_of(number)));
       AETHER_TRY_ASSIGN(file, os_.open(path_of(number), {.write = true, .direct = true}));
     }
-    AETHER_TRY(os_.sync_directory(options_.directory));
-    AETHER_TRY(write_header(*file, number));
+    if (!AETHER_PLANTED("wal.recycle_without_directory_sync"))
+      AETHER_TRY(os_.sync_directory(options_.directory));
+    if (!AETHER_PLANTED("wal.recycle_without_header")) AETHER_TRY(write_header(*file, number));
     preparation_->file = std::move(file);
     preparation_->done = true;
     recycled_.fetch_add(1, std::memory_order_relaxed);

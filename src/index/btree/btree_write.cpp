@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/planted.h"
 #include "index/btree/btree.h"
 #include "index/btree/overflow.h"
 #include "index/btree/row_patch.h"
@@ -139,12 +140,12 @@ Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteMode mod
 /// First updater wins; and who overwrites a commit that is not durable yet depends on it.
 Result<void> BTree::check_writer(txn::TransactionContext& txn, TxnId writer) const {
   if (writer == txn.id()) return {};
-  if (services_.transactions.is_open(writer)) {
+  if (services_.transactions.is_open(writer) && !AETHER_PLANTED("txn.dirty_write")) {
     return Error(Code::conflict, "the row is being changed by transaction " +
                                      std::to_string(writer) + ": abort and retry");
   }
   if (txn.snapshot != nullptr && !txn.snapshot->sees(writer) &&
-      !services_.transactions.faults().ignore_snapshot) {
+      !services_.transactions.faults().ignore_snapshot && !AETHER_PLANTED("txn.lost_update")) {
     return Error(Code::conflict, "the row was changed by transaction " + std::to_string(writer) +
                                      ", which this one's snapshot does not see: abort and retry");
   }
@@ -254,7 +255,8 @@ Result<void> BTree::log_row(txn::TransactionContext& txn, Frame& leaf, RowPart& 
   txn::Version* const version = txn::Version::make(store_, key, old);
   // What it wrote itself is no version that anybody could see.
   const TxnId writer = page::meta_of(old).txn();
-  if (!old.empty() && writer != txn.id()) services_.versions.link(*version, writer, txn.id());
+  if (!old.empty() && writer != txn.id() && !AETHER_PLANTED("txn.forget_version"))
+    services_.versions.link(*version, writer, txn.id());
   // In memory the whole row is kept, whatever the log holds of it.
   const auto op = static_cast<BTreeOp>(part.spec().header.op);
   txn.undo.push({.manager = wal::ResourceManager::btree,
@@ -291,7 +293,9 @@ Result<BTree::Step> BTree::try_undo(txn::TransactionContext& txn, const txn::Und
                                        std::to_string(txn.id()) + " wrote");
   }
   const buffer::PageRef page = services_.pool.ref(leaf->frame());
-  const buffer::ChangeKind kind{.type = wal::RecordType::clr, .link = entry.previous};
+  const buffer::ChangeKind kind{
+      .type = wal::RecordType::clr,
+      .link = AETHER_PLANTED("txn.clr_link_wrong") ? entry.lsn : entry.previous};
   const auto log = [&](RowPart& part) -> Result<void> {
     AETHER_TRY(buffer::log_change(services_.log, txn.log, kind, {&page, 1}, {&part.spec(), 1}));
     // The row is back before the latch is let go; a reader that has met it in neither place does not validate.
