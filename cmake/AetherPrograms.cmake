@@ -39,6 +39,15 @@ if(sim_program)
   add_dependencies(aether_programs aether-sim)
 endif()
 
+# Threads under the simulator's scheduler: only a build whose waiting asks it.
+if(AETHER_SIM)
+  file(GLOB sim_thread_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/sim/threads/*.cpp")
+  add_executable(aether-sim-threads ${sim_thread_sources})
+  target_include_directories(aether-sim-threads PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(aether-sim-threads PRIVATE aether_flags aether_simos aether_static)
+  add_dependencies(aether_programs aether-sim-threads)
+endif()
+
 if(AETHER_BUILD_BENCH)
   find_path(AETHER_CLI11_INCLUDE CLI/CLI.hpp REQUIRED)
 

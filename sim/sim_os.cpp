@@ -61,6 +61,7 @@ SimOs::~SimOs() { AETHER_ASSERT(open_files_ == 0); }
 // --- Steps and faults
 
 SimOs::Struck SimOs::begin(Step step) {
+  os::sim_point();
   step.number = steps_.fetch_add(1, std::memory_order_relaxed) + 1;
   std::shared_ptr<const std::function<void(const Step&)>> hook;
   {
@@ -229,7 +230,14 @@ Result<std::unique_ptr<os::IoQueue>> SimOs::make_io_queue(uint32_t, IoMode) {
   return std::unique_ptr<os::IoQueue>(std::make_unique<SimQueue>(random()));
 }
 
-uint64_t SimOs::tick() { return now_ns_.fetch_add(kTickNs, std::memory_order_relaxed) + kTickNs; }
+uint64_t SimOs::tick() {
+  if (os::Scheduler* const scheduler = os::scheduler()) {  // Its waits take time as well.
+    now_ns_.store(std::max(now_ns_.load(), scheduler->now_ns()) + kTickNs);
+    scheduler->advance_to(now_ns_.load());
+    return now_ns_.load();
+  }
+  return now_ns_.fetch_add(kTickNs, std::memory_order_relaxed) + kTickNs;
+}
 
 uint64_t SimOs::monotonic_ns() {
   return options_.real_clock ? os::production().monotonic_ns() : tick();
@@ -251,6 +259,10 @@ void SimOs::hold_wall_clock(bool held) {
 
 void SimOs::sleep_ns(uint64_t nanoseconds) {
   if (options_.real_clock) return os::production().sleep_ns(nanoseconds);
+  if (os::Scheduler* const scheduler = os::scheduler()) {
+    static_cast<void>(scheduler->wait(nullptr, nanoseconds, "some time"));
+    return;
+  }
   now_ns_.fetch_add(nanoseconds, std::memory_order_relaxed);
 }
 
@@ -264,6 +276,8 @@ Result<std::unique_ptr<os::Thread>> SimOs::spawn(const std::string& name,
   if (!options_.spawn_allowed) {
     return Error(Code::unsupported, "start thread " + name + ": this simulation has one thread");
   }
+  if (os::Scheduler* const scheduler = os::scheduler())
+    return scheduler->spawn(name, std::move(body));
   return os::production().spawn(name, std::move(body));
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/planted.h"
 #include "base/trace.h"
 
 namespace aether::buffer {
@@ -43,16 +44,18 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
                         std::span<const std::string_view> undo) {
   AETHER_ASSERT(pages.size() == parts.size());
   const LogPosition position = log.append_position();
+  os::sim_window();
   Gsn gsn = std::max(context.gsn, first_gsn(log.epoch()));
   for (size_t i = 0; i < pages.size(); ++i) {
     const PageRef& page = pages[i];
     AETHER_ASSERT(page.frame->latch.is_locked());
     gsn = std::max(gsn, page.header().gsn);
-    context.lsn_vector.raise(page.frame->lsn_vector);
+    if (!AETHER_PLANTED("buffer.drop_page_vector"))
+      context.lsn_vector.raise(page.frame->lsn_vector);
     parts[i].header.page_id = raw(page.header().page_id);
     if (parts[i].header.gsn_before != wal::kFormatGsn)
       parts[i].header.gsn_before = page.header().gsn;
-    mark_dirty(*page.frame, position);
+    if (!AETHER_PLANTED("buffer.dirty_too_late")) mark_dirty(*page.frame, position);
   }
   ++gsn;
 
@@ -77,6 +80,7 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
   context.last_lsn = record.begin;
   context.gsn = gsn;
   for (const PageRef& page : pages) {
+    if (AETHER_PLANTED("buffer.dirty_too_late")) mark_dirty(*page.frame, log.append_position());
     page.header().gsn = gsn;
     page.frame->lsn_vector.raise(context.lsn_vector);
   }

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 #include "base/trace.h"
 #include "buffer/buffer_pool.h"
 
@@ -64,7 +65,8 @@ bool BufferPool::evict(Frame& frame, PageId expected) noexcept {
   if (!self || frame.state.load(std::memory_order_relaxed) != FrameState::cool) return false;
   const PageId id = frame.page_id.load(std::memory_order_relaxed);
   if (expected != kNoPage && id != expected) return false;
-  if (frame.dirty_position.load(std::memory_order_relaxed) != 0) return false;
+  const bool is_dirty = frame.dirty_position.load(std::memory_order_relaxed) != 0;
+  if (is_dirty && !AETHER_PLANTED("buffer.evict_dirty")) return false;
   if (frame.swizzled_children.load(std::memory_order_relaxed) != 0) return false;
   SwipWord::evicted(id).store(place);
   parent->frame().swizzled_children.fetch_sub(1, std::memory_order_relaxed);

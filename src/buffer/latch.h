@@ -18,6 +18,7 @@
 #include <optional>
 
 #include "base/assert.h"
+#include "base/planted.h"
 #include "os/sync.h"
 
 namespace aether::buffer {
@@ -31,6 +32,7 @@ class HybridLatch {
 
   /// The word without holders, once nobody holds it exclusively.
   uint64_t enter_optimistic() const noexcept {
+    os::sim_point();
     const uint64_t word = word_.load(std::memory_order_acquire);
     if ((word & kExclusive) == 0) [[likely]]
       return word & ~kSharedMask;
@@ -38,6 +40,7 @@ class HybridLatch {
   }
   /// As enter_optimistic, but nothing if somebody holds it exclusively.
   std::optional<uint64_t> try_enter_optimistic() const noexcept {
+    os::sim_point();
     const uint64_t word = word_.load(std::memory_order_acquire);
     if ((word & kExclusive) != 0) [[unlikely]]
       return std::nullopt;
@@ -45,17 +48,21 @@ class HybridLatch {
   }
   /// True if nothing changed since `version` was returned.
   bool validate(uint64_t version) const noexcept {
+    os::sim_point();
     std::atomic_thread_fence(std::memory_order_acquire);
-    return (word_.load(std::memory_order_relaxed) & ~kSharedMask) == version;
+    return (word_.load(std::memory_order_relaxed) & ~kSharedMask) == version ||
+           AETHER_PLANTED("buffer.latch_not_validated");
   }
 
   /// Exclusive, if nobody holds it and `version` is still current.
   bool try_lock_at(uint64_t version) noexcept {
+    os::sim_point();
     uint64_t expected = version;
     return word_.compare_exchange_strong(expected, version | kExclusive, std::memory_order_acquire,
                                          std::memory_order_relaxed);
   }
   bool try_lock() noexcept {
+    os::sim_point();
     uint64_t word = word_.load(std::memory_order_relaxed);
     return (word & (kExclusive | kSharedMask)) == 0 &&
            word_.compare_exchange_strong(word, word | kExclusive, std::memory_order_acquire,
@@ -68,10 +75,13 @@ class HybridLatch {
   void unlock() noexcept {
     const uint64_t word = word_.load(std::memory_order_relaxed);
     AETHER_ASSERT((word & kExclusive) != 0);
-    word_.store((word & ~kExclusive) + kOneVersion, std::memory_order_release);
+    const uint64_t next = AETHER_PLANTED("buffer.latch_keeps_version") ? 0 : kOneVersion;
+    word_.store((word & ~kExclusive) + next, std::memory_order_release);
+    os::sim_point();
   }
 
   bool try_lock_shared() noexcept {
+    os::sim_point();
     uint64_t word = word_.load(std::memory_order_relaxed);
     while ((word & kExclusive) == 0) {
       AETHER_ASSERT((word & kSharedMask) != kSharedMask);
@@ -85,9 +95,13 @@ class HybridLatch {
   void lock_shared() noexcept {
     for (os::Backoff backoff; !try_lock_shared();) backoff.wait();
   }
-  void unlock_shared() noexcept { word_.fetch_sub(kOneShared, std::memory_order_release); }
+  void unlock_shared() noexcept {
+    word_.fetch_sub(kOneShared, std::memory_order_release);
+    os::sim_point();
+  }
   /// From the only shared holder to exclusive.
   bool try_upgrade_shared(uint64_t version) noexcept {
+    os::sim_point();
     uint64_t expected = version + kOneShared;
     return word_.compare_exchange_strong(expected, version | kExclusive, std::memory_order_acquire,
                                          std::memory_order_relaxed);

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "base/planted.h"
 #include "base/trace.h"
 #include "buffer/guard.h"
 #include "buffer/page_images.h"
@@ -204,7 +205,7 @@ Result<void> PageWriter::write_batch(std::span<const Target> targets) {
   }
   if (copies.empty()) return {};
   // The write-ahead rule: no page before the log that explains it, in every stream.
-  AETHER_TRY(log_.wait_durable(vector));
+  if (!AETHER_PLANTED("buffer.page_before_log")) AETHER_TRY(log_.wait_durable(vector));
   for ([[maybe_unused]] const Copy& copy : copies)
     AETHER_TRACE_EVENT("page", {{"page", raw(copy.id)}, {"gsn", copy.gsn}});
   AETHER_TRY(write_copies(copies));
@@ -218,7 +219,7 @@ Result<void> PageWriter::write_copies(std::vector<Copy>& copies) {
     return Error(Code::failed,
                  "an earlier write to the data file failed: open the environment again");
   }
-  AETHER_TRY(fail(write_area(copies)));
+  if (!AETHER_PLANTED("buffer.skip_double_write")) AETHER_TRY(fail(write_area(copies)));
   AETHER_TRACE_EVENT("area", {});
   AETHER_TRY(fail(write_places(copies)));
   // Before anybody may find them clean, let go of them and read them again.
@@ -258,7 +259,7 @@ Result<void> PageWriter::write_area(std::vector<Copy>& copies) {
                                           data_.page_bytes());
   header->checksum = header_checksum(*header);
   AETHER_TRY(file_->write_at(0, area_.data(), kHeaderBytes + copies.size() * data_.page_bytes()));
-  return file_->sync();
+  return AETHER_PLANTED("buffer.skip_double_write_sync") ? Result<void>() : file_->sync();
 }
 
 Result<void> PageWriter::write_places(std::vector<Copy>& copies) {
@@ -294,6 +295,7 @@ Result<void> PageWriter::write_places(std::vector<Copy>& copies) {
   }
   AETHER_TRY(std::move(written));
   for (os::IoRequest& request : requests) AETHER_TRY(std::move(request.result));
+  if (AETHER_PLANTED("buffer.skip_data_sync")) return {};
   return data_.sync();
 }
 
@@ -303,7 +305,7 @@ void PageWriter::mark_clean(const Copy& copy) noexcept {
   if (frame.page_id.load(std::memory_order_relaxed) != copy.id) return;  // Freed meanwhile.
   if (frame.dirty_position.load(std::memory_order_relaxed) == 0) return;
   const auto* header = reinterpret_cast<const page::PageHeader*>(copy.target.page);
-  const bool is_same = header->gsn == copy.gsn;
+  const bool is_same = header->gsn == copy.gsn || AETHER_PLANTED("buffer.clean_though_changed");
   frame.dirty_position.store(is_same ? 0 : copy.position, std::memory_order_relaxed);
   AETHER_TRACE_EVENT("clean", {{"page", raw(copy.id)}, {"whole", is_same ? 1u : 0u}});
 }

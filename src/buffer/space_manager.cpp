@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 #include "buffer/buffer_pool.h"
 #include "buffer/page_images.h"
 #include "page/space_map_page.h"
@@ -116,7 +117,8 @@ std::optional<PageRange> SpaceManager::take(uint64_t index, uint32_t count) {
     if (!bit) break;
     const std::optional<uint32_t> open = unavailable.find_free(*bit, count);
     if (open && *open == *bit) {
-      AETHER_ASSERT(unavailable.set(*bit, count).has_value());
+      if (!AETHER_PLANTED("space.reserve_twice"))
+        AETHER_ASSERT(unavailable.set(*bit, count).has_value());
       if (redone_ != nullptr) redone_->forget_redone(PageId{index * per_group + *bit}, count);
       if (count == 1) place.hint = *bit + 1;
       return PageRange{PageId{index * per_group + *bit}, count};
@@ -130,12 +132,14 @@ std::optional<PageRange> SpaceManager::take(uint64_t index, uint32_t count) {
 
 void SpaceManager::reclaim() {
   const wal::LsnVector durable = log_.durable();
-  while (!pending_.empty() && pending_.front().vector.covered_by(durable)) {
+  while (!pending_.empty() && (pending_.front().vector.covered_by(durable) ||
+                               AETHER_PLANTED("space.reuse_before_durable"))) {
     make_available(pending_.front().range);
     pending_.pop_front();
   }
   if (held_.empty()) return;
-  const TxnId horizon = horizon_ ? horizon_() : ~TxnId{0};
+  const bool has_horizon = horizon_ != nullptr && !AETHER_PLANTED("space.reuse_under_snapshot");
+  const TxnId horizon = has_horizon ? horizon_() : ~TxnId{0};
   while (!held_.empty() && held_.front().txn < horizon &&
          held_.front().vector.covered_by(durable)) {
     make_available(held_.front().range);
@@ -412,8 +416,10 @@ Result<void> redo_space(std::byte* page, uint32_t page_bytes, PageId id, uint8_t
     const auto first = reader.read<uint32_t>();
     const auto count = reader.read<uint32_t>();
     if (!reader.ok()) return Error(Code::corruption, "a space map change is cut short");
-    AETHER_TRY(op == static_cast<uint8_t>(SpaceOp::allocate) ? map.set(first, count)
-                                                             : map.clear(first, count));
+    const bool allocates = op == static_cast<uint8_t>(SpaceOp::allocate);
+    if (!allocates && AETHER_PLANTED("space.redo_forgets_free")) continue;
+    if (allocates && AETHER_PLANTED("space.redo_forgets_allocation")) continue;
+    AETHER_TRY(allocates ? map.set(first, count) : map.clear(first, count));
   }
   return {};
 }

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 #include "db/env_impl.h"
 #include "db/transaction_end.h"
 #include "db/transaction_impl.h"
@@ -158,7 +159,7 @@ Result<void> EnvImpl::take_name(const StoreImpl& store, const std::string& hidde
                                 const CatalogueEntry& entry) {
   garbage_.forget_store(store.id());
   // What has ended in this store is so after a crash too: nobody could undo it there then.
-  AETHER_TRY(log_->flush());
+  if (!AETHER_PLANTED("db.drop_before_flush")) AETHER_TRY(log_->flush());
   AETHER_TRY_ASSIGN(const TransactionPointer txn,
                     begin({.durability = Durability::group, .env_durability = false}));
   AETHER_TRY(catalogue_->write(txn->context(), index::WriteMode::remove, store.name(), {}));

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 #include "buffer/page_order.h"
 #include "db/env_impl.h"
 
@@ -174,11 +175,13 @@ Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
 
   // First the position, then the frames: a page that gets dirty in between has its record at or above it.
   const LogPosition now = log_->append_position();
+  os::sim_window();
   std::vector<buffer::PageWriter::Target> rest;
   LogPosition redo = pool_->collect_dirty(now, rest);
+  if (AETHER_PLANTED("checkpoint.redo_too_far")) redo = now;
   for (const buffer::PageWriter::Target& target : space_->map_pages()) {
     const LogPosition dirty = target.frame->dirty_position.load(std::memory_order_seq_cst);
-    if (dirty != 0) redo = std::min(redo, dirty);
+    if (dirty != 0 && !AETHER_PLANTED("checkpoint.forget_maps")) redo = std::min(redo, dirty);
   }
   // A thread may have read the log position before the last checkpoint and marked its page only now; its record lies
   // above that checkpoint all the same.
@@ -191,7 +194,8 @@ Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
                       closing ? log_->flush_to_end() : Result<wal::LogTail>(log_->closed_end()));
     static_cast<void>(archive_before(end).has_value());
   }
-  const LogPosition needed = std::min(redo, transactions_->oldest_pin(now));
+  const bool forgets_pins = AETHER_PLANTED("checkpoint.forget_open_transactions");
+  const LogPosition needed = std::min(redo, forgets_pins ? now : transactions_->oldest_pin(now));
   const LogPosition start = std::max(std::min(needed, start_bound()), last.start_position);
   // After the position: a page that a tag taken now does not know is dirty, and so has a record at or above it.
   AETHER_TRY(write_tags());
@@ -199,7 +203,7 @@ Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
   log_start_.store(start, std::memory_order_relaxed);
   redo_start_.store(redo, std::memory_order_relaxed);
   checkpoints_.fetch_add(1, std::memory_order_relaxed);
-  return log_->release_before(start);
+  return log_->release_before(AETHER_PLANTED("checkpoint.release_too_much") ? now : start);
 }
 
 Result<void> EnvImpl::write_tags() {

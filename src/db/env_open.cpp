@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 #include "base/trace.h"
 #include "db/env_impl.h"
 #include "db/transaction_impl.h"
@@ -182,10 +183,9 @@ Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
   AETHER_TRY_ASSIGN(const std::vector<uint64_t> segments, wal::list_segments(home_ + "/log", os_));
   const uint64_t next_segment = std::max(segments.empty() ? 1 : segments.back() + 1,
                                          end.position / state.segment_bytes + 1);
-  const wal::LogStart start{.epoch = state.epoch + 1,
-                            .segment = next_segment,
-                            .lsn = end.cut,
-                            .older_needed = !state.clean};
+  const uint32_t epoch = state.epoch + (AETHER_PLANTED("recovery.same_epoch") ? 0 : 1);
+  const wal::LogStart start{
+      .epoch = epoch, .segment = next_segment, .lsn = end.cut, .older_needed = !state.clean};
   AETHER_TRY_ASSIGN(log_, wal::Log::create(log_options(), start, os_));
   const LogPosition begin = next_segment * state.segment_bytes;
   if (archiver_ != nullptr) {
@@ -200,7 +200,7 @@ Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
     state.redo_position = begin;
     state.start_position = begin;
     state.known_durable = begin;
-  } else if (end.position > state.epoch_begin) {
+  } else if (end.position > state.epoch_begin && !AETHER_PLANTED("recovery.forget_fence")) {
     state.fences.push_back({state.epoch, state.epoch_begin, end.position, end.cut});
   }
   state.clean = false;
@@ -216,6 +216,8 @@ Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
   AETHER_TRY_ASSIGN(writer_, buffer::PageWriter::open(home_ + "/doublewrite", *data_, *log_,
                                                       options_.io_mode, os_));
   if (archiver_ != nullptr) writer_->log_images(true);
+  if (AETHER_PLANTED("buffer.skip_directory_sync")) return {};
+  if (AETHER_PLANTED("control.skip_directory_sync")) return {};
   return os_.sync_directory(home_);
 }
 
@@ -240,6 +242,7 @@ Result<void> EnvImpl::open_pool(TxnId next_txn) {
   }
   AETHER_TRY_ASSIGN(space_, buffer::SpaceManager::open(*data_, *log_, pool_.get()));
   AETHER_TRY(pool_->attach(*writer_));
+  if (AETHER_PLANTED("recovery.ids_again")) next_txn = 1;
   transactions_ = std::make_unique<txn::TransactionTable>(*log_, next_txn);
   if (!options_.read_only)
     AETHER_TRY(txn::VersionRuns::remove_leftovers(version_options().directory, os_));

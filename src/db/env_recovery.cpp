@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/planted.h"
 #include "base/trace.h"
 #include "db/env_impl.h"
 #include "db/log_visit.h"
@@ -79,12 +80,12 @@ uint32_t EnvImpl::recovery_workers() const {
 /// What recovery has found is durable, and fenced: from here on every recovery, also one that starts over, cuts where this
 /// one does. Before that nothing is written.
 Result<void> EnvImpl::end_last_epoch(const recovery::LogEnd& end) {
-  if (end.last_block != 0) {
+  if (end.last_block != 0 && !AETHER_PLANTED("recovery.tail_not_synced")) {
     AETHER_TRY(
         recovery::secure_log_tail(reader_options(), end.last_block, control_->state().epoch, os_));
   }
   // Pages that a killed process has written past the pool and not synced.
-  AETHER_TRY(data_->sync());
+  if (!AETHER_PLANTED("recovery.data_not_synced")) AETHER_TRY(data_->sync());
   return start_epoch(end);
 }
 
@@ -178,7 +179,9 @@ Result<void> EnvImpl::undo_loser(const recovery::Loser& loser, wal::LogReader& r
   context.log.stream = loser.stream;
   context.log.last_lsn = loser.last_lsn;
   context.pinned = true;
-  for (size_t i = loser.undo.size(); i-- > 0;) {
+  for (size_t left = loser.undo.size(); left-- > 0;) {
+    if (AETHER_PLANTED("recovery.skip_undo")) break;
+    const size_t i = AETHER_PLANTED("recovery.undo_order") ? loser.undo.size() - 1 - left : left;
     AETHER_TRY(visit_record(reader, loser, loser.undo[i],
                             [&](const wal::RecordView& record) -> Result<void> {
                               AETHER_TRY_ASSIGN(const txn::UndoEntry entry, undo_entry(record));

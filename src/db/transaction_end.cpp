@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/planted.h"
 #include "db/env_impl.h"
 #include "index/btree/overflow.h"
 
@@ -11,9 +12,11 @@ namespace aether::db {
 Result<void> log_commit(EnvImpl& env, txn::TransactionContext& context) {
   index::Services& services = env.services();
   // Overflow pages are not in the log: they are in their place before the commit can be.
-  if (context.data_written) AETHER_TRY(services.writer.sync());
+  if (context.data_written && !AETHER_PLANTED("overflow.skip_sync"))
+    AETHER_TRY(services.writer.sync());
   std::vector<buffer::PageRange> ranges = context.freed_pages;
   for (const page::OverflowReference& reference : context.freed) {
+    if (AETHER_PLANTED("overflow.commit_forgets_extents")) break;
     AETHER_TRY_ASSIGN(const std::vector<buffer::PageRange> pages,
                       index::overflow_ranges(services.pool.data(), reference));
     ranges.insert(ranges.end(), pages.begin(), pages.end());
@@ -24,10 +27,13 @@ Result<void> log_commit(EnvImpl& env, txn::TransactionContext& context) {
   std::vector<buffer::PageRef> pages;
   std::vector<wal::PartSpec> parts;
   map.append_to(pages, parts);
+  if (AETHER_PLANTED("txn.end_before_commit_record"))
+    services.transactions.end(context.id(), context.log.lsn_vector);
   AETHER_TRY(buffer::log_change(services.log, context.log, {.type = wal::RecordType::commit}, pages,
                                 parts));
   map.apply();
-  services.transactions.end(context.id(), context.log.lsn_vector);
+  if (!AETHER_PLANTED("txn.end_before_commit_record"))
+    services.transactions.end(context.id(), context.log.lsn_vector);
   return {};
 }
 
@@ -40,6 +46,8 @@ Result<void> undo_change(EnvImpl& env, txn::TransactionContext& context,
 }
 
 Result<void> undo_to(EnvImpl& env, txn::TransactionContext& context, size_t height) {
+  if (AETHER_PLANTED("txn.savepoint_leaves_row") && height > 0) ++height;
+  if (AETHER_PLANTED("txn.abort_leaves_row") && height == 0) ++height;
   while (context.undo.size() > height) {
     AETHER_TRY(undo_change(env, context, context.undo.back()));
     context.undo.pop();

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 #include "base/trace.h"
 #include "db/transaction_end.h"
 #include "txn/prepare_record.h"
@@ -163,7 +164,7 @@ void TransactionImpl::leave() noexcept {
   context_.snapshot = nullptr;
   table.close_snapshot(snapshot_);
   if (!context_.pinned && context_.id() != 0) table.forget(context_.id());
-  context_.release_locks();
+  if (!AETHER_PLANTED("txn.keep_locks")) context_.release_locks();
   if (!context_.pinned) env_.garbage().collect();
 }
 
@@ -228,7 +229,7 @@ Result<void> TransactionImpl::validate() {
                                    .self = context_.id(),
                                    .number = table.draw_commit_number(context_.id())};
   AETHER_TRY_ASSIGN(const bool holds, still_holds(validation));
-  if (holds || table.faults().skip_validation) return {};
+  if (holds || table.faults().skip_validation || AETHER_PLANTED("txn.skip_validation")) return {};
   env_.conflicts_.fetch_add(1, std::memory_order_relaxed);
   return Error(Code::conflict,
                "another transaction has changed what this one has read: it has been taken back; "
@@ -357,7 +358,8 @@ Result<PrepareVote> TransactionImpl::prepare(Bytes gid) {
   if (context_.pinned) {
     free.dismiss();
     hand_over(gid, std::move(prepared));
-    AETHER_TRY(env_.services().log.wait_durable(context_.log.lsn_vector, true));
+    if (!AETHER_PLANTED("txn.prepare_without_wait"))
+      AETHER_TRY(env_.services().log.wait_durable(context_.log.lsn_vector, true));
     return PrepareVote::prepared;
   }
   leave();

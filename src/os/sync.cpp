@@ -11,6 +11,8 @@
 
 namespace aether::os {
 
+#if !defined(AETHER_SIM)  // Else: sync_sim.cpp.
+
 void CondVar::wait(Mutex& mutex) {
   std::unique_lock lock(mutex.mutex_, std::adopt_lock);
   condition_.wait(lock);
@@ -54,6 +56,8 @@ uint32_t worker_id() noexcept {
   thread_local const uint32_t id = next.fetch_add(1, std::memory_order_relaxed);
   return id;
 }
+
+#endif
 
 void* reserve_memory(uint64_t bytes) noexcept {
   constexpr uint64_t kHugePage = uint64_t{2} << 20;

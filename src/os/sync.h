@@ -1,13 +1,15 @@
 /// Waiting and excluding: mutex, condition, futex, spin pause, worker-local ids.
 ///
-/// These are concrete classes, not virtual ones: they stand on hot paths. A simulation build replaces this
-/// header's bodies (src/os/sync.cpp) by those of its scheduler.
+/// These are concrete classes, not virtual ones: they stand on hot paths. A simulation build (AETHER_SIM) replaces this
+/// header's bodies by those of src/os/sync_sim.cpp, which ask the scheduler of the calling thread.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+
+#include "os/scheduler.h"
 
 #if defined(__clang__)
 #define AETHER_TSA(x) __attribute__((x))
@@ -24,9 +26,15 @@ namespace aether::os {
 /// A mutual exclusion lock. Not recursive.
 class AETHER_TSA(capability("mutex")) Mutex {
  public:
+#if defined(AETHER_SIM)
+  void lock() AETHER_TSA(acquire_capability());
+  void unlock() AETHER_TSA(release_capability());
+  bool try_lock() AETHER_TSA(try_acquire_capability(true));
+#else
   void lock() AETHER_TSA(acquire_capability()) { mutex_.lock(); }
   void unlock() AETHER_TSA(release_capability()) { mutex_.unlock(); }
   bool try_lock() AETHER_TSA(try_acquire_capability(true)) { return mutex_.try_lock(); }
+#endif
 
  private:
   friend class CondVar;
@@ -52,8 +60,13 @@ class CondVar {
   void wait(Mutex& mutex) AETHER_REQUIRES(mutex);
   /// False: the time has passed.
   bool wait_for(Mutex& mutex, uint64_t nanoseconds) AETHER_REQUIRES(mutex);
+#if defined(AETHER_SIM)
+  void notify_one() noexcept;
+  void notify_all() noexcept;
+#else
   void notify_one() noexcept { condition_.notify_one(); }
   void notify_all() noexcept { condition_.notify_all(); }
+#endif
 
  private:
   std::condition_variable condition_;

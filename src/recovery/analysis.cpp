@@ -1,4 +1,5 @@
 #include "recovery/analysis.h"
+#include "base/planted.h"
 
 #include <utility>
 
@@ -29,7 +30,8 @@ void Analysis::add(const wal::RecordView& record, LogPosition block, uint32_t ep
       loser.stream = record.stream;
       loser.last_lsn = record.lsn;
       loser.prepared.reset();
-      while (!loser.undo.empty() && loser.undo.back().lsn > record.header.link)
+      while (!loser.undo.empty() && loser.undo.back().lsn > record.header.link &&
+             !AETHER_PLANTED("recovery.undo_twice"))
         loser.undo.pop_back();
       return;
     }
@@ -38,7 +40,7 @@ void Analysis::add(const wal::RecordView& record, LogPosition block, uint32_t ep
       loser.txn = txn;
       loser.stream = record.stream;
       loser.last_lsn = record.lsn;
-      loser.prepared = {block, epoch, record.lsn};
+      if (!AETHER_PLANTED("recovery.forget_prepared")) loser.prepared = {block, epoch, record.lsn};
       return;
     }
     case wal::RecordType::commit:

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/checksum.h"
 #include "base/format_version.h"
+#include "base/planted.h"
 #include "buffer/data_file.h"
 
 namespace aether::recovery {
@@ -161,6 +162,7 @@ Result<void> write_new_file(const std::string& home, const buffer::AlignedBuffer
   AETHER_TRY(file->sync());
   AETHER_TRY(file->close());
   AETHER_TRY(os.rename(temporary, path));
+  if (AETHER_PLANTED("control.skip_directory_sync")) return {};
   return os.sync_directory(home);
 }
 
@@ -216,7 +218,9 @@ Result<std::unique_ptr<Control>> Control::open(const std::string& home, bool wri
   std::optional<Decoded> newest;
   for (uint64_t i = 0; i < kSlots; ++i) {
     AETHER_TRY_ASSIGN(std::optional<Decoded> slot, decode(slots.data() + i * kSlotBytes, path));
-    if (slot && (!newest || slot->sequence > newest->sequence)) newest = std::move(slot);
+    const bool is_better = slot && (!newest || (slot->sequence > newest->sequence) !=
+                                                   AETHER_PLANTED("control.take_oldest"));
+    if (is_better) newest = std::move(slot);
   }
   if (!newest) {
     return Error(Code::corruption,
@@ -231,8 +235,9 @@ Result<void> Control::write(const ControlState& state) {
   ControlState written = state;  // What is in memory follows the disk, whatever memory there is.
   buffer::AlignedBuffer slot(kSlotBytes);
   encode(state, sequence_ + 1, slot.data());
-  AETHER_TRY(file_->write_at((sequence_ + 1) % kSlots * kSlotBytes, slot.data(), kSlotBytes));
-  AETHER_TRY(file_->sync());
+  const uint64_t place = AETHER_PLANTED("control.same_slot") ? 0 : sequence_ + 1;
+  AETHER_TRY(file_->write_at(place % kSlots * kSlotBytes, slot.data(), kSlotBytes));
+  if (!AETHER_PLANTED("control.skip_sync")) AETHER_TRY(file_->sync());
   ++sequence_;
   state_ = std::move(written);
   return {};

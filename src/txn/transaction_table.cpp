@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/planted.h"
 
 namespace aether::txn {
 
@@ -98,6 +99,7 @@ LogPosition TransactionTable::pin(TxnId id) noexcept {
   Slot& slot = slots_[id % kSlots];
   AETHER_ASSERT(slot.pin.load(std::memory_order_relaxed) == 0);
   const LogPosition position = log_.append_position();
+  os::sim_point();
   slot.pin.store(position, std::memory_order_seq_cst);
   return position;
 }
@@ -108,6 +110,7 @@ void TransactionTable::end(TxnId id, const wal::LsnVector& vector) noexcept {
   for (uint32_t i = 0; i < wal::kMaxStreams; ++i) {
     slot.vector[i].store(vector.at[i], std::memory_order_relaxed);
   }
+  os::sim_point();
   leave(slot, State::ended);
 }
 
@@ -146,7 +149,7 @@ void TransactionTable::enter(Snapshot& snapshot) noexcept {
   SnapshotBounds& bounds = snapshot.bounds_;
   bounds.next = next_id_.load(std::memory_order_seq_cst);
   newest_bound_.store(bounds.next, std::memory_order_seq_cst);
-  bounds.open = open_ids_;
+  if (!AETHER_PLANTED("txn.snapshot_sees_open")) bounds.open = open_ids_;
   bounds.low = open_ids_.empty() ? bounds.next : open_ids_.front();
   snapshot.older_ = newest_;
   snapshot.newer_ = nullptr;
@@ -189,8 +192,10 @@ uint64_t TransactionTable::draw_commit_number(TxnId id) noexcept {
   // Who draws a higher number sees that this one is drawing, and the rows it has written: both came before.
   std::atomic<uint64_t>& place = slots_[id % kSlots].commit_number;
   place.store(kDrawing, std::memory_order_release);
+  os::sim_point();
   slots_[id % kSlots].lone_ids.store(lone_ids(), std::memory_order_relaxed);
   const uint64_t number = next_commit_number_.fetch_add(1, std::memory_order_seq_cst);
+  os::sim_point();
   place.store(number, std::memory_order_release);
   return number;
 }
@@ -265,9 +270,11 @@ void TransactionTable::add_dependency(TxnId id, wal::LsnVector& vector) const no
   if (slot.id.load(std::memory_order_acquire) != id) return;
   if (slot.state.load(std::memory_order_acquire) != State::ended) return;
   const wal::LsnVector found = vector_of(slot);
+  os::sim_point();
   std::atomic_thread_fence(std::memory_order_acquire);
   // Reused meanwhile: then its end was durable, and nothing depends on it any more.
   if (slot.id.load(std::memory_order_relaxed) != id) return;
+  if (AETHER_PLANTED("txn.drop_commit_vector")) return;
   vector.raise(found);
 }
 

@@ -42,7 +42,10 @@ class TransactionTable {
 
   /// An id for a transaction of one record, which is ended when its record is there. Not entered: a snapshot that is
   /// opened later sees it. So it is drawn under the latch of the page that it changes, where readers wait for it.
-  TxnId draw_id() noexcept { return next_id_.fetch_add(1, std::memory_order_seq_cst); }
+  TxnId draw_id() noexcept {
+    os::sim_point();
+    return next_id_.fetch_add(1, std::memory_order_seq_cst);
+  }
   /// Opens a transaction, and the snapshot it is to read (null: none). `is_safe` (null: nobody asks): whether that is
   /// a safe one. Errors: busy (kSlots are open).
   Result<TxnId> open(Snapshot* snapshot = nullptr, bool* is_safe = nullptr);
@@ -61,6 +64,7 @@ class TransactionTable {
   void forget(TxnId id) noexcept;
 
   bool is_open(TxnId id) const noexcept {
+    os::sim_point();
     if (open_count_.load(std::memory_order_acquire) == 0) return false;
     const Slot& slot = slots_[id % kSlots];
     return slot.id.load(std::memory_order_acquire) == id &&

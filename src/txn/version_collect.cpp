@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 #include "txn/version_store.h"
 
 namespace aether::txn {
@@ -90,7 +91,8 @@ bool VersionStore::destroy_front(TxnId horizon) noexcept {
   for (size_t i = 0; i < kBatch; ++i) {
     const bool is_swept = !swept_.empty();
     VersionList& queue = is_swept ? swept_ : unswept_;
-    if (queue.empty() || queue.front()->superseded_by >= horizon) return false;
+    const bool any_age = AETHER_PLANTED("txn.collect_version_early");
+    if (queue.empty() || (queue.front()->superseded_by >= horizon && !any_age)) return false;
     destroy(queue.pop_front());
     if (!is_swept && to_sweep_ > 0) --to_sweep_;
   }

@@ -1,4 +1,5 @@
 #include "wal/completions.h"
+#include "base/planted.h"
 
 #include <utility>
 
@@ -23,7 +24,8 @@ void Completions::run(const LsnVector& durable, const Error* failure) noexcept {
     os::LockGuard lock(mutex_);
     for (auto each = waiting_.begin(); each != waiting_.end();) {
       const auto next = std::next(each);
-      if (failure != nullptr || each->vector.covered_by(durable))
+      if (failure != nullptr || each->vector.covered_by(durable) ||
+          AETHER_PLANTED("wal.complete_early"))
         due.splice(due.end(), waiting_, each);
       each = next;
     }
@@ -32,7 +34,7 @@ void Completions::run(const LsnVector& durable, const Error* failure) noexcept {
     ++running_;
   }
   for (Waiting& each : due) {
-    if (each.vector.covered_by(durable)) {
+    if (each.vector.covered_by(durable) || AETHER_PLANTED("wal.complete_early")) {
       each.call({});
     } else {
       each.call(failure->clone());

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 #include "wal/block.h"
 
 namespace aether::wal {
@@ -118,6 +119,7 @@ Result<Reservation> Log::reserve(uint32_t stream, uint64_t size) {
   }
   Ring& ring = rings_[stream];
   const Lsn begin = ring.reserve(size);
+  os::sim_point();
   const Lsn end = begin + size;
   if (!ring.has_room(end)) [[unlikely]] {
     AETHER_TRY(wait_for_room(stream, end));
@@ -128,7 +130,9 @@ Result<Reservation> Log::reserve(uint32_t stream, uint64_t size) {
 }
 
 void Log::publish(const Reservation& reservation) noexcept {
+  os::sim_point();
   rings_[reservation.stream].publish(reservation.begin, static_cast<uint32_t>(reservation.size));
+  os::sim_point();
 
   // The background thread announces its sleep, then looks at the streams' tails once more; we moved our
   // tail in reserve() and look at its state now. All sequentially consistent, so one sees the other.
@@ -144,8 +148,9 @@ void Log::publish(const Reservation& reservation) noexcept {
 Result<Reservation> Log::append(uint32_t stream, const RecordSpec& spec) {
   AETHER_ASSERT(spec.home_stream == stream);
   AETHER_TRY_ASSIGN(const Reservation space, reserve(stream, record_size(spec)));
+  if (AETHER_PLANTED("wal.publish_early")) publish(space);
   write_record(spec, space.data);
-  publish(space);
+  if (!AETHER_PLANTED("wal.publish_early")) publish(space);
   return space;
 }
 
@@ -185,7 +190,7 @@ bool Log::is_durable(const LsnVector& vector) const noexcept {
 }
 
 Result<void> Log::wait_durable(const LsnVector& vector, bool linger) {
-  if (is_durable(vector)) return {};
+  if (is_durable(vector) || AETHER_PLANTED("wal.ack_before_flush")) return {};
   AETHER_ASSERT(
       vector.covered_by(reserved()));  // Else it would wait for records that nobody wrote.
 

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 #include "base/trace.h"
 #include "wal/block.h"
 #include "wal/log.h"
@@ -22,6 +23,7 @@ Log::Step Log::flush_step() {
   if (failed()) return Step::failed;
   const Gathered gathered = gather_what_fits();
   if (gathered.payload == 0) return Step::empty;
+  if (AETHER_PLANTED("wal.durable_before_write")) make_durable(gathered);
   const Result<void> written = base::or_no_memory([&]() AETHER_NO_THREAD_SAFETY -> Result<void> {
     AETHER_TRY(make_segment_room(gathered));
     return write_block(gathered);
@@ -30,7 +32,7 @@ Log::Step Log::flush_step() {
     fail(written.error());
     return Step::failed;
   }
-  make_durable(gathered);
+  if (!AETHER_PLANTED("wal.durable_before_write")) make_durable(gathered);
   return Step::wrote;
 }
 
@@ -51,6 +53,7 @@ Log::Gathered Log::gather(uint64_t room) {
   Gathered gathered;
   for (uint32_t i = 0; i < options_.streams; ++i) {
     const uint32_t s = (first_stream_ + i) % options_.streams;
+    os::sim_window();
     gathered.run[s] = rings_[s].published_run(room);
     room -= gathered.run[s];
     gathered.payload += gathered.run[s];
@@ -86,7 +89,11 @@ Result<void> Log::write_block(const Gathered& gathered) {
   const LsnVector from = durable();
   AETHER_TRACE_EVENT("block", {{"from", from.at}, {"run", gathered.run}});
 #endif
-  AETHER_TRY(file_->sync());
+  if (!AETHER_PLANTED("wal.skip_sync")) {
+    Result<void> synced = file_->sync();
+    if (!synced && AETHER_PLANTED("wal.retry_sync")) synced = file_->sync();
+    AETHER_TRY(std::move(synced));
+  }
 
   previous_position_ = position;
   next_position_ = position + length;
@@ -156,6 +163,7 @@ Result<void> Log::switch_segment() {
 void Log::make_durable(const Gathered& gathered) {
   append_position_.store(next_position_, std::memory_order_release);
   for (uint32_t s = 0; s < options_.streams; ++s) {
+    os::sim_point();
     const Lsn durable_end = rings_[s].released() + gathered.run[s];
     AETHER_ASSERT(durable_end <= rings_[s].tail());
     streams_durable_[s].store(durable_end, std::memory_order_release);
@@ -222,6 +230,7 @@ Log::Work Log::wait_for_work() {
     // tail before, and we see that (see publish).
     const bool idle = has_failed || interval_end_ns_ == 0;
     writer_state_.store(idle ? WriterState::idle : WriterState::timed, std::memory_order_seq_cst);
+    os::sim_point();
     const uint64_t waiting = bytes_not_durable();
     const bool records = flush_requested_.load() || segment_wanted_.load() ||
                          (idle ? waiting != 0 : waiting > kFlushBytes);

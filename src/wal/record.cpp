@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/planted.h"
 
 namespace aether::wal {
 namespace {
@@ -157,7 +158,8 @@ void write_record(const RecordSpec& spec, std::byte* to) noexcept {
 bool RecordView::covered_by(const LsnVector& cut) const noexcept {
   for (uint64_t i = 0; i < vector.size(); i += kElementBytes) {
     const auto element = base::load<uint64_t>(vector.data() + i);
-    if ((element & kLsnMask) > cut.at[element >> kStreamShift]) return false;
+    if ((element & kLsnMask) > cut.at[element >> kStreamShift])
+      return AETHER_PLANTED("recovery.ignore_dependencies");
   }
   return true;
 }

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/checksum.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 
 namespace aether::wal {
 namespace {
@@ -148,6 +149,7 @@ Result<bool> SegmentFiles::step(uint64_t number) {
     now.zeros = AlignedBuffer();
     stepped = base::or_no_memory([&]() -> Result<void> {
       AETHER_TRY(write_header(*now.file, number));
+      if (AETHER_PLANTED("wal.skip_directory_sync")) return {};
       return os_.sync_directory(options_.directory);
     });
     now.done = true;
@@ -191,8 +193,9 @@ Result<bool> SegmentFiles::try_recycle(uint64_t number) {
       AETHER_TRY(os_.rename(path_of(spare), path_of(number)));
       AETHER_TRY_ASSIGN(file, os_.open(path_of(number), {.write = true, .direct = true}));
     }
-    AETHER_TRY(os_.sync_directory(options_.directory));
-    AETHER_TRY(write_header(*file, number));
+    if (!AETHER_PLANTED("wal.recycle_without_directory_sync"))
+      AETHER_TRY(os_.sync_directory(options_.directory));
+    if (!AETHER_PLANTED("wal.recycle_without_header")) AETHER_TRY(write_header(*file, number));
     preparation_->file = std::move(file);
     preparation_->done = true;
     recycled_.fetch_add(1, std::memory_order_relaxed);

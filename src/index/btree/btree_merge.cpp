@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/planted.h"
 #include "index/btree/btree.h"
 #include "index/btree/scratch_page.h"
 
@@ -113,7 +114,8 @@ Result<BTree::Step> BTree::merge_nodes(buffer::LogContext& context, Frame& paren
   // The right page changes no more, but its next life must come after this one.
   context.gsn = std::max(context.gsn, right_node.header().page.gsn);
   context.lsn_vector.raise(right.frame().lsn_vector);
-  const buffer::PageRange freed{right.frame().page_id.load(), 1};
+  const uint32_t freed_count = AETHER_PLANTED("btree.merge_leaks_page") ? 0 : 1;
+  const buffer::PageRange freed{right.frame().page_id.load(), freed_count};
   AETHER_TRY(services_.space.check_in_use({&freed, 1}));
   buffer::SpaceManager::MapChange map = services_.space.change(buffer::SpaceOp::free, {&freed, 1},
                                                                context);

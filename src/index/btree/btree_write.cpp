@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 #include "index/btree/btree.h"
 #include "index/btree/overflow.h"
 #include "index/btree/row_patch.h"
@@ -136,12 +137,12 @@ Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteMode mod
 /// First updater wins; and who overwrites a commit that is not durable yet depends on it.
 Result<void> BTree::check_writer(txn::TransactionContext& txn, TxnId writer) const {
   if (writer == txn.id()) return {};
-  if (services_.transactions.is_open(writer)) {
+  if (services_.transactions.is_open(writer) && !AETHER_PLANTED("txn.dirty_write")) {
     return Error(Code::conflict, "the row is being changed by transaction " +
                                      std::to_string(writer) + ": abort and retry");
   }
   if (txn.snapshot != nullptr && !txn.snapshot->sees(writer) &&
-      !services_.transactions.faults().ignore_snapshot) {
+      !services_.transactions.faults().ignore_snapshot && !AETHER_PLANTED("txn.lost_update")) {
     return Error(Code::conflict, "the row was changed by transaction " + std::to_string(writer) +
                                      ", which this one's snapshot does not see: abort and retry");
   }
@@ -253,7 +254,8 @@ Result<void> BTree::log_row(txn::TransactionContext& txn, Frame& leaf, RowPart& 
   page::PageHeader& header = page.header();
   header.newest_txn = std::max(header.newest_txn, txn.id());
   ++txn.writes;
-  if (has_readers) services_.versions.link(*version, writer, txn.id());
+  if (has_readers && !AETHER_PLANTED("txn.forget_version"))
+    services_.versions.link(*version, writer, txn.id());
   if (txn.single_record) {
     if (has_readers) txn.versions.push_back(version.release());
     return {};
@@ -293,7 +295,9 @@ Result<BTree::Step> BTree::try_undo(txn::TransactionContext& txn, const txn::Und
                                        std::to_string(txn.id()) + " wrote");
   }
   const buffer::PageRef page = services_.pool.ref(leaf->frame());
-  const buffer::ChangeKind kind{.type = wal::RecordType::clr, .link = entry.previous};
+  const buffer::ChangeKind kind{
+      .type = wal::RecordType::clr,
+      .link = AETHER_PLANTED("txn.clr_link_wrong") ? entry.lsn : entry.previous};
   const auto log = [&](RowPart& part) -> Result<void> {
     AETHER_TRY(buffer::log_change(services_.log, txn.log, kind, {&page, 1}, {&part.spec(), 1}));
     // The row is back before the latch is let go; a reader that has met it in neither place does not validate.

@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 #include "index/btree/btree.h"
 #include "index/btree/overflow.h"
 #include "index/btree/scratch_page.h"
@@ -97,7 +98,7 @@ class PageStream {
     }
     AETHER_TRY(write_extent());
     std::erase_if(ranges_, [](const PageRange& range) { return range.count == 0; });
-    return services_.writer.sync();
+    return AETHER_PLANTED("bulk_load.skip_sync") ? Result<void>() : services_.writer.sync();
   }
 
   /// All pages that were taken, neighbours joined.

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "base/planted.h"
 #include "index/btree/services.h"
 #include "txn/transaction_context.h"
 
@@ -25,6 +26,7 @@ class ReadView {
   }
 
   bool sees(TxnId writer) const noexcept {
+    if (AETHER_PLANTED("txn.dirty_read")) return true;
     if (snapshot_ != nullptr && snapshot_->sees(writer)) return true;
     if (writer == own_id_) return true;
     return snapshot_ == nullptr && !services_.transactions.is_open(writer);
