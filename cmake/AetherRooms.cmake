@@ -41,6 +41,9 @@ endforeach()
 # The simulated body of os/, and what stands beside the engine there: the oracle, which knows what it must answer. The
 # program aether-sim, sim/program, is made of both.
 file(GLOB sim_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/sim/*.cpp")
+if(NOT AETHER_SIM)
+  list(FILTER sim_sources EXCLUDE REGEX "/scheduler\\.cpp$")  # Nobody asks it there.
+endif()
 if(sim_sources)
   add_library(aether_simos OBJECT EXCLUDE_FROM_ALL ${sim_sources})
   target_link_libraries(aether_simos PRIVATE aether_flags)

@@ -70,7 +70,7 @@ void sim_window() noexcept;
 
 #else
 
-constexpr Scheduler* scheduler() noexcept { return nullptr; }
+inline Scheduler* scheduler() noexcept { return nullptr; }
 inline void set_scheduler(Scheduler*) noexcept {}
 struct Unscheduled {
   Unscheduled() noexcept {}
