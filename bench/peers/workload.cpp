@@ -8,6 +8,7 @@
 #include "data.h"
 #include "drive.h"
 #include "engine_worker.h"
+#include "process.h"
 #include "txn_workers.h"
 
 namespace aether::bench {

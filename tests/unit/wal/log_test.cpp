@@ -9,6 +9,7 @@
 
 #include "os/sync.h"
 #include "tests/unit/wal/wal_fixture.h"
+#include "wal/block.h"
 
 namespace aether::wal {
 namespace {
@@ -133,7 +134,7 @@ TEST(Log, RefusesARecordThatIsTooLarge) {
   const LogOptions options = tiny_options();
   const auto log = make_log(*disk, options, first_start());
   const uint64_t largest = log->max_record_bytes();
-  EXPECT_EQ(largest, 16 * KiB - 64);
+  EXPECT_EQ(largest, 16 * KiB - block_overhead(options.streams));
 
   const Result<Reservation> refused = log->reserve(0, largest + 8);
   ASSERT_FALSE(refused);
@@ -431,7 +432,7 @@ TEST(ConcurrentLog, PreparesTheNextSegmentAhead) {
   LogOptions options = tiny_options();
   options.background_thread = true;
   const auto log = make_log(*disk, options, first_start());
-  for (TxnId txn = 1; txn <= 8; ++txn) ASSERT_TRUE(append(*log, 0, txn, 4000) && log->flush());
+  for (TxnId txn = 1; txn <= 8; ++txn) ASSERT_TRUE(append(*log, 0, txn, 3900) && log->flush());
   EXPECT_EQ(log->current_segment(), 1u);
   EXPECT_TRUE(eventually([&] { return log->stats().segments_created == 2; }));
 }
@@ -442,10 +443,10 @@ TEST(ConcurrentLog, AFailureToPrepareAheadIsNoFailureOfTheLog) {
   options.background_thread = true;
   const auto log = make_log(*disk, options, first_start());
   disk->add_fault({.kind = sim::StepKind::allocate, .path_contains = segment_name(2)});
-  for (TxnId txn = 1; txn <= 8; ++txn) ASSERT_TRUE(append(*log, 0, txn, 4000) && log->flush());
+  for (TxnId txn = 1; txn <= 8; ++txn) ASSERT_TRUE(append(*log, 0, txn, 3900) && log->flush());
   EXPECT_TRUE(eventually([&] { return disk->faults_fired() == 1; }));
   for (TxnId txn = 9; txn <= 40; ++txn) {
-    ASSERT_TRUE(append(*log, 0, txn, 4000));
+    ASSERT_TRUE(append(*log, 0, txn, 3900));
     const Result<void> flushed = log->flush();
     ASSERT_TRUE(flushed) << error_of(flushed);
   }
@@ -465,7 +466,7 @@ TEST(ConcurrentLog, SaysThatItIsShortOfSpaceWhileItGoesOn) {
   EXPECT_FALSE(log->is_short_of_space());
   TxnId txn = 1;
   for (; log->room() > options.segment_bytes / 2 - 5000; ++txn)
-    ASSERT_TRUE(append(*log, 0, txn, 4000) && log->flush());
+    ASSERT_TRUE(append(*log, 0, txn, 3900) && log->flush());
   EXPECT_TRUE(eventually([&] { return log->is_short_of_space(); }));
   log->retry_next_segment();
   EXPECT_TRUE(log->is_short_of_space());
@@ -477,7 +478,7 @@ TEST(ConcurrentLog, SaysThatItIsShortOfSpaceWhileItGoesOn) {
   disk->clear_faults();
   log->retry_next_segment();
   EXPECT_FALSE(log->is_short_of_space());
-  for (int i = 0; i < 10; ++i, ++txn) ASSERT_TRUE(append(*log, 0, txn, 4000) && log->flush());
+  for (int i = 0; i < 10; ++i, ++txn) ASSERT_TRUE(append(*log, 0, txn, 3900) && log->flush());
   EXPECT_EQ(log->current_segment(), 2u);
   const Result<ReadLog> read = read_log(*disk, reader_options(options), whole_log(options));
   ASSERT_TRUE(read) << error_of(read);
