@@ -10,7 +10,8 @@ txn::PrepareRecord sample(size_t gid_bytes, size_t freed, size_t locks) {
   txn::PrepareRecord record;
   record.gid.assign(gid_bytes, 'g');
   record.prepared_at_ns = 1'700'000'000'000'000'000;
-  for (size_t i = 0; i < freed; ++i) record.freed.push_back({static_cast<uint32_t>(100000 + i), 0, 7 + i});
+  for (size_t i = 0; i < freed; ++i)
+    record.freed.push_back({static_cast<uint32_t>(100000 + i), 0, 7 + i});
   for (size_t i = 0; i < locks; ++i) {
     const std::string key = "key" + std::to_string(i);
     record.locks.push_back({txn::OwnedLockName(txn::LockName::key(3, key)), txn::LockMode::x});

@@ -186,6 +186,7 @@ std::string CrashRun::check_lying(sim::Random& random) {
   std::string place;
   if (plan_.faults.count(FaultKind::rot) != 0) {
     const std::vector<std::string> files = crashed->files();
+    if (files.empty()) return {};  // Nothing was made yet.
     const std::string& path = files[random.below(files.size())];
     const Result<std::string> bytes = crashed->read_file(path);
     if (bytes && !bytes->empty()) {

@@ -109,6 +109,10 @@ Result<void> DataFile::check(PageId id, const void* page) {
                    "a backup");
 }
 
+Result<void> DataFile::prepare_to_note(PageId first, uint64_t count) {
+  return tags_ == nullptr ? Result<void>() : tags_->prepare(first, count);
+}
+
 Result<void> DataFile::note_written(PageId first, const void* pages, uint64_t count) {
   if (tags_ == nullptr) return {};
   for (uint64_t i = 0; i < count; ++i) {

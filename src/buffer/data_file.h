@@ -40,6 +40,8 @@ class DataFile {
   void set_repair(std::function<Result<void>(PageId)> repair) { repair_ = std::move(repair); }
   /// Is what was read from the place of `id` whole, that page, and its last version?
   Result<void> check(PageId id, const void* page);
+  /// Before pages are written: note_written will have what it needs. Errors: io_error, corruption (of `tags`), no_memory.
+  Result<void> prepare_to_note(PageId first, uint64_t count);
   /// The pages are at their places: reading finds these versions, or something is wrong.
   Result<void> note_written(PageId first, const void* pages, uint64_t count);
   /// Is it known that the page was written, in this life or one before?

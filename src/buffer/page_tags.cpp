@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/checksum.h"
 #include "base/format_version.h"
+#include "base/no_memory.h"
 #include "buffer/data_file.h"
 
 namespace aether::buffer {
@@ -241,6 +242,11 @@ Result<bool> PageTags::matches(PageId id, const void* page) {
   return true;
 }
 
+Result<void> PageTags::prepare(PageId first, uint64_t count) {
+  for (uint64_t i = 0; i < count; ++i) AETHER_TRY(block_of(PageId{raw(first) + i}));
+  return {};
+}
+
 Result<void> PageTags::set(PageId id, const void* page) { return put(id, 1, of(page)); }
 Result<void> PageTags::reserve(PageId first, uint64_t count) {
   return put(first, count, kUnwritten);
@@ -292,6 +298,7 @@ Result<void> PageTags::ensure_capacity(uint64_t pages) {
 /// Numbers of changed blocks, ascending; they count as unchanged from now on.
 std::vector<uint64_t> PageTags::take_changed(uint64_t most) {
   std::vector<uint64_t> numbers;
+  numbers.reserve(most);  // Whose mark is taken is in the list.
   for (uint64_t i = 0; i < kFanout; ++i) {
     const Directory* directory = directories_[i].load(std::memory_order_acquire);
     if (directory == nullptr) continue;
@@ -324,7 +331,13 @@ Result<void> PageTags::write(FunctionRef<Result<void>()> sync_data) {
   for (;;) {
     const std::vector<uint64_t> numbers = take_changed(kPortionBlocks);
     if (numbers.empty()) break;
+    // What could not be written, for want of memory say, is for the next time.
+    base::Unless mark_again([&]() noexcept {
+      for (const uint64_t number : numbers)
+        find(PageId{number * kPagesPerBlock})->changed.store(true);
+    });
     AETHER_TRY(write_portion(numbers, sequence, sync_data));
+    mark_again.dismiss();
     wrote = true;
     if (numbers.size() < kPortionBlocks) break;
   }

@@ -47,6 +47,8 @@ class PageTags {
 
   /// Is the checked `page` the version of `id` that was written last? If nothing is known, it is from now on.
   Result<bool> matches(PageId id, const void* page);
+  /// Makes `set` sure to succeed for these pages: before they are written.
+  Result<void> prepare(PageId first, uint64_t count);
   /// The sealed `page` is at its place now.
   Result<void> set(PageId id, const void* page);
   /// The pages begin a new life: until they are written, what is there means nothing.

@@ -219,6 +219,8 @@ Result<void> PageWriter::write_copies(std::vector<Copy>& copies) {
     return Error(Code::failed,
                  "an earlier write to the data file failed: open the environment again");
   }
+  // No page is at its place without its tag: what a tag needs is there before.
+  for (const Copy& copy : copies) AETHER_TRY(data_.prepare_to_note(copy.id, 1));
   if (!AETHER_PLANTED("buffer.skip_double_write")) AETHER_TRY(fail(write_area(copies)));
   AETHER_TRACE_EVENT("area", {});
   AETHER_TRY(fail(write_places(copies)));
@@ -330,6 +332,7 @@ Result<void> PageWriter::write_unreferenced(uint32_t stream, PageId first, const
                  "an earlier write to the data file failed: open the environment again");
   if (image_users_ != 0)
     AETHER_TRY(log_page_images(log_, stream, pages, count, data_.page_bytes()));
+  AETHER_TRY(data_.prepare_to_note(first, count));
   unsynced_.store(true);
   AETHER_TRY(fail(data_.write(first, pages, count)));
   return fail(data_.note_written(first, pages, count));

@@ -168,7 +168,7 @@ Result<void> EnvImpl::create_files() {
   AETHER_TRY(check_not_lost());
   AETHER_TRY(sync_name_of_home());
   // Made anew: of what an interrupted creation has left the names may not be durable, nor become so.
-  for (const char* name : {"/CONTROL.new", "/data", "/log"})
+  for (const char* name : {"/CONTROL.new", "/data", "/tags", "/log"})
     AETHER_TRY(remove_if_there(home_ + name));
   AETHER_TRY(os_.create_directory(home_ + "/log"));
   AETHER_TRY(os_.sync_directory(home_ + "/log"));

@@ -208,6 +208,8 @@ Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
   state.epoch_begin = begin;
   state.lsn = end.cut;
   state.tags_sequence = data_->tags()->sequence();
+  // Closed in order: what it held is in its places, and on a full disk CONTROL needs the room.
+  if (control_->state().clean) AETHER_TRY(remove_if_there(home_ + "/doublewrite"));
   // Both slots: if the newer one rots, the older is not one from before this life.
   AETHER_TRY(control_->replace(home_, state, os_));
   AETHER_TRACE_EVENT("cut", {{"epoch", state.epoch}, {"cut", end.cut.at}});

@@ -267,6 +267,7 @@ Result<wal::LsnVector> TransactionImpl::precommit_or_abort() {
 void TransactionImpl::abort_unfit(const Error& why) {
   abort_reason_ = why.code() == Code::conflict ? txn::AbortReason::serialization
                                                : txn::AbortReason::error;
+  if (!env_.check_open()) return;  // Closed, or another process's.
   // EnvImpl::fail remembers what went wrong; without memory its object, when it goes, tries again.
   static_cast<void>(take_back().has_value());
 }
@@ -327,8 +328,8 @@ Result<CommitTicket> TransactionImpl::commit_async() {
 }
 
 Result<void> TransactionImpl::abort() {
-  if (rollback_ == Rollback::none) AETHER_TRY(check_active());
   AETHER_TRY(env_.check_open());
+  if (!active_ || rollback_ == Rollback::none) AETHER_TRY(check_active());
   return take_back();
 }
 

@@ -3,6 +3,7 @@
 // missing that was acknowledged.
 #include <algorithm>
 
+#include "aether/version.h"
 #include "integration/open_matrix_fixture.h"
 
 namespace aether::matrix {
@@ -109,7 +110,7 @@ void add_control(Cases& cases) {
         "control_" + name, [=](Place& p) { patch_control(p, offset, bytes); }, expected);
   };
   const Expected no_slot = refused(Code::corruption, "neither slot is valid");
-  for (const uint32_t version : {0u, 2u, 3u, 1000u, ~0u}) {
+  for (const uint32_t version : {0u, kFormatVersion + 1, kFormatVersion + 2, 1000u, ~0u}) {
     patch("version_" + std::to_string(version), 16, little(version),
           refused(Code::unsupported, "format version " + std::to_string(version)));
   }
@@ -281,8 +282,8 @@ void add_newer_parts(Cases& cases) {
   const auto page = [](uint64_t id, uint64_t offset, const std::string& bytes) {
     return [=](Place& p) { patch_page(p, id, offset, bytes); };
   };
-  cases.add("data_version_2", page(0, 48, little(2u)),
-            refused(Code::unsupported, "format version 2"));
+  cases.add("data_version_newer", page(0, 48, little(kFormatVersion + 1)),
+            refused(Code::unsupported, "format version " + std::to_string(kFormatVersion + 1)));
   cases.add("data_page_bytes", page(0, 52, little(8192u)), refused(Code::corruption, "/data"));
   cases.add("data_magic", page(0, 40, "OTHERPG1"),
             refused(Code::corruption, "not an Aether data file"));

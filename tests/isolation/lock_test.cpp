@@ -118,7 +118,9 @@ TEST_F(LockTest, BadUseIsRefused) {
   ok(store_->lock_store(holder, LockMode::shared));
   KvStore empty = *env_->open_store("empty");
   EXPECT_EQ(empty.bulk_load([](Bytes&, Bytes&) { return false; }).value_or(1), 0u);
-  EXPECT_EQ(store_->bulk_load([](Bytes&, Bytes&) { return false; }).error().code(), Code::busy);
+  EXPECT_EQ(store_->bulk_load([](Bytes&, Bytes&) { return false; }).error().code(), Code::exists);
+  ok(empty.lock_store(holder, LockMode::shared));
+  EXPECT_EQ(empty.bulk_load([](Bytes&, Bytes&) { return false; }).error().code(), Code::busy);
   EXPECT_EQ(store_->lock_for_update(holder, "none").error().code(), Code::not_found);
 }
 
