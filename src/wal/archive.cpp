@@ -177,7 +177,9 @@ Result<std::vector<ArchiveEntry>> list_archive(const std::string& directory, os:
   }
   for (const std::string& name : *names) {
     if (name.size() != 16 + kEnding.size() || !name.ends_with(kEnding)) continue;
-    AETHER_TRY_ASSIGN(const auto file, ArchiveFile::open(directory + "/" + name, os));
+    std::string path = directory;
+    path.append("/").append(name);
+    AETHER_TRY_ASSIGN(const auto file, ArchiveFile::open(path, os));
     if (archive_name(file->header().segment) != name)
       return damaged(file->path(), "it is the file of another segment");
     entries.push_back({file->path(), file->header()});
