@@ -237,7 +237,9 @@ std::vector<std::string> find_backups(const std::string& directory, os::Os& os) 
   if (is_backup(directory)) found.push_back(directory);
   if (const auto names = os.list(directory)) {
     for (const std::string& name : *names) {
-      if (is_backup(directory + "/" + name)) found.push_back(directory + "/" + name);
+      std::string path = directory;
+      path.append("/").append(name);
+      if (is_backup(path)) found.push_back(std::move(path));
     }
   }
   return found;
