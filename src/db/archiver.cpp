@@ -37,7 +37,7 @@ Result<void> Archiver::begin(std::vector<wal::EpochExtent> older, uint32_t epoch
   for (wal::EpochExtent& extent : older) {
     if (*extent.end <= archived_ || *extent.end <= extent.begin) continue;
     extent.begin = std::max(extent.begin, archived_);
-    older_.push_back(std::move(extent));
+    older_.push_back(extent);
   }
   epoch_ = epoch;
   epoch_begin_ = epoch_begin;

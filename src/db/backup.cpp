@@ -53,8 +53,11 @@ Backup::~Backup() {
   pages_.reset();
   const std::string log = options_.directory + "/" + recovery::kBackupLogName;
   if (const auto names = os_.list(log)) {
-    for (const std::string& name : *names)
-      static_cast<void>(os_.remove(log + "/" + name).has_value());
+    for (const std::string& name : *names) {
+      std::string path = log;
+      path.append("/").append(name);
+      static_cast<void>(os_.remove(path).has_value());
+    }
   }
   for (const char* name : {recovery::kBackupLogName, recovery::kPagesName, recovery::kPageListName,
                            "MANIFEST.new", recovery::kManifestName})
