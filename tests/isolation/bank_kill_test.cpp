@@ -47,7 +47,8 @@ EnvOptions small_options() {
   options.pool_bytes = 512 * KiB;
   options.log_streams = 3;
   options.log_segment_bytes = 256 * KiB;
-  options.log_bytes_max = 1 * MiB;
+  options.log_bytes_max = 256 * MiB;
+  options.reopen_seconds_max = 0.001;
   return options;
 }
 

@@ -30,7 +30,8 @@ TEST_P(BankConcurrent, EverySnapshotIsInOrder) {
                                                       {.pool_bytes = 288 * KiB,
                                                        .log_streams = 2,
                                                        .log_segment_bytes = 256 * KiB,
-                                                       .log_bytes_max = 1 * MiB,
+                                                       .log_bytes_max = 256 * MiB,
+                                                       .reopen_seconds_max = 0.001,
                                                        .durability = Durability::none},
                                                       os);
   ASSERT_TRUE(opened.has_value()) << opened.error().message();

@@ -101,7 +101,8 @@ class Histories {
                                                      {.pool_bytes = load_.pool_bytes,
                                                       .log_streams = 3,
                                                       .log_segment_bytes = 1 * MiB,
-                                                      .log_bytes_max = 8 * MiB,
+                                                      .log_bytes_max = 256 * MiB,
+                                                      .reopen_seconds_max = 0.001,
                                                       .durability = Durability::none},
                                                      os);
     ASSERT_TRUE(env.has_value()) << env.error().message();

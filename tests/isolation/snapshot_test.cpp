@@ -34,7 +34,7 @@ struct World {
                                                       .page_bytes = 4 * KiB,
                                                       .log_streams = 2,
                                                       .log_segment_bytes = 1 * MiB,
-                                                      .log_bytes_max = 8 * MiB,
+                                                      .log_bytes_max = 256 * MiB,
                                                       .durability = Durability::none,
                                                       .version_bytes_max = 64 * KiB,
                                                       .background_threads = false},
