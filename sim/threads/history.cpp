@@ -211,7 +211,9 @@ std::string History::check_closed(const FoundState& found) const {
     }
     for (const auto& [key, write] : txn.writes) {
       for (const Txn* const other : writers.at(key)) {
-        const bool overwrote = other->marked &&
+        // Refused as not serializable, it has let go of its rows before it hears of that.
+        const bool may_be_refused = rules_.serializable && other->fate == Fate::calling;
+        const bool overwrote = other->marked && !may_be_refused &&
                                other->writes.at(key).last_return < write.first_call;
         if (overwrote && !found.marks.contains(other->id)) {
           return name_of(id) + " is there, " + name_of(other->id) +
