@@ -13,7 +13,9 @@
 namespace aether::recovery {
 namespace {
 
-constexpr size_t kBatchPages = 64;
+constexpr size_t kBatchBytes = 512 * KiB;
+constexpr size_t kBatchPagesMin = 8;
+constexpr size_t kBatchPagesMax = 128;
 constexpr uint32_t kQueueDepth = 32;
 constexpr uint64_t kPartOverhead = sizeof(PendingPart);
 
@@ -83,7 +85,7 @@ std::set<PageId> RedoWindow::take_broken() {
 
 Result<void> RedoWindow::apply_runs(std::span<const Run> runs, std::vector<WorkerResult>& results) {
   // Shares of about equal numbers of pages.
-  const size_t workers = runs.size() < 2 * kBatchPages ? 1 : std::max(1u, options_.workers);
+  const size_t workers = runs.size() < 2 * kBatchPagesMax ? 1 : std::max(1u, options_.workers);
   const size_t first = results.size();
   results.resize(first + workers);
   const auto share = [&](size_t i) {
@@ -113,21 +115,36 @@ void RedoWindow::run_worker(std::span<const Run> runs, WorkerResult& result) noe
   result.status = base::or_no_memory([&] { return redo_share(runs, result); });
 }
 
+/// While the changes of one batch are applied the pages of the next are read.
 Result<void> RedoWindow::redo_share(std::span<const Run> runs, WorkerResult& result) {
-  AETHER_TRY_ASSIGN(const std::unique_ptr<os::IoQueue> queue,
-                    os_.make_io_queue(kQueueDepth, options_.io_mode));
-  while (!runs.empty()) {
-    const size_t count = std::min(runs.size(), kBatchPages);
-    AETHER_TRY(redo_batch(*queue, runs.first(count), result));
-    runs = runs.subspan(count);
+  const size_t usual = std::clamp<size_t>(kBatchBytes / data_.page_bytes(), kBatchPagesMin,
+                                          kBatchPagesMax);
+  const size_t most = std::min(usual, runs.size());
+  const auto make_reads = [&]() -> Result<std::unique_ptr<PageReads>> {
+    AETHER_TRY_ASSIGN(auto queue, os_.make_io_queue(kQueueDepth, options_.io_mode));
+    return std::make_unique<PageReads>(data_, std::move(queue), most);
+  };
+  Batch current, next;
+  AETHER_TRY_ASSIGN(current.reads, make_reads());
+  AETHER_TRY_ASSIGN(next.reads, make_reads());
+  const auto start_next = [&]() -> Result<void> {
+    next.runs = runs.first(std::min(runs.size(), most));
+    runs = runs.subspan(next.runs.size());
+    return start_batch(next);
+  };
+  AETHER_TRY(start_next());
+  while (!next.runs.empty()) {
+    std::swap(current, next);
+    AETHER_TRY(start_next());
+    AETHER_TRY(finish_batch(current, result));
   }
   return {};
 }
 
-Result<void> RedoWindow::redo_batch(os::IoQueue& queue, std::span<const Run> runs,
-                                    WorkerResult& result) {
-  std::vector<PageWork> pages;
-  for (const Run& run : runs) {
+Result<void> RedoWindow::start_batch(Batch& batch) {
+  batch.pages.clear();
+  batch.wanted.clear();
+  for (const Run& run : batch.runs) {
     PageWork page{.id = parts_[run.begin].page};
     if (!data_.may_hold(page.id)) {
       return Error(Code::corruption, "the log changes page " + std::to_string(raw(page.id)) +
@@ -139,12 +156,21 @@ Result<void> RedoWindow::redo_batch(os::IoQueue& queue, std::span<const Run> run
     if (page.is_new) page.frame = pool_.try_take_frame();
     AETHER_ASSERT(page.frame != nullptr);
     page.bytes = pool_.page(*page.frame);
-    pages.push_back(page);
+    if (page.is_new) batch.wanted.push_back({.id = page.id, .to = page.bytes});
+    batch.pages.push_back(page);
   }
-  AETHER_TRY(read_pages(queue, pages));
-  for (size_t i = 0; i < pages.size(); ++i) {
-    AETHER_TRY(apply_run(pages[i], runs[i], result));
-    keep(pages[i], result);
+  return batch.reads->start(batch.wanted);
+}
+
+Result<void> RedoWindow::finish_batch(Batch& batch, WorkerResult& result) {
+  AETHER_TRY(batch.reads->finish());
+  auto read = batch.wanted.begin();
+  for (size_t i = 0; i < batch.pages.size(); ++i) {
+    PageWork& page = batch.pages[i];
+    if (page.is_new)
+      page.readable = (read++)->is_whole && data_.check(page.id, page.bytes).has_value();
+    AETHER_TRY(apply_run(page, batch.runs[i], result));
+    keep(page, result);
   }
   return {};
 }
@@ -162,39 +188,6 @@ void RedoWindow::keep(PageWork& page, WorkerResult& result) {
   } else if (is_kept) {
     pool_.forget_redone(page.id, 1);
   }
-}
-
-Result<void> RedoWindow::read_pages(os::IoQueue& queue, std::vector<PageWork>& pages) {
-  const uint32_t page_bytes = data_.page_bytes();
-  std::vector<os::IoRequest> requests;
-  requests.reserve(pages.size());  // Addresses must not move.
-  std::vector<os::IoRequest*> pointers, done;
-  pointers.reserve(pages.size());
-  done.reserve(pages.size());  // Nothing may fail while requests are under way.
-  for (const PageWork& page : pages) {
-    if (!page.is_new) continue;
-    os::IoRequest& request = requests.emplace_back();
-    request.kind = os::IoRequest::Kind::read;
-    request.file = &data_.file();
-    request.offset = raw(page.id) * page_bytes;
-    request.data = page.bytes;
-    request.size = page_bytes;
-    pointers.push_back(&request);
-  }
-  Result<void> submitted = queue.submit(pointers);
-  while (queue.in_flight() > 0) {
-    AETHER_TRY(queue.complete(queue.in_flight(), done));
-  }
-  AETHER_TRY(std::move(submitted));
-  size_t next = 0;
-  for (PageWork& page : pages) {
-    if (!page.is_new) continue;
-    os::IoRequest& request = requests[next++];
-    AETHER_TRY(std::move(request.result));
-    page.readable = request.transferred == page_bytes &&
-                    data_.check(page.id, page.bytes).has_value();
-  }
-  return {};
 }
 
 /// The page is dirty from its first change on: several streams may put a later one into an earlier block.

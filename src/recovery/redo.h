@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "buffer/buffer_pool.h"
 #include "os/sync.h"
+#include "recovery/page_reads.h"
 #include "recovery/recovery.h"
 
 namespace aether::recovery {
@@ -65,11 +67,19 @@ class RedoWindow {
     LogPosition position = 0;  ///< Of its first change; 0: none.
   };
 
+  /// Pages that are read side by side.
+  struct Batch {
+    std::span<const Run> runs;
+    std::vector<PageWork> pages;
+    std::vector<PageReads::Page> wanted;  ///< The new ones of `pages`.
+    std::unique_ptr<PageReads> reads;
+  };
+
   Result<void> apply_runs(std::span<const Run> runs, std::vector<WorkerResult>& results);
   void run_worker(std::span<const Run> runs, WorkerResult& result) noexcept;
   Result<void> redo_share(std::span<const Run> runs, WorkerResult& result);
-  Result<void> redo_batch(os::IoQueue& queue, std::span<const Run> runs, WorkerResult& result);
-  Result<void> read_pages(os::IoQueue& queue, std::vector<PageWork>& pages);
+  Result<void> start_batch(Batch& batch);
+  Result<void> finish_batch(Batch& batch, WorkerResult& result);
   Result<void> apply_run(PageWork& page, const Run& run, WorkerResult& result);
   static void note_position(PageWork& page, const PendingPart& part) noexcept;
   void keep(PageWork& page, WorkerResult& result);
