@@ -45,7 +45,10 @@ struct Ledger {
   std::atomic<uint64_t> acknowledgements{0};
   std::atomic<uint64_t> aborts{0};
   std::atomic<uint64_t> resident_pages{0};  ///< Of the child, as of a moment ago.
-  testing_support::LastWords error{};       ///< Why a child ended by itself.
+  std::atomic<uint64_t> backups_begun{
+      0};  ///< Numbers are given one by one, also over several lives.
+  std::atomic<uint64_t> backups_done{0};  ///< The last number whose backup was answered.
+  testing_support::LastWords error{};     ///< Why a child ended by itself.
 };
 
 /// Memory that a forked child shares with its parent.
