@@ -97,7 +97,9 @@ typedef struct aether_env_options {
   int32_t durability;  ///< AETHER_DURABILITY_...
   int32_t io_mode;     ///< AETHER_IO_...
   uint32_t no_background_threads;
-  uint32_t reserved;  ///< 0.
+  uint32_t reserved;              ///< 0.
+  double reopen_seconds_max;      ///< How long reopening after a crash may take.
+  const char* archive_directory;  ///< Where the log is archived. NULL: nowhere.
 } aether_env_options;
 
 /// Opens the environment in directory `home`, recovering it if its last process did not close it; makes it if `home` is
@@ -138,6 +140,50 @@ typedef struct aether_problem {
 /// allocated and reachable pages are the same. Run it when nobody writes. AETHER_OK with a `count` of 0: all is well; else
 /// `count` pointers in `problems`. One aether_free(problems) gives all of it back. Another answer: the check could not run.
 int aether_verify(aether_env* env, aether_problem*** problems, size_t* count);
+
+// --- backups (docs/BACKUP.md) ------------------------------------------------------------------------------------
+
+/// How far a long call is, in bytes of its own input; `phase` is "pages", "log" or "recovery". Called on the thread of the
+/// long call. Anything but 0 ends that, which then gives AETHER_CLOSED and leaves nothing behind.
+typedef int (*aether_progress)(void* context, const char* phase, uint64_t done, uint64_t total);
+
+typedef struct aether_backup_options {
+  uint32_t size;      ///< sizeof(aether_backup_options).
+  uint32_t reserved;  ///< 0.
+  const char*
+      parent;  ///< The directory of an earlier backup: only what has changed since is copied. NULL: all.
+  uint64_t bytes_per_second;  ///< 0: as fast as the device.
+  aether_progress progress;   ///< May be NULL.
+  void* progress_context;
+} aether_backup_options;
+
+/// Copies the environment into `directory`, which is made or is empty, while others read and write. `options` may be NULL.
+/// Errors: exists, busy (another backup is running), corruption (a page is damaged, or the parent is), not_found,
+/// invalid_argument, closed (by `progress`), io_error, no_space.
+int aether_backup(aether_env* env, const char* directory, const aether_backup_options* options);
+
+/// Checks every byte of `count` backups, and that each has its ancestors among them. Errors: corruption (names file and
+/// place), not_found (one is unfinished, or an ancestor is missing), unsupported, invalid_argument.
+int aether_verify_backup(const char* const* directories, size_t count);
+
+typedef struct aether_restore_options {
+  uint32_t size;               ///< sizeof(aether_restore_options).
+  uint32_t reserved;           ///< 0.
+  const char* const* backups;  ///< A full backup and the incremental ones to use, in any order.
+  size_t backup_count;
+  const char* const* archives;  ///< Directories of archived log; none: as the backup was.
+  size_t archive_count;
+  uint64_t until_ns;  ///< By the clock, in nanoseconds since 1970: nothing later. 0: no limit.
+  uint64_t until_position;   ///< Of the log. 0: no limit.
+  uint64_t pool_bytes;       ///< 0: 256 MiB.
+  aether_progress progress;  ///< May be NULL.
+  void* progress_context;
+} aether_restore_options;
+
+/// Makes a new environment in `home`, which is made or is empty, as of the newest point that the backups and archives
+/// reach, or of the one asked for. Errors: exists, not_found (a backup is missing; the log does not reach the point),
+/// corruption (names file and place), invalid_argument, closed, io_error, no_space.
+int aether_restore(const char* home, const aether_restore_options* options);
 
 // --- transactions -------------------------------------------------------------------------------------------
 

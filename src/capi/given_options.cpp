@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string>
 
+#include "capi/answer.h"
+
 namespace aether::capi {
 namespace {
 
@@ -58,6 +60,13 @@ Result<IoMode> io_mode_of(int32_t given) {
   }
 }
 
+BackupProgressCall progress_call(aether_progress progress, void* context) {
+  if (progress == nullptr) return {};
+  return [progress, context](const BackupProgress& at) {
+    return progress(context, at.phase, at.bytes_done, at.bytes_total) == 0;
+  };
+}
+
 }  // namespace
 
 Result<Durability> durability_of(int32_t given, Durability otherwise) {
@@ -79,6 +88,8 @@ Result<EnvOptions> env_options(const aether_env_options* given) {
   set(options.pool_bytes, known.pool_bytes);
   set(options.log_segment_bytes, known.log_segment_bytes);
   set(options.log_bytes_max, known.log_bytes_max);
+  options.reopen_seconds_max = known.reopen_seconds_max;
+  if (known.archive_directory != nullptr) options.archive_directory = known.archive_directory;
   set(options.transaction_bytes_max, known.transaction_bytes_max);
   set(options.version_bytes_max, known.version_bytes_max);
   set(options.log_streams, known.log_streams);
@@ -87,6 +98,38 @@ Result<EnvOptions> env_options(const aether_env_options* given) {
   AETHER_TRY_ASSIGN(options.io_mode, io_mode_of(known.io_mode));
   options.background_threads = known.no_background_threads == 0;
   return options;
+}
+
+Result<BackupOptions> backup_options(const char* directory, const aether_backup_options* given) {
+  AETHER_TRY_ASSIGN(const aether_backup_options known, known_part(given));
+  BackupOptions options{.directory = directory, .bytes_per_second = known.bytes_per_second};
+  if (known.parent != nullptr) options.parent = known.parent;
+  options.progress = progress_call(known.progress, known.progress_context);
+  return options;
+}
+
+Result<RestoreOptions> restore_options(const char* home, const aether_restore_options* given) {
+  AETHER_TRY_ASSIGN(const aether_restore_options known, known_part(given));
+  RestoreOptions options;
+  options.home = home;
+  AETHER_TRY_ASSIGN(options.backups, texts_of(known.backups, known.backup_count, "backups"));
+  AETHER_TRY_ASSIGN(options.archives, texts_of(known.archives, known.archive_count, "archives"));
+  if (known.until_ns != 0) options.until.wall_ns = known.until_ns;
+  if (known.until_position != 0) options.until.position = known.until_position;
+  set(options.pool_bytes, known.pool_bytes);
+  options.progress = progress_call(known.progress, known.progress_context);
+  return options;
+}
+
+Result<std::vector<std::string>> texts_of(const char* const* texts, size_t count,
+                                          const char* name) {
+  std::vector<std::string> result;
+  if (texts == nullptr && count != 0) return null_argument(name);
+  for (size_t i = 0; i < count; ++i) {
+    if (texts[i] == nullptr) return null_argument(name);
+    result.emplace_back(texts[i]);
+  }
+  return result;
 }
 
 Result<TxnOptions> txn_options(const aether_txn_options* given) {

@@ -324,6 +324,87 @@ static void upkeep(aether_env* env) {
   GIVES(AETHER_INVALID_ARGUMENT, aether_checkpoint(NULL));
 }
 
+static int ends_at_once(void* context, const char* phase, uint64_t done, uint64_t total) {
+  ++*(int*)context;
+  return strlen(phase) > 0 && done <= total ? 1 : 2;
+}
+
+/* Whether the environment in `home` has rows "1" to `last` and no more. */
+static void has_rows(const char* home, int last) {
+  aether_env* env = open_small(home);
+  aether_store* store = NULL;
+  char key[2] = "1";
+  OK(aether_open_store(env, "s", 0, &store));
+  for (; key[0] <= '3'; ++key[0]) SO(holds(store, NULL, key, key[0] - '0' <= last ? "v" : NULL));
+  aether_store_close(store);
+  OK(aether_close(env));
+}
+
+/* A full backup, an incremental one, and an archive that reaches further. */
+static void backups(const char* home) {
+  char live[1024], archive[1024], full[1024], more[1024], restored[1024];
+  const char* both[2];
+  const char* archives[1];
+  aether_env_options options = {.size = sizeof options};
+  aether_backup_options upon = {.size = sizeof upon};
+  aether_restore_options restoring = {.size = sizeof restoring};
+  aether_env* env = NULL;
+  aether_store* store = NULL;
+  int calls = 0;
+  snprintf(live, sizeof live, "%s-live", home);
+  snprintf(archive, sizeof archive, "%s-archive", home);
+  snprintf(full, sizeof full, "%s-full", home);
+  snprintf(more, sizeof more, "%s-more", home);
+  snprintf(restored, sizeof restored, "%s-restored", home);
+  both[0] = full;
+  both[1] = more;
+  archives[0] = archive;
+  options.log_segment_bytes = 1 << 20;
+  options.log_bytes_max = 4 << 20;
+  options.archive_directory = archive;
+  options.reopen_seconds_max = -1;
+  GIVES(AETHER_INVALID_ARGUMENT, aether_open(live, &options, &env));
+  SAYS("reopen_seconds_max");
+  options.reopen_seconds_max = 1;
+  OK(aether_open(live, &options, &env));
+  OK(aether_open_store(env, "s", 1, &store));
+  OK(put(store, NULL, "1", "v"));
+  upon.progress = ends_at_once;
+  upon.progress_context = &calls;
+  GIVES(AETHER_CLOSED, aether_backup(env, full, &upon));
+  SO(calls == 1);
+  OK(aether_backup(env, full, NULL));
+  GIVES(AETHER_EXISTS, aether_backup(env, full, NULL));
+  OK(put(store, NULL, "2", "v"));
+  upon.progress = NULL;
+  upon.parent = full;
+  OK(aether_backup(env, more, &upon));
+  OK(put(store, NULL, "3", "v"));
+  aether_store_close(store);
+  OK(aether_close(env));
+
+  OK(aether_verify_backup(both, 2));
+  GIVES(AETHER_NOT_FOUND, aether_verify_backup(both + 1, 1));
+  GIVES(AETHER_INVALID_ARGUMENT, aether_verify_backup(NULL, 1));
+  restoring.backups = both;
+  restoring.backup_count = 1;
+  snprintf(restored, sizeof restored, "%s-one", home);
+  OK(aether_restore(restored, &restoring));
+  has_rows(restored, 1);
+  GIVES(AETHER_EXISTS, aether_restore(restored, &restoring));
+  restoring.backup_count = 2;
+  snprintf(restored, sizeof restored, "%s-two", home);
+  OK(aether_restore(restored, &restoring));
+  has_rows(restored, 2);
+  restoring.archives = archives;
+  restoring.archive_count = 1;
+  snprintf(restored, sizeof restored, "%s-three", home);
+  OK(aether_restore(restored, &restoring));
+  has_rows(restored, 3);
+  GIVES(AETHER_INVALID_ARGUMENT, aether_restore(restored, NULL));
+  GIVES(AETHER_INVALID_ARGUMENT, aether_backup(NULL, full, NULL));
+}
+
 /* The environment's newest data page with a checksum that is not its own: verification names it. */
 static void verify_damage(const char* home) {
   char path[1024];
@@ -474,6 +555,7 @@ int main(int argument_count, char** arguments) {
   upkeep(env);
   batches(env, arguments[1]);
   verify_damage(arguments[1]);
+  backups(arguments[1]);
   close_first(env);
   env = open_small(arguments[1]);
   OK(aether_close(env));

@@ -169,6 +169,40 @@ TEST(EnvOptions, TheLeastPoolWorks) {
   }
 }
 
+// Goal:   who states how long a reopening may take gets a log that is no longer than that, whatever log_bytes_max is.
+// Method: 24 MiB of updates of the same rows, a power cut, and a look at how much log the recovery had to read.
+TEST(EnvOptions, ReopenSecondsBoundTheLogThatRecoveryReads) {
+  const auto log_read = [](double seconds) {
+    sim::SimOs os;
+    const EnvOptions options{.pool_bytes = 1 * MiB,
+                             .log_segment_bytes = 1 * MiB,
+                             .log_bytes_max = 64 * MiB,
+                             .reopen_seconds_max = seconds,
+                             .durability = Durability::none,
+                             .background_threads = false};
+    Result<std::unique_ptr<DbEnv>> env = DbEnv::open("/env", options, os);
+    EXPECT_TRUE(ok(env));
+    KvStore store = (*env)->open_store("s").value();
+    for (int i = 0; i < 24 * 1024; ++i) {
+      const std::string value(1000, static_cast<char>('a' + i % 26));
+      if (!store.put(key_of(i % 200), value)) ADD_FAILURE() << "put " << i;
+    }
+    Result<Transaction> last = (*env)->begin(
+        {.durability = Durability::group, .env_durability = false});
+    EXPECT_TRUE(ok(store.put(*last, "last", "1")));
+    EXPECT_TRUE(ok(last->commit()));
+    const double estimate = (*env)->stats().reopen_seconds;
+    EXPECT_LE(estimate, seconds > 0 ? 2 * seconds : 60);
+    const std::unique_ptr<sim::SimOs> after = os.crash({.policy = sim::CrashPolicy::lost});
+    const Result<std::unique_ptr<DbEnv>> again = DbEnv::open("/env", options, *after);
+    EXPECT_TRUE(ok(again));
+    return again ? (*again)->recovery_report().log_bytes_read : 0;
+  };
+  // Before an environment has been recovered in this process 32 MiB a second are assumed.
+  EXPECT_LE(log_read(0.25), 9 * MiB);
+  EXPECT_GE(log_read(0), 20 * MiB) << "without it the log grows to its bound";
+}
+
 TEST(EnvOptions, ARefusedRingIsUnsupportedAndThreadsAlwaysWork) {
   Place t;
   t.options.io_mode = IoMode::uring;
