@@ -11,7 +11,10 @@ void Workload::make_store() {
   Writes writes{{{name, std::nullopt}, Value{}}};
   say("  " + name);
   model_.call(writes);
-  answered(env_->open_store(name), "make a store", Fate::durable, writes);
+  const Result<KvStore> made = env_->open_store(name);
+  note_failure();
+  // After a failure one is found whose drop may or may not have been the last word.
+  answered(made, "make a store", failed_ ? Fate::unknown : Fate::durable, writes);
   if (!problem_.empty() || failed_ || live_.count(name) == 0) return;
   if (random_.percent(profile_.bulk_percent)) bulk_load(name);
 }
