@@ -18,6 +18,7 @@
 
 #include "aether/env.h"
 #include "crash/misplacing_os.h"
+#include "sim/sim_os.h"
 
 namespace aether::crash {
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "sim/forwarding_os.h"
 #include "sim/random.h"
-#include "sim/sim_os.h"
 
 namespace aether::crash {
 
@@ -16,7 +16,7 @@ enum class Misplaced : uint8_t {
   misdirected,  ///< It goes to another place of the file, in units of 4 KiB.
 };
 
-class MisplacingOs final : public os::Os {
+class MisplacingOs final : public sim::ForwardingOs {
  public:
   struct Plan {
     Misplaced how = Misplaced::lost;
@@ -26,7 +26,7 @@ class MisplacingOs final : public os::Os {
     bool of_one_unit = false;  ///< Of a longer write, 4 KiB; the rest is done right.
   };
 
-  explicit MisplacingOs(sim::SimOs& os) : os_(os) {}
+  explicit MisplacingOs(os::Os& os) : ForwardingOs(os) {}
   void plan(Plan plan) {
     plan_ = std::move(plan);
     left_ = plan_.nth;
@@ -35,59 +35,23 @@ class MisplacingOs final : public os::Os {
   uint64_t fired() const noexcept { return fired_; }
 
   Result<std::unique_ptr<os::File>> open(const std::string& path, os::OpenFlags flags) override {
-    AETHER_TRY_ASSIGN(std::unique_ptr<os::File> file, os_.open(path, flags));
+    AETHER_TRY_ASSIGN(std::unique_ptr<os::File> file, ForwardingOs::open(path, flags));
     return std::unique_ptr<os::File>(new File(std::move(file), *this));
-  }
-  Result<void> sync_directory(const std::string& path) override { return os_.sync_directory(path); }
-  Result<void> create_directory(const std::string& path) override {
-    return os_.create_directory(path);
-  }
-  Result<void> remove(const std::string& path) override { return os_.remove(path); }
-  Result<void> rename(const std::string& from, const std::string& to) override {
-    return os_.rename(from, to);
-  }
-  Result<std::vector<std::string>> list(const std::string& path) override { return os_.list(path); }
-  Result<bool> exists(const std::string& path) override { return os_.exists(path); }
-  Result<std::unique_ptr<os::IoQueue>> make_io_queue(uint32_t depth, IoMode mode) override {
-    return os_.make_io_queue(depth, mode);
-  }
-  uint64_t monotonic_ns() override { return os_.monotonic_ns(); }
-  uint64_t wall_ns() override { return os_.wall_ns(); }
-  void sleep_ns(uint64_t nanoseconds) override { os_.sleep_ns(nanoseconds); }
-  uint64_t random() override { return os_.random(); }
-  uint64_t process_id() override { return os_.process_id(); }
-  uint32_t core_count() override { return os_.core_count(); }
-  Result<std::unique_ptr<os::Thread>> spawn(const std::string& name,
-                                            std::function<void()> body) override {
-    return os_.spawn(name, std::move(body));
   }
 
  private:
   static constexpr uint64_t kUnit = 4096;
 
-  class File final : public os::File {
+  class File final : public sim::ForwardingFile {
    public:
     File(std::unique_ptr<os::File> file, MisplacingOs& owner)
-        : file_(std::move(file)), owner_(owner) {}
-    Result<uint64_t> read_at(uint64_t offset, void* data, uint64_t size) override {
-      return file_->read_at(offset, data, size);
-    }
+        : ForwardingFile(std::move(file)), owner_(owner) {}
     Result<void> write_at(uint64_t offset, const void* data, uint64_t size) override {
-      if (!owner_.strikes(path())) return file_->write_at(offset, data, size);
-      return owner_.misplace(*file_, offset, static_cast<const std::byte*>(data), size);
+      if (!owner_.strikes(path())) return ForwardingFile::write_at(offset, data, size);
+      return owner_.misplace(behind(), offset, static_cast<const std::byte*>(data), size);
     }
-    Result<void> sync() override { return file_->sync(); }
-    Result<uint64_t> size() override { return file_->size(); }
-    Result<void> truncate(uint64_t size) override { return file_->truncate(size); }
-    Result<void> allocate(uint64_t offset, uint64_t size) override {
-      return file_->allocate(offset, size);
-    }
-    Result<bool> try_lock() override { return file_->try_lock(); }
-    Result<void> close() override { return file_->close(); }
-    const std::string& path() const noexcept override { return file_->path(); }
 
    private:
-    std::unique_ptr<os::File> file_;
     MisplacingOs& owner_;
   };
 
@@ -115,7 +79,6 @@ class MisplacingOs final : public os::Os {
     return file.write_at(to, data + begin, end - begin);
   }
 
-  sim::SimOs& os_;
   Plan plan_;
   uint64_t left_ = 0;
   uint64_t fired_ = 0;

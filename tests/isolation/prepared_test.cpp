@@ -11,66 +11,20 @@
 #include <utility>
 #include <vector>
 
-#include "aether/aether.hpp"
-#include "sim/sim_os.h"
+#include "isolation/one_store_fixture.h"
 #include "support/edited_value.h"
 
 namespace aether {
 namespace {
 
-using Rows = std::map<std::string, std::string>;
-
-class PreparedTest : public testing::Test {
+class PreparedTest : public OneStoreTest {
  protected:
-  PreparedTest() { open(); }
-  void open() {
-    Result<std::unique_ptr<DbEnv>> env = DbEnv::open("/env",
-                                                     {.pool_bytes = 4 * MiB,
-                                                      .log_streams = 2,
-                                                      .log_segment_bytes = 1 * MiB,
-                                                      .log_bytes_max = 4 * MiB,
-                                                      .background_threads = false},
-                                                     *os_);
-    ASSERT_TRUE(env.has_value()) << env.error().message();
-    env_ = *std::move(env);
-    store_.emplace(*env_->open_store("s"));
-  }
-  void reopen() {
-    const Result<void> closed = env_->close();
-    EXPECT_TRUE(closed.has_value()) << closed.error().message();
-    env_.reset();
-    open();
-  }
-  void crash(uint64_t seed = 1) {
-    std::unique_ptr<sim::SimOs> after = os_->crash({.seed = seed});
-    env_.reset();
-    os_ = std::move(after);
-    open();
-  }
-  void put(Transaction& txn, const std::string& key, const std::string& value) {
-    const Result<void> done = store_->put(txn, key, value);
-    ASSERT_TRUE(done.has_value()) << done.error().message();
-  }
+  PreparedTest() : OneStoreTest(4 * MiB) {}
   void prepare(Transaction& txn, const std::string& gid) {
     const Result<PrepareVote> vote = txn.prepare(gid);
     ASSERT_TRUE(vote.has_value()) << vote.error().message();
     EXPECT_EQ(*vote, PrepareVote::prepared);
     EXPECT_FALSE(txn.active());
-  }
-  static void ok(const Result<void>& done) {
-    ASSERT_TRUE(done.has_value()) << done.error().message();
-  }
-  Rows rows() {
-    Rows result;
-    EXPECT_TRUE(store_
-                    ->scan({},
-                           [&](Bytes key, Bytes value) {
-                             result.emplace(key, value);
-                             return true;
-                           })
-                    .has_value());
-    for (const auto& [key, value] : result) EXPECT_EQ(store_->get(key).value_or("(none)"), value);
-    return result;
   }
   std::vector<std::string> gids() {
     std::vector<std::string> result;
@@ -78,14 +32,6 @@ class PreparedTest : public testing::Test {
     for (const PreparedTransaction& one : list) result.push_back(one.gid);
     return result;
   }
-  void verify() {
-    const VerifyReport report = *env_->verify();
-    for (const VerifyProblem& problem : report.problems) ADD_FAILURE() << problem.message;
-  }
-
-  std::unique_ptr<sim::SimOs> os_ = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = 1});
-  std::unique_ptr<DbEnv> env_;
-  std::optional<KvStore> store_;
 };
 
 TEST_F(PreparedTest, CommitsAndRollsBackByItsId) {

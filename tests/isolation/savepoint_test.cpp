@@ -9,64 +9,16 @@
 #include <utility>
 #include <vector>
 
-#include "aether/aether.hpp"
-#include "sim/sim_os.h"
+#include "isolation/one_store_fixture.h"
 #include "support/edited_value.h"
 
 namespace aether {
 namespace {
 
-using Rows = std::map<std::string, std::string>;
-
-class SavepointTest : public testing::Test {
+class SavepointTest : public OneStoreTest {
  protected:
-  SavepointTest() { open(); }
-  void open() {
-    Result<std::unique_ptr<DbEnv>> env = DbEnv::open("/env",
-                                                     {.pool_bytes = 4 * MiB,
-                                                      .log_streams = 2,
-                                                      .log_segment_bytes = 1 * MiB,
-                                                      .log_bytes_max = 8 * MiB,
-                                                      .background_threads = false},
-                                                     *os_);
-    ASSERT_TRUE(env.has_value()) << env.error().message();
-    env_ = *std::move(env);
-    store_.emplace(*env_->open_store("s"));
-  }
-  void put(Transaction& txn, const std::string& key, const std::string& value) {
-    const Result<void> done = store_->put(txn, key, value);
-    ASSERT_TRUE(done.has_value()) << done.error().message();
-  }
-  static void back(Transaction& txn, const Savepoint& savepoint) {
-    const Result<void> done = txn.rollback_to(savepoint);
-    ASSERT_TRUE(done.has_value()) << done.error().message();
-  }
-  Rows rows() {
-    Rows result;
-    EXPECT_TRUE(store_
-                    ->scan({},
-                           [&](Bytes key, Bytes value) {
-                             result.emplace(key, value);
-                             return true;
-                           })
-                    .has_value());
-    return result;
-  }
-  Rows rows(Transaction& txn) {
-    Rows result;
-    EXPECT_TRUE(store_
-                    ->scan(txn, {},
-                           [&](Bytes key, Bytes value) {
-                             result.emplace(key, value);
-                             return true;
-                           })
-                    .has_value());
-    return result;
-  }
-
-  std::unique_ptr<sim::SimOs> os_ = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = 1});
-  std::unique_ptr<DbEnv> env_;
-  std::optional<KvStore> store_;
+  SavepointTest() : OneStoreTest(8 * MiB) {}
+  static void back(Transaction& txn, const Savepoint& savepoint) { ok(txn.rollback_to(savepoint)); }
 };
 
 TEST_F(SavepointTest, TakesBackWhatCameAfter) {
