@@ -310,8 +310,14 @@ void SpaceManager::MapChange::apply() noexcept {
       manager_->set_unavailable({first, range.count}, false);
     }
   }
+  if (!blocked_.empty()) manager_->freed_.raise(context_->lsn_vector);
   std::list<PendingFree>& queue = context_->txn == 0 ? manager_->pending_ : manager_->held_;
   queue.splice(queue.end(), blocked_);
+}
+
+wal::LsnVector SpaceManager::freed() {
+  os::LockGuard lock(mutex_);
+  return freed_;
 }
 
 std::vector<PageWriter::Target> SpaceManager::map_pages() {

@@ -96,6 +96,10 @@ class SpaceManager {
   /// `context` is the one that log_change gets: apply() takes from it what must be durable before reuse.
   MapChange change(SpaceOp op, std::span<const PageRange> ranges, const LogContext& context);
 
+  /// What must be durable before no page that has been freed so far can come back by a crash. Their frames are gone, with
+  /// changes that may have been written nowhere.
+  wal::LsnVector freed();
+
   /// All map pages, for checkpoints.
   std::vector<PageWriter::Target> map_pages();
   bool is_allocated(PageId id);
@@ -138,6 +142,7 @@ class SpaceManager {
   std::vector<std::unique_ptr<Group>> groups_;
   std::list<PendingFree> pending_;  ///< Freed by system actions: wait for the log.
   std::list<PendingFree> held_;     ///< Freed by transactions: wait for the log and for snapshots.
+  wal::LsnVector freed_;            ///< Of all that ever was in the two.
   std::function<TxnId()> horizon_;
 };
 
