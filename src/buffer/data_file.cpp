@@ -122,6 +122,10 @@ Result<void> DataFile::note_written(PageId first, const void* pages, uint64_t co
   return {};
 }
 
+Result<void> DataFile::note_replaced(PageId id, const void* page) {
+  return tags_ == nullptr ? Result<void>() : tags_->replace(id, page);
+}
+
 Result<void> DataFile::read_or_repair(PageId id, void* page) {
   Result<void> got = read(id, page);
   if (got || got.error().code() != Code::corruption || !repair_) return got;

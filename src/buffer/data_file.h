@@ -44,6 +44,8 @@ class DataFile {
   Result<void> prepare_to_note(PageId first, uint64_t count);
   /// The pages are at their places: reading finds these versions, or something is wrong.
   Result<void> note_written(PageId first, const void* pages, uint64_t count);
+  /// A page was written over with what it had been before a fault. Nothing is known of one that is taken anew meanwhile.
+  Result<void> note_replaced(PageId id, const void* page);
   /// Is it known that the page was written, in this life or one before?
   Result<bool> was_written(PageId id);
   /// The pages were taken for a new life: what is in their places means nothing until they are written.

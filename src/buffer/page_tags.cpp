@@ -248,6 +248,17 @@ Result<void> PageTags::prepare(PageId first, uint64_t count) {
 }
 
 Result<void> PageTags::set(PageId id, const void* page) { return put(id, 1, of(page)); }
+
+Result<void> PageTags::replace(PageId id, const void* page) {
+  AETHER_TRY_ASSIGN(Block * block, block_of(id));
+  if (block == nullptr) return {};
+  std::atomic<PageTag>& place = block->tags[raw(id) % kPagesPerBlock];
+  PageTag known = place.load(std::memory_order_acquire);
+  while (known > kUnwritten && !place.compare_exchange_weak(known, of(page))) {}
+  block->changed.store(true);
+  return {};
+}
+
 Result<void> PageTags::reserve(PageId first, uint64_t count) {
   return put(first, count, kUnwritten);
 }

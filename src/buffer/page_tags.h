@@ -51,6 +51,8 @@ class PageTags {
   Result<void> prepare(PageId first, uint64_t count);
   /// The sealed `page` is at its place now.
   Result<void> set(PageId id, const void* page);
+  /// As `set`, unless nothing is known of the page.
+  Result<void> replace(PageId id, const void* page);
   /// The pages begin a new life: until they are written, what is there means nothing.
   Result<void> reserve(PageId first, uint64_t count);
   /// Redo will say what they are.

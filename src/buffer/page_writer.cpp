@@ -149,25 +149,6 @@ Result<void> PageWriter::write(std::span<const Target> targets) {
   return {};
 }
 
-Result<void> PageWriter::write_sealed(std::span<const SealedPage> pages) {
-  os::LockGuard lock(mutex_);
-  while (!pages.empty()) {
-    const size_t count = std::min<size_t>(pages.size(), batch_pages_);
-    copies_.clear();
-    std::byte* to = area_.data() + kHeaderBytes;
-    for (const SealedPage& page : pages.first(count)) {
-      std::memcpy(to, page.bytes, data_.page_bytes());
-      Copy& copy = copies_.emplace_back();
-      copy.id = page.id;
-      copy.bytes = to;
-      to += data_.page_bytes();
-    }
-    AETHER_TRY(write_copies(copies_));
-    pages = pages.subspan(count);
-  }
-  return {};
-}
-
 Result<void> PageWriter::replace_damaged(PageId id, const std::byte* page, Gsn at_least) {
   os::LockGuard lock(mutex_);
   std::byte* const to = area_.data() + kHeaderBytes;
@@ -225,9 +206,19 @@ Result<void> PageWriter::write_copies(std::vector<Copy>& copies) {
   AETHER_TRACE_EVENT("area", {});
   AETHER_TRY(fail(write_places(copies)));
   // Before anybody may find them clean, let go of them and read them again.
-  for (const Copy& copy : copies) AETHER_TRY(fail(data_.note_written(copy.id, copy.bytes, 1)));
+  for (const Copy& copy : copies) AETHER_TRY(fail(note(copy)));
   pages_written_.fetch_add(copies.size(), std::memory_order_relaxed);
   return {};
+}
+
+/// A page that was freed since it was copied may have been taken for another life, of which nothing is known yet: this copy
+/// tells nothing of that one.
+Result<void> PageWriter::note(const Copy& copy) {
+  Frame* const frame = copy.target.frame;
+  if (frame == nullptr) return data_.note_replaced(copy.id, copy.bytes);
+  const SharedGuard guard = SharedGuard::lock(*frame);
+  if (frame->page_id.load(std::memory_order_relaxed) != copy.id) return {};
+  return data_.note_written(copy.id, copy.bytes, 1);
 }
 
 bool PageWriter::copy_page(const Target& target, std::byte* to, Copy& copy,

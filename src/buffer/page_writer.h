@@ -59,13 +59,6 @@ class PageWriter {
   /// Writes those of `targets` that are still dirty. They are clean afterwards, unless changed meanwhile.
   /// Waits for the log where it must. Errors: failed, io_error.
   Result<void> write(std::span<const Target> targets);
-  /// A page that is not in the pool, ready to be written.
-  struct SealedPage {
-    PageId id = kNoPage;
-    const std::byte* bytes = nullptr;
-  };
-  /// Writes sealed pages over older versions of themselves, through the double-write area: redo.
-  Result<void> write_sealed(std::span<const SealedPage> pages);
   /// Writes a sealed page that was made again over what is there, unless that is whole meanwhile, and at `at_least` or above.
   Result<void> replace_damaged(PageId id, const std::byte* page, Gsn at_least);
   /// Writes `count` contiguous sealed pages that nothing refers to yet (overflow extents, bulk loads), without
@@ -101,6 +94,7 @@ class PageWriter {
              wal::Log& log, uint32_t batch_pages);
   Result<void> write_batch(std::span<const Target> targets) AETHER_REQUIRES(mutex_);
   Result<void> write_copies(std::vector<Copy>& copies) AETHER_REQUIRES(mutex_);
+  Result<void> note(const Copy& copy);
   bool copy_page(const Target& target, std::byte* to, Copy& copy, wal::LsnVector& vector);
   Result<void> write_area(std::vector<Copy>& copies);
   Result<void> write_places(std::vector<Copy>& copies) AETHER_REQUIRES(mutex_);

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "buffer/page_tags.h"
 #include "tests/unit/buffer/pool_fixture.h"
 
 namespace aether::buffer {
@@ -104,6 +105,28 @@ TEST(PageWriter, AFreeFrameIsPassedOver) {
   t.pool->discard(ExclusiveGuard::lock(frame));
   ASSERT_TRUE(t.writer->write({&target, 1}).has_value());
   EXPECT_EQ(t.writer->pages_written(), 0u);
+}
+
+// Goal:   what is known of a page's next life is not overwritten by a copy of the former one that was on its way.
+// Method: while a batch writes the page's place, it is freed and taken anew: of its version nothing is known then.
+TEST(PageWriter, ACopyOnItsWaySaysNothingOfAPageThatWasTakenAnewMeanwhile) {
+  PoolFixture t(2);
+  ASSERT_TRUE(PageTags::create("/env/tags", kEnvironment, t.os));
+  t.data->set_tags(*PageTags::open("/env/tags", kEnvironment, true, 0, t.os));
+  Frame& frame = **t.fix(0);
+  t.change(frame, 1);
+  const PageWriter::Target target{&frame, t.pool->page(frame)};
+  bool freed = false;
+  t.os.on_step([&](const sim::Step& step) {
+    if (freed || !step.path.ends_with("/data")) return;
+    freed = true;
+    t.pool->discard(ExclusiveGuard::lock(frame));
+    ASSERT_TRUE(t.data->note_reserved(t.leaf_id(0), 1));
+  });
+  ASSERT_TRUE(t.writer->write({&target, 1}));
+  t.os.on_step({});
+  ASSERT_TRUE(freed);
+  EXPECT_FALSE(*t.data->was_written(t.leaf_id(0)));
 }
 
 // Goal:   the first failure is final, whatever fails.
