@@ -244,6 +244,40 @@ TEST(DamagedData, AnotherEnvironmentsFileIsRefused) {
   t.expect_refused(Code::corruption, "data");
 }
 
+// Goal:   yesterday's `data` beside today's CONTROL and tags: what has changed since is never answered as it was.
+TEST(DamagedData, AnOlderFileIsNoticedPageByPage) {
+  ClosedPlace t;
+  const std::string old = read_all(t.file("data"));
+  ASSERT_TRUE(ok(t.open()));
+  for (int i = 0; i < 2000; i += 100) ASSERT_TRUE(ok(t.store().put(key_of(i), "today")));
+  ASSERT_TRUE(ok(t.env->close()));
+  t.env.reset();
+  const std::string young = read_all(t.file("data"));
+  write_all(t.file("data"), old);
+  const Result<void> opened = t.open();
+  if (opened) {
+    uint64_t refused = 0;
+    for (int i = 0; i < 2000; ++i) {
+      const Result<std::string> got = t.store().get(key_of(i));
+      refused += got ? 0 : 1;
+      if (!got) {
+        ASSERT_TRUE(fails(got, Code::corruption, "not the version that was written last"));
+      } else {
+        ASSERT_EQ(*got, std::string(100, 'v')) << "row " << i;
+        ASSERT_NE(i % 100, 0) << "row " << i << " is answered as it was yesterday";
+      }
+    }
+    EXPECT_GE(refused, 20u);
+    EXPECT_FALSE(t.env->verify()->ok());
+    t.env.reset();
+  } else {
+    EXPECT_TRUE(fails(opened, Code::corruption, "not the version that was written last"));
+  }
+  write_all(t.file("data"), young);
+  ASSERT_TRUE(ok(t.open()));
+  EXPECT_EQ(t.store().get(key_of(100)).value(), "today");
+}
+
 TEST(DamagedData, ADirectoryInItsPlaceIsAnError) {
   ClosedPlace t;
   ASSERT_TRUE(fs::remove(t.file("data")));
