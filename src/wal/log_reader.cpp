@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "wal/aligned_buffer.h"
 #include "wal/block.h"
+#include "wal/forward_window.h"
 #include "wal/segment.h"
 
 namespace aether::wal {
@@ -31,8 +31,9 @@ enum class SegmentState : uint8_t {
 /// One segment file at a time, read through a window.
 class SegmentView {
  public:
-  SegmentView(const LogReaderOptions& options, os::Os& os, uint64_t read_bytes)
-      : options_(options), os_(os), read_bytes_(read_bytes) {}
+  SegmentView(const LogReaderOptions& options, os::Os& os, uint64_t read_bytes,
+              ForwardWindow::Ahead ahead)
+      : options_(options), os_(os), window_(os, read_bytes, ahead) {}
 
   std::string path(uint64_t segment) const {
     return options_.directory + "/" + segment_name(segment);
@@ -47,7 +48,9 @@ class SegmentView {
   Result<SegmentState> open(uint64_t segment, uint32_t epoch);
 
   /// `size` bytes at `offset` of the open segment, fewer where the file ends. Valid until the next call.
-  Result<std::string_view> bytes(uint64_t offset, uint64_t size);
+  Result<std::string_view> bytes(uint64_t offset, uint64_t size) {
+    return window_.bytes(offset, size);
+  }
   /// The open segment has all its bytes.
   Result<bool> is_whole() {
     AETHER_TRY_ASSIGN(const uint64_t size, file_->size());
@@ -59,26 +62,24 @@ class SegmentView {
 
   const LogReaderOptions& options_;
   os::Os& os_;
-  const uint64_t read_bytes_;
   uint64_t segment_ = 0;  ///< The open one; 0: none.
   std::unique_ptr<os::File> file_;
   bool has_header_ = false;
   SegmentHeader header_;
-  AlignedBuffer buffer_;
-  uint64_t window_begin_ = 0;  ///< Offset of the buffer's first byte.
-  uint64_t window_size_ = 0;
+  ForwardWindow window_;  ///< Of file_, so it goes first.
 };
 
 Result<SegmentState> SegmentView::open(uint64_t segment, uint32_t epoch) {
   if (segment_ != segment) {
     segment_ = 0;
-    window_size_ = 0;
+    window_.forget();
     Result<std::unique_ptr<os::File>> file = os_.open(path(segment), {.direct = true});
     if (!file) {
       if (file.error().code() == Code::not_found) return SegmentState::missing;
       return std::move(file).error();
     }
     file_ = *std::move(file);
+    window_.begin(*file_, options_.segment_bytes);
     AETHER_TRY(read_header());
     segment_ = segment;
   }
@@ -107,22 +108,6 @@ Result<void> SegmentView::read_header() {
                                        std::to_string(options_.segment_bytes));
   }
   return {};
-}
-
-Result<std::string_view> SegmentView::bytes(uint64_t offset, uint64_t size) {
-  if (offset < window_begin_ || offset + size > window_begin_ + window_size_) {
-    // Whole slots, so that a file opened with `direct` takes the offsets.
-    const uint64_t wanted = std::min(std::max(size, read_bytes_), options_.segment_bytes - offset);
-    if (buffer_.bytes() < wanted) {
-      AETHER_TRY_ASSIGN(buffer_, AlignedBuffer::make(wanted));
-    }
-    window_size_ = 0;
-    AETHER_TRY_ASSIGN(window_size_, file_->read_at(offset, buffer_.data(), wanted));
-    window_begin_ = offset;
-  }
-  const uint64_t skip = offset - window_begin_;
-  const uint64_t there = std::min(size, window_size_ - std::min(skip, window_size_));
-  return std::string_view(reinterpret_cast<const char*>(buffer_.data()) + skip, there);
 }
 
 /// What was found where a block should be.
@@ -173,8 +158,8 @@ struct LogReader::Impl {
       : options(given),
         extents(std::move(given_extents)),
         os(given_os),
-        scan(options, os, kScanReadBytes),
-        undo(options, os, kUndoReadBytes) {}
+        scan(options, os, kScanReadBytes, ForwardWindow::Ahead::yes),
+        undo(options, os, kUndoReadBytes, ForwardWindow::Ahead::no) {}
 
   const EpochExtent& extent() const { return extents[index]; }
   LogPosition slot() const { return slot_at(position, options.segment_bytes); }
