@@ -1,6 +1,6 @@
 #include "base/planted.h"
 
-#if defined(AETHER_SIM)
+#if defined(AETHER_SIM) || defined(AETHER_TRACE)
 
 #include <cstdlib>
 

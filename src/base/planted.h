@@ -2,11 +2,11 @@
 ///
 ///   if (!AETHER_PLANTED("wal.skip_sync")) AETHER_TRY(file->sync());
 ///
-/// Compiled in with the build option AETHER_SIM only; else the condition is the constant false. At most one is alive in a
+/// Compiled in with the build options AETHER_SIM and AETHER_TRACE only; else the condition is the constant false. At most one is alive in a
 /// process: the one that the environment variable AETHER_PLANT names, or `plant` was given.
 #pragma once
 
-#if defined(AETHER_SIM)
+#if defined(AETHER_SIM) || defined(AETHER_TRACE)
 
 #include <string>
 

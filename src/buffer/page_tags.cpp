@@ -254,7 +254,8 @@ Result<void> PageTags::replace(PageId id, const void* page) {
   if (block == nullptr) return {};
   std::atomic<PageTag>& place = block->tags[raw(id) % kPagesPerBlock];
   PageTag known = place.load(std::memory_order_acquire);
-  while (known > kUnwritten && !place.compare_exchange_weak(known, of(page))) {}
+  while (known > kUnwritten && !place.compare_exchange_weak(known, of(page))) {
+  }
   block->changed.store(true);
   return {};
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/trace.h"
 #include "buffer/buffer_pool.h"
 
 namespace aether::buffer {
@@ -50,6 +51,10 @@ Result<void> BufferPool::keep_redone(Frame& frame, PageId id, LogPosition positi
   const LogPosition dirty = frame.dirty_position.load(std::memory_order_relaxed);
   if (dirty == 0 || position < dirty)
     frame.dirty_position.store(position, std::memory_order_relaxed);
+  AETHER_TRACE_EVENT("keep", {{"frame", number_of(frame)},
+                              {"page", raw(id)},
+                              {"gsn", node(frame).header().page.gsn},
+                              {"position", position}});
   if (frame.state.load(std::memory_order_relaxed) == FrameState::hot)
     return {};  // In an earlier window.
   {
@@ -79,6 +84,7 @@ LogPosition BufferPool::move_redone(PageId id, std::byte* to) noexcept {
   if (!taken) return 0;
   Frame* const frame = taken.mapped();
   std::memcpy(to, page(*frame), page_bytes_);
+  AETHER_TRACE_EVENT("forget", {{"page", raw(id)}});
   const LogPosition position = frame->dirty_position.load(std::memory_order_relaxed);
   free_frame(ExclusiveGuard::lock(*frame));
   return position;
@@ -126,7 +132,9 @@ void BufferPool::drop_redone(FunctionRef<bool(PageId, page::PageKind)> drop) {
 void BufferPool::forget_redone(PageId first, uint64_t count) noexcept {
   for (uint64_t i = 0; i < count && redone_count_.load(std::memory_order_acquire) != 0; ++i) {
     const Redone::node_type taken = take_redone(PageId{raw(first) + i});
-    if (taken) free_frame(ExclusiveGuard::lock(*taken.mapped()));
+    if (!taken) continue;
+    AETHER_TRACE_EVENT("forget", {{"page", raw(first) + i}});
+    free_frame(ExclusiveGuard::lock(*taken.mapped()));
   }
 }
 
@@ -164,6 +172,7 @@ bool BufferPool::evict_redone(Frame& frame) noexcept {
   if (found == redone_.end() || found->second != &frame) return false;
   std::optional<ExclusiveGuard> self = ExclusiveGuard::try_lock(frame);
   if (!self || frame.dirty_position.load(std::memory_order_relaxed) != 0) return false;
+  AETHER_TRACE_EVENT("leave", {{"page", raw(found->first)}});
   redone_.erase(found);
   redone_count_.store(redone_.size(), std::memory_order_release);
   free_frame(*std::move(self));

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/trace.h"
 #include "buffer/page_order.h"
 #include "db/env_impl.h"
 
@@ -227,8 +228,12 @@ Result<void> EnvImpl::write_control(LogPosition redo, LogPosition start, LogPosi
   state.tags_sequence = data_->tags()->sequence();
   std::erase_if(state.fences, [&](const recovery::Fence& fence) { return fence.end <= start; });
   Result<void> written = control_->write(state);
-  if (!written) fail(written.error());
-  return written;
+  if (!written) {
+    fail(written.error());
+    return written;
+  }
+  AETHER_TRACE_EVENT("control", {{"redo", redo}, {"start", start}});
+  return {};
 }
 
 }  // namespace aether::db

@@ -87,7 +87,7 @@ Result<void> Log::write_block(const Gathered& gathered) {
   AETHER_TRY(file_->write_at(position % options_.segment_bytes, block_.data(), length));
 #if defined(AETHER_TRACE)
   const LsnVector from = durable();
-  AETHER_TRACE_EVENT("block", {{"from", from.at}, {"run", gathered.run}});
+  AETHER_TRACE_EVENT("block", {{"at", position}, {"from", from.at}, {"run", gathered.run}});
 #endif
   if (!AETHER_PLANTED("wal.skip_sync")) {
     Result<void> synced = file_->sync();

@@ -43,7 +43,8 @@ std::string key(int i) { return "key" + std::to_string(1000 + i); }
   });
   if (!scanned) return ::testing::AssertionFailure() << scanned.error().message();
   if (rows == without || rows == with) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << rows.size() << " rows, which are not those that were told";
+  return ::testing::AssertionFailure()
+         << rows.size() << " rows, which are not those that were told";
 }
 
 /// `filler` operations before rows are removed one by one: so many blocks of log. A power cut follows each CONTROL.

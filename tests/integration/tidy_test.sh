@@ -48,4 +48,6 @@ clean_tree; sed -i 1d src/os/o_private.h; finds src/os/o_private.h:1 "without #p
 clean_tree; mkdir src/new; printf '#pragma once\n' >src/new/n.h; finds src/new:1 "no line in tools/layers.txt"
 clean_tree; yes '' | head -n 1001 >src/wal/long.cpp || true; finds src/wal/long.cpp:1001 "make it two files"
 clean_tree; printf '<!-- src/base/a.h -->\n```cpp\nother\n```\n' >docs/d.md; finds docs/d.md:1 "the block differs"
+clean_tree; mkdir spec; printf '| `Act` | `Other::calls` (wal/w.cpp) |\n' >spec/README.md; finds spec/README.md:1 "names Other::calls, which is nowhere"
+clean_tree; mkdir spec; printf '| `Act` | `calls` (wal/v.cpp) |\n' >spec/README.md; finds spec/README.md:1 "names src/wal/v.cpp, which"
 echo "tidy: finds what it should"
