@@ -3,7 +3,9 @@
 (* Frames, swips, optimistic latches and the page writer of src/buffer: no *)
 (* parent leaves memory before its children, nobody follows a swip to the  *)
 (* wrong page, no page is written before its log, and a torn page can be   *)
-(* repaired from the double-write area (decisions 0004 and 0005).          *)
+(* repaired from the double-write area (decisions 0004 and 0005). Pages    *)
+(* that redo has left in memory have no parent until a descent comes by    *)
+(* (decision 0012).                                                        *)
 (*                                                                         *)
 (* A latch's version is modelled by who watches it: every exclusive        *)
 (* release (Touch) makes all watchers of the frame fail to validate.       *)
@@ -22,11 +24,13 @@ CONSTANTS
   EntersBeforeValidating,   \* a reader notes the child's version before it validates the parent
   CleanOnlyIfSame,          \* after a write a frame is clean only if its page has not changed since the copy
   WaitsForLog,
-  AreaFirst                 \* the double-write area is durable before the place is written
+  AreaFirst,                \* the double-write area is durable before the place is written
+  LooksForRedone,           \* a page is read only if redo has not left it in memory
+  RedoneAreDirty            \* what redo leaves in memory is dirty
 
 None == "none"
 VARIABLES
-  state, page, gsn, dirty,  \* of a frame: free, loading, hot, cool; its page and that page's GSN; not as on disk
+  state, page, gsn, dirty,  \* of a frame: free, loading, hot, cool, redone; its page and that page's GSN; not as on disk
   swip,      \* of a page: None (evicted) or the frame it leads to
   cool,      \* pages whose swip is marked cool
   cur,       \* history: the newest GSN of each page
@@ -63,6 +67,8 @@ Init ==
 \* The frame that holds page p, if it is in memory.
 InMemory(p) == \E f \in AllFrames : page[f] = p /\ state[f] \in {"hot", "cool"}
 FrameOf(p) == CHOOSE f \in AllFrames : page[f] = p /\ state[f] \in {"hot", "cool"}
+\* In a frame that no swip leads to: BufferPool::find_redone.
+IsRedone(p) == \E f \in Frames : page[f] = p /\ state[f] = "redone"
 Children(p) == {c \in Pages : Parent[c] = p}
 Swizzled(f) == {c \in Pages : page[f] = Parent[c] /\ swip[c] # None}
 
@@ -75,6 +81,7 @@ Touch(fs) ==
 StartLoad(l, p, f) ==
   /\ load[l] = NoLoad /\ swip[p] = None /\ state[f] = "free" /\ f \in Frames
   /\ InMemory(Parent[p]) /\ disk[p] # Torn
+  /\ LooksForRedone => ~IsRedone(p)
   /\ state' = [state EXCEPT ![f] = "loading"]
   /\ page' = [page EXCEPT ![f] = p] /\ gsn' = [gsn EXCEPT ![f] = disk[p]]
   /\ load' = [load EXCEPT ![l] = [frame |-> f, page |-> p, from |-> FrameOf(Parent[p]), ok |-> TRUE]]
@@ -103,6 +110,24 @@ FinishLoad(l) ==
           /\ load' = [load EXCEPT ![l] = NoLoad]
           /\ UNCHANGED <<swip, cool, dirty, reader>>
   /\ UNCHANGED <<gsn, cur, durable, disk, area, areaWhole, write, wrong, changes, crashes>>
+
+\* BufferPool::adopt_redone: under the latch of the parent, whose version is that of the descent; who takes it from the table
+\* has it.
+AdoptRedone(p) ==
+  /\ swip[p] = None /\ InMemory(Parent[p])
+  /\ \E f \in Frames :
+       /\ page[f] = p /\ state[f] = "redone"
+       /\ state' = [state EXCEPT ![f] = "hot"]
+       /\ swip' = [swip EXCEPT ![p] = f] /\ cool' = cool \ {p}
+       /\ Touch({f, FrameOf(Parent[p])})
+  /\ UNCHANGED <<page, gsn, dirty, cur, durable, disk, area, areaWhole, write, wrong, changes, crashes>>
+
+\* BufferPool::evict_redone: whoever looks for it reads it.
+EvictRedone(f) ==
+  /\ state[f] = "redone" /\ ~dirty[f]
+  /\ state' = [state EXCEPT ![f] = "free"] /\ page' = [page EXCEPT ![f] = None]
+  /\ Touch({f})
+  /\ UNCHANGED <<gsn, dirty, swip, cool, cur, durable, disk, area, areaWhole, write, wrong, changes, crashes>>
 
 \* BufferPool::cool, heat and evict: under the latches of parent and frame.
 Cool(f) ==
@@ -146,7 +171,7 @@ FlushLog ==
 ----------------------------------------------------------------------------
 \* PageWriter::write_batch, for one page.
 CopyPage(f) ==  \* copy_page
-  /\ write = NoWrite /\ f \in Frames /\ state[f] \in {"hot", "cool"} /\ dirty[f]
+  /\ write = NoWrite /\ f \in Frames /\ state[f] \in {"hot", "cool", "redone"} /\ dirty[f]
   /\ write' = [frame |-> f, page |-> page[f], gsn |-> gsn[f], stage |-> "copied"]
   /\ UNCHANGED <<state, page, gsn, dirty, swip, cool, cur, durable, disk, area, areaWhole, load, reader, wrong,
                  changes, crashes>>
@@ -215,17 +240,24 @@ Leave ==
   /\ UNCHANGED <<state, page, gsn, dirty, swip, cool, cur, durable, disk, area, areaWhole, load, write, changes,
                  crashes>>
 
-\* The machine goes down; restore_torn_pages, then redo from what is durable in the log.
+\* The machine goes down; restore_torn_pages, then redo from what is durable in the log. Pages that have changes there stay in
+\* frames, as many as there are; the others are written before recovery goes on.
 Crash ==
   /\ crashes < CrashesMax
   /\ crashes' = crashes + 1
   /\ LET restored == [p \in Pages |-> IF disk[p] = Torn /\ areaWhole /\ area[1] = p THEN area[2] ELSE disk[p]]
-     IN disk' = [p \in Pages |-> IF restored[p] = Torn \/ restored[p] > durable[p] THEN restored[p]
-                                 ELSE durable[p]]
+     IN \E at \in [{p \in Pages : durable[p] > 0 /\ restored[p] # Torn} -> Frames \union {None}] :
+          LET kept == {p \in DOMAIN at : at[p] # None}
+              of(f) == CHOOSE p \in kept : at[p] = f
+              used == {at[p] : p \in kept} IN
+          /\ \A p, q \in kept : at[p] = at[q] => p = q
+          /\ disk' = [p \in Pages |-> IF p \in kept \/ restored[p] = Torn \/ restored[p] > durable[p] THEN restored[p]
+                                      ELSE durable[p]]
+          /\ state' = [f \in AllFrames |-> IF f = RootFrame THEN "hot" ELSE IF f \in used THEN "redone" ELSE "free"]
+          /\ page' = [f \in AllFrames |-> IF f = RootFrame THEN Root ELSE IF f \in used THEN of(f) ELSE None]
+          /\ gsn' = [f \in AllFrames |-> IF f \in used THEN durable[of(f)] ELSE 0]
+          /\ dirty' = [f \in AllFrames |-> f \in used /\ RedoneAreDirty]
   /\ cur' = durable
-  /\ state' = [f \in AllFrames |-> IF f = RootFrame THEN "hot" ELSE "free"]
-  /\ page' = [f \in AllFrames |-> IF f = RootFrame THEN Root ELSE None]
-  /\ gsn' = [f \in AllFrames |-> 0] /\ dirty' = [f \in AllFrames |-> FALSE]
   /\ swip' = [p \in Pages |-> None] /\ cool' = {}
   /\ area' = <<None, 0>> /\ areaWhole' = TRUE
   /\ load' = [l \in Loaders |-> NoLoad] /\ write' = NoWrite /\ reader' = NoReader
@@ -233,8 +265,8 @@ Crash ==
 
 Writing == WriteArea \/ SyncArea \/ WritePlace \/ SyncPlace \/ MarkClean
 Next ==
-  \/ \E p \in Pages : Heat(p) \/ Change(p) \/ ReadSwip(p) \/ \E f \in Frames, l \in Loaders : StartLoad(l, p, f)
-  \/ \E f \in Frames : Cool(f) \/ Evict(f) \/ CopyPage(f)
+  \/ \E p \in Pages : Heat(p) \/ Change(p) \/ ReadSwip(p) \/ AdoptRedone(p) \/ \E f \in Frames, l \in Loaders : StartLoad(l, p, f)
+  \/ \E f \in Frames : Cool(f) \/ Evict(f) \/ EvictRedone(f) \/ CopyPage(f)
   \/ \E l \in Loaders : FinishLoad(l)
   \/ FlushLog \/ Writing \/ Enter \/ Validate \/ Look \/ Leave \/ Crash
 
@@ -243,8 +275,8 @@ Fair == WF_vars(FlushLog) /\ WF_vars(Writing)
 FairSpec == Spec /\ Fair
 
 ----------------------------------------------------------------------------
-OneFrameAPage ==
-  \A f, g \in AllFrames : (f # g /\ state[f] \in {"hot", "cool"} /\ state[g] \in {"hot", "cool"}) => page[f] # page[g]
+Held == {"hot", "cool", "redone"}
+OneFrameAPage == \A f, g \in AllFrames : (f # g /\ state[f] \in Held /\ state[g] \in Held) => page[f] # page[g]
 SwipsLead ==
   /\ \A p \in Pages : swip[p] # None =>
        /\ page[swip[p]] = p /\ state[swip[p]] = (IF p \in cool THEN "cool" ELSE "hot")
@@ -252,8 +284,9 @@ SwipsLead ==
   /\ \A f \in Frames : state[f] \in {"hot", "cool"} => swip[page[f]] = f
 ReadsAreRight == ~wrong
 NothingIsLost ==  \* What is in memory is the newest; what is not, is on disk.
-  \A p \in Pages : IF InMemory(p) THEN gsn[FrameOf(p)] = cur[p] /\ (disk[p] # cur[p] => dirty[FrameOf(p)])
-                   ELSE disk[p] = cur[p]
+  \A p \in Pages :
+    /\ \A f \in AllFrames : page[f] = p /\ state[f] \in Held => gsn[f] = cur[p] /\ (disk[p] # cur[p] => dirty[f])
+    /\ (\A f \in AllFrames : page[f] = p => state[f] \notin Held) => disk[p] = cur[p]
 WriteAhead == \A p \in Pages : disk[p] <= durable[p]
 TornIsRepairable == \A p \in Pages : disk[p] = Torn => areaWhole /\ area[1] = p
 WritesEnd == (write.stage = "copied") ~> (write.stage = "idle")
