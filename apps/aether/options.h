@@ -102,7 +102,8 @@ struct DeadlockOptions {};
 
 struct VerifyOptions {
   bool repair = false;
-  std::string from;  ///< EnvOptions::repair_from.
+  bool online = false;  ///< By the process that has the environment open.
+  std::string from;     ///< EnvOptions::repair_from.
 };
 
 struct CheckpointOptions {};

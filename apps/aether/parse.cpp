@@ -274,6 +274,10 @@ void add_verb_options(CLI::App& app, const std::map<Verb, CLI::App*>& verbs, Opt
   CLI::App& verify = *verbs.at(Verb::verify);
   CLI::Option* repair = verify.add_flag(
       "--repair", o.verify.repair, "Make damaged pages again from backups and the archived log");
+  verify
+      .add_flag("--online", o.verify.online,
+                "By the process that has the environment open, while it goes on")
+      ->excludes(repair);
   verify.add_option("--from", o.verify.from, "A backup, or a directory of backups")
       ->needs(repair)
       ->type_name("DIR");

@@ -1,7 +1,9 @@
 // verify, checkpoint, recover: looking after an environment.
 
+#include <cstdlib>
 #include <utility>
 
+#include "apps/aether/json_fields.h"
 #include "apps/aether/report.h"
 #include "apps/aether/table.h"
 #include "apps/aether/text.h"
@@ -15,6 +17,7 @@ namespace {
 Report report_of(const VerifyReport& verified, double seconds) {
   Report report;
   report.add("ok", verified.ok())
+      .add("complete", verified.complete)
       .add("pages_checked", verified.pages_checked)
       .add("pages_free", verified.pages_free)
       .add("keys", verified.keys)
@@ -91,6 +94,87 @@ Result<void> repair_and_verify(Session& session, DbEnv& env,
   return {};
 }
 
+ExitCode complain(Session& session, const VerifyReport& verified) {
+  session.complain(
+      counted(verified.problems.size(), "problem") + " found in " + session.global().home,
+      "do not write to it; restore from a backup, or dump what can still be read");
+  return ExitCode::problem;
+}
+
+/// What the process that has it open answers: how far it is, or its report.
+struct OnlineState {
+  uint64_t number = 0;
+  bool running = false;
+  uint64_t done = 0, total = 0;
+  double seconds = 0;
+  VerifyReport report;
+};
+
+uint64_t count_of(const JsonFields& fields, const char* name) {
+  return std::strtoull(fields.text(name).c_str(), nullptr, 10);
+}
+
+Result<OnlineState> online_state(const std::string& home, std::string_view document) {
+  AETHER_TRY_ASSIGN(const JsonFields all, JsonFields::read(document));
+  OnlineState state{.number = count_of(all, "number"),
+                    .running = all.text("running") == "true",
+                    .done = count_of(all, "done"),
+                    .total = count_of(all, "total"),
+                    .seconds = 0,
+                    .report = {}};
+  if (state.running) return state;
+  if (all.has("error")) {
+    return Error(Code::failed, "the process that has " + home + " open could not verify it: " +
+                                   all.text("error") + ": " + all.text("message"));
+  }
+  state.seconds = all.number("seconds");
+  state.report.complete = all.text("complete") == "true";
+  state.report.pages_checked = count_of(all, "pages_checked");
+  state.report.pages_free = count_of(all, "pages_free");
+  state.report.keys = count_of(all, "keys");
+  for (const std::string_view problem : all.elements("problems")) {
+    AETHER_TRY_ASSIGN(const JsonFields fields, JsonFields::read(problem));
+    state.report.problems.push_back(
+        {count_of(fields, "page_id"), fields.bytes("store"), fields.bytes("message")});
+  }
+  return state;
+}
+
+Result<std::string> ask_owner(const Session& session, std::string_view verb) {
+  Result<std::string> answer = session.ask_live(verb);
+  if (answer || answer.error().code() != Code::not_found) return answer;
+  return Error(Code::not_found,
+               session.global().home +
+                   ": no process that has it open for writing answers; if none has, leave out "
+                   "--online to verify it here");
+}
+
+Result<ExitCode> verify_online(Session& session) {
+  constexpr uint64_t kBetweenLooksNs = 100'000'000;
+  const std::string& home = session.global().home;
+  Progress progress = session.progress("verify", "pages");
+  AETHER_TRY_ASSIGN(std::string document, ask_owner(session, "verify"));
+  AETHER_TRY_ASSIGN(OnlineState state, online_state(home, document));
+  const uint64_t number = state.number;
+  while (state.running) {
+    progress.update(state.done, state.total, state.done);
+    os::production().sleep_ns(kBetweenLooksNs);
+    AETHER_TRY_ASSIGN(document, ask_owner(session, "verify_state"));
+    AETHER_TRY_ASSIGN(state, online_state(home, document));
+    if (state.number != number) {
+      return Error(Code::closed, "the process that had " + home +
+                                     " open has closed it meanwhile: verify it again");
+    }
+  }
+  progress.update(state.report.pages_checked, state.report.pages_checked,
+                  state.report.pages_checked);
+  progress.finish();
+  AETHER_TRY(print_verified(session, state.report, state.seconds));
+  if (!state.report.complete)
+    session.note("others wrote meanwhile: pages that nothing leads to were not looked for");
+  return state.report.ok() ? ExitCode::ok : complain(session, state.report);
+}
+
 Report report_of(const RecoveryReport& recovered) {
   Report report;
   report.add("ran", recovered.ran)
@@ -136,6 +220,7 @@ Result<ExitCode> say_whether_needed(Session& session) {
 }  // namespace
 
 Result<ExitCode> run_verify(Session& session, const VerifyOptions& options) {
+  if (options.online) return verify_online(session);
   EnvOptions for_repair;
   for_repair.repair_from = options.from;
   AETHER_TRY_ASSIGN(
@@ -148,13 +233,9 @@ Result<ExitCode> run_verify(Session& session, const VerifyOptions& options) {
   progress.update(verified.pages_checked, verified.pages_checked, verified.pages_checked);
   progress.finish();
   AETHER_TRY(print_verified(session, verified, progress.seconds()));
-  if (verified.ok()) {
-    AETHER_TRY(env->close());
-    return ExitCode::ok;
-  }
-  session.complain(counted(verified.problems.size(), "problem") + " found in " + env->home(),
-                   "do not write to it; restore from a backup, or dump what can still be read");
-  return ExitCode::problem;
+  if (!verified.ok()) return complain(session, verified);
+  AETHER_TRY(env->close());
+  return ExitCode::ok;
 }
 
 Result<ExitCode> run_checkpoint(Session& session, const CheckpointOptions& /*options*/) {

@@ -24,6 +24,7 @@ struct Figures {
   Report report;
   std::vector<Summary> summaries;
   std::vector<JsonFields> stores;
+  std::vector<JsonFields> problems;  ///< What scrubbing knows to be damaged.
 };
 
 void add_figure(Report& report, const JsonFields& fields, const JsonFields::Field& field) {
@@ -67,6 +68,12 @@ Result<Figures> figures_of(std::string_view document) {
   for (const std::string_view store : all.elements("stores")) {
     AETHER_TRY_ASSIGN(JsonFields fields, JsonFields::read(store));
     figures.stores.push_back(std::move(fields));
+  }
+  if (!all.has("scrub")) return figures;  // Of an older release.
+  AETHER_TRY_ASSIGN(const JsonFields scrub, all.object("scrub"));
+  for (const std::string_view problem : scrub.elements("problems")) {
+    AETHER_TRY_ASSIGN(JsonFields fields, JsonFields::read(problem));
+    figures.problems.push_back(std::move(fields));
   }
   return figures;
 }
@@ -114,6 +121,15 @@ void append_stores_table(std::string& text, const std::vector<JsonFields>& store
   table.print(text);
 }
 
+void append_problems_table(std::string& text, const std::vector<JsonFields>& problems, bool color) {
+  if (problems.empty()) return;
+  Table table({{"damaged page", true}, {"problem"}}, output_width(), color);
+  for (const JsonFields& problem : problems)
+    table.add({problem.text("page_id"), one_line(problem.bytes("message"))});
+  text += '\n';
+  table.print(text);
+}
+
 void append_plain(std::string& text, const Figures& figures) {
   figures.report.append_plain(text);
   for (const Summary& summary : figures.summaries) {
@@ -127,6 +143,10 @@ void append_plain(std::string& text, const Figures& figures) {
       text.append(" ").append(name).append(" ").append(store.text(name));
     }
     text += "\n";
+  }
+  for (const JsonFields& problem : figures.problems) {
+    text += "scrub.problem page " + problem.text("page_id") + ": " +
+            one_line(problem.bytes("message")) + "\n";
   }
 }
 
@@ -158,6 +178,7 @@ Result<ExitCode> run_stat(Session& session, const StatOptions& /*options*/) {
       figures.report.append_table(text, output_width(), session.colored_output());
       append_summaries_table(text, figures.summaries, session.colored_output());
       append_stores_table(text, figures.stores, session.colored_output());
+      append_problems_table(text, figures.problems, session.colored_output());
     } else {
       append_plain(text, figures);
     }

@@ -97,9 +97,10 @@ typedef struct aether_env_options {
   int32_t durability;  ///< AETHER_DURABILITY_...
   int32_t io_mode;     ///< AETHER_IO_...
   uint32_t no_background_threads;
-  uint32_t reserved;              ///< 0.
-  double reopen_seconds_max;      ///< How long reopening after a crash may take.
-  const char* archive_directory;  ///< Where the log is archived. NULL: nowhere.
+  uint32_t reserved;                ///< 0.
+  double reopen_seconds_max;        ///< How long reopening after a crash may take.
+  const char* archive_directory;    ///< Where the log is archived. NULL: nowhere.
+  uint64_t scrub_bytes_per_second;  ///< 0: no scrubbing.
 } aether_env_options;
 
 /// Opens the environment in directory `home`, recovering it if its last process did not close it; makes it if `home` is
@@ -137,9 +138,23 @@ typedef struct aether_problem {
 } aether_problem;
 
 /// Proves that every allocated page has its checksum and its own identity, that keys are in order and within fences, and that
-/// allocated and reachable pages are the same. Run it when nobody writes. AETHER_OK with a `count` of 0: all is well; else
+/// allocated and reachable pages are the same; that last thing only if nobody writes meanwhile. AETHER_OK with a `count` of 0: all is well; else
 /// `count` pointers in `problems`. One aether_free(problems) gives all of it back. Another answer: the check could not run.
 int aether_verify(aether_env* env, aether_problem*** problems, size_t* count);
+
+/// What a round of scrubbing has done.
+typedef struct aether_scrubbed {
+  uint64_t pages;     ///< Looked at.
+  uint64_t bytes;     ///< Read, of all files.
+  uint64_t repaired;  ///< Damaged pages and copies that were written anew.
+  uint64_t damaged;   ///< Those that could not be.
+} aether_scrubbed;
+
+/// Reads all that is on disk once, at `bytes_per_second` (0: as it goes), beside whoever reads and writes, and writes damaged
+/// pages anew where that can be done. `done` may be NULL. What is damaged still is in `problems`, as of aether_verify; the
+/// option scrub_bytes_per_second has it done in the background. Another answer: it could not run, or a write failed.
+int aether_scrub(aether_env* env, uint64_t bytes_per_second, aether_scrubbed* done,
+                 aether_problem*** problems, size_t* count);
 
 // --- backups (docs/BACKUP.md) ------------------------------------------------------------------------------------
 

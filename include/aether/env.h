@@ -107,10 +107,20 @@ class DbEnv {
   /// itself when a page is read. Errors: corruption (names what is missing for it).
   Result<void> repair_page(uint64_t page);
 
+  /// Reads all that is on disk once, as EnvOptions::scrub_bytes_per_second has it done in the background: every allocated
+  /// page, the tags, CONTROL and the full segments of the log. Beside whoever reads and writes; loads nothing into the pool.
+  /// Damaged pages are written anew, from memory or as repair_page does it, unless the environment is read-only.
+  /// `bytes_per_second`: how fast, 0: as it goes. `progress` gets pages done and in all; false ends the round: closed.
+  /// Errors: io_error and failed of a write; a read that fails is damage.
+  Result<ScrubReport> scrub(uint64_t bytes_per_second,
+                            FunctionRef<bool(uint64_t done, uint64_t total)> progress);
+  Result<ScrubReport> scrub(uint64_t bytes_per_second = 0);
+
   /// Proves that every allocated page has its checksum and its own identity, that keys are ordered and
   /// within fences, and that allocated and reachable pages are the same set. Calls `progress` now and
-  /// then with pages done and pages in all. Run it when nobody writes. The report lists every problem;
-  /// an error means that the check itself could not run.
+  /// then with pages done and pages in all. The report lists every problem; an error means that the check itself
+  /// could not run. Others may write meanwhile: then the report is not `complete`
+  /// (docs/decisions/0017-online-verify.md).
   Result<VerifyReport> verify(FunctionRef<void(uint64_t done, uint64_t total)> progress);
   Result<VerifyReport> verify();
 

@@ -105,6 +105,10 @@ struct EnvOptions {
   /// A backup, or a directory of backups. A page that fails its check when it is read is made again from them and the archived
   /// log, if they reach. Empty: from the archive and the log alone, if there is an archive.
   std::string repair_from = {};
+  /// How fast all that is on disk is read again and again, to find damage before it is needed: bytes a second, by a
+  /// background thread; 0: not at all. What is damaged is made again if that can be done (as with `repair_from`, or from
+  /// memory); EnvStats says what is not. Of 1 TB, 10 MB a second make a round in 28 hours.
+  uint64_t scrub_bytes_per_second = 0;
   /// When the log has grown to this because the archive takes none, writes fail and say why. 0: four times log_bytes_max.
   uint64_t archive_log_bytes_max = 0;
 };

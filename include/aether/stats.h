@@ -50,6 +50,13 @@ struct AbortCounts {
   uint64_t error = 0;          ///< I/O, memory, or a commit that could not be logged.
 };
 
+/// What verifying or scrubbing has found.
+struct VerifyProblem {
+  uint64_t page_id = 0;
+  std::string store;    ///< Empty if no store is concerned.
+  std::string message;  ///< What is wrong, and what it means.
+};
+
 struct EnvStats {
   // Environment
   std::string uuid;
@@ -87,6 +94,18 @@ struct EnvStats {
   // Damaged pages, since open
   uint64_t pages_repaired = 0;   ///< Made again from a backup and the log.
   uint64_t repair_failures = 0;  ///< That could not be.
+  // Scrubbing, since open, DbEnv::scrub included
+  uint64_t scrub_bytes_per_second = 0;  ///< As opened; 0: only when it is asked for.
+  uint64_t scrub_pages = 0;             ///< Looked at.
+  uint64_t scrub_bytes = 0;             ///< Read, of all files.
+  uint64_t scrub_rounds = 0;            ///< Over everything.
+  uint64_t
+      scrub_last_end_ns = 0;      ///< When the last one ended: wall clock, since 1970; 0: none has.
+  double scrub_last_seconds = 0;  ///< How long it took.
+  uint64_t scrub_repaired = 0;    ///< Damaged pages and copies that were written anew.
+  uint64_t scrub_damaged = 0;     ///< Known to be damaged now.
+  std::string scrub_error;        ///< Why the last round broke off; empty: it did not.
+  std::vector<VerifyProblem> scrub_problems;  ///< Those, the first hundred.
   // Transactions, since open: those begun, and those that a large value or the making of a store needed.
   // A small write alone is one log record and not counted, but for its conflicts.
   uint64_t txn_begun = 0;
@@ -128,6 +147,17 @@ struct EnvStats {
   std::vector<StoreStats> stores;
 };
 
+/// What DbEnv::scrub has done.
+struct ScrubReport {
+  uint64_t pages = 0;     ///< Looked at.
+  uint64_t bytes = 0;     ///< Read, of all files.
+  uint64_t repaired = 0;  ///< Damaged pages and copies that were written anew.
+  uint64_t damaged = 0;   ///< Those that could not be.
+  /// What was damaged and is so still; the first hundred. Page 0: a file, or the data file's header.
+  std::vector<VerifyProblem> problems;
+  double seconds = 0;
+};
+
 /// What DbEnv::archive_log has done.
 struct ArchiveReport {
   std::string directory;
@@ -161,17 +191,14 @@ struct RecoveryReport {
   double seconds = 0;
 };
 
-struct VerifyProblem {
-  uint64_t page_id = 0;
-  std::string store;    ///< Empty if no store is concerned.
-  std::string message;  ///< What is wrong, and what it means.
-};
-
 struct VerifyReport {
   uint64_t pages_checked = 0;
   uint64_t pages_free = 0;
   uint64_t keys = 0;
   std::vector<VerifyProblem> problems;  ///< Empty: all is well.
+  /// Everything was proved, of one moment. False: others wrote meanwhile, and what only a file at rest can show was not
+  /// looked for: pages that are allocated though nothing leads to them.
+  bool complete = true;
   bool ok() const noexcept { return problems.empty(); }
 };
 

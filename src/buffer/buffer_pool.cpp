@@ -57,9 +57,7 @@ Result<void> BufferPool::check_words(page::SlottedPage node) {
 
 /// A page with the right checksum may still be an older life of itself (a lost write) or another tree's: what is
 /// followed from here on must be a node of this tree, one level down, with nothing but page ids in it.
-/// And its keys those that the parent sends there: a walk from fence to fence then has an end, and no page two parents.
-Result<void> BufferPool::check_child(page::SlottedPage parent, const uint64_t* place,
-                                     page::SlottedPage child, Fences fences) {
+Result<void> BufferPool::check_kinship(page::SlottedPage parent, page::SlottedPage child) {
   const page::NodeHeader& header = child.header();
   const auto where = [&] { return "page " + std::to_string(raw(header.page.page_id)); };
   const bool is_node = header.page.kind == page::PageKind::btree_leaf ||
@@ -70,13 +68,24 @@ Result<void> BufferPool::check_child(page::SlottedPage parent, const uint64_t* p
                                        std::to_string(raw(parent.header().page.page_id)) +
                                        " refers to (a lost write?): restore it from a backup");
   }
-  AETHER_TRY(check_words(child));
-  if (!has_fences(child, parent, place, fences)) {
-    return Error(Code::corruption, where() + " has other fences than page " +
-                                       std::to_string(raw(parent.header().page.page_id)) +
-                                       " says (a lost write?): restore it from a backup");
-  }
   return {};
+}
+
+/// Its keys are those that the parent sends there: a walk from fence to fence then has an end, and no page two parents.
+Result<void> BufferPool::check_fences(page::SlottedPage parent, const uint64_t* place,
+                                      page::SlottedPage child, Fences fences) {
+  if (has_fences(child, parent, place, fences)) return {};
+  return Error(Code::corruption, "page " + std::to_string(raw(child.header().page.page_id)) +
+                                     " has other fences than page " +
+                                     std::to_string(raw(parent.header().page.page_id)) +
+                                     " says (a lost write?): restore it from a backup");
+}
+
+Result<void> BufferPool::check_child(page::SlottedPage parent, const uint64_t* place,
+                                     page::SlottedPage child, Fences fences) {
+  AETHER_TRY(check_kinship(parent, child));
+  AETHER_TRY(check_words(child));
+  return check_fences(parent, place, child, fences);
 }
 
 Result<void> BufferPool::check_root(page::SlottedPage root) {
@@ -377,6 +386,17 @@ LogPosition BufferPool::collect_dirty(LogPosition position,
     lowest = std::min(lowest, dirty);
   }
   return lowest;
+}
+
+std::optional<PageWriter::Target> BufferPool::find_page(PageId id) const noexcept {
+  for (uint64_t i = 0; i < frame_count_; ++i) {
+    Frame& frame = frames_[i];
+    if (frame.page_id.load(std::memory_order_relaxed) != id) continue;
+    const FrameState state = frame.state.load(std::memory_order_acquire);
+    if (state == FrameState::hot || state == FrameState::cool)
+      return PageWriter::Target{&frame, page(frame)};
+  }
+  return std::nullopt;
 }
 
 uint64_t BufferPool::free_count() const noexcept {

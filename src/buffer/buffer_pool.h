@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -158,6 +159,15 @@ class BufferPool {
   /// All frames that hold pages, for checkpoints: dirty ones whose position is below `position` are appended.
   /// Returns the lowest dirty position of all, or `position` if that is lower.
   LogPosition collect_dirty(LogPosition position, std::vector<PageWriter::Target>& targets) const;
+
+  /// The frame that holds page `id`, if one does. A guess, unless its latch is held. Cost: a look at every frame.
+  std::optional<PageWriter::Target> find_page(PageId id) const noexcept;
+
+  // What a child must be, as its parent's latch finds it. Errors: corruption.
+  static Result<void> check_kinship(page::SlottedPage parent, page::SlottedPage child);
+  /// Of well-formed nodes.
+  static Result<void> check_fences(page::SlottedPage parent, const uint64_t* place,
+                                   page::SlottedPage child, Fences fences);
 
   uint64_t frame_count() const noexcept { return frame_count_; }
   uint64_t free_count() const noexcept;

@@ -396,26 +396,62 @@ Result<void> PageTags::write_copy(const std::vector<uint64_t>& numbers, std::byt
   return file_->sync();
 }
 
-Result<void> PageTags::check_file(std::vector<std::string>& problems) {
-  uint64_t count = 0;
-  {
-    os::LockGuard lock(mutex_);
-    count = block_count_;
-  }
-  AlignedBuffer image(kBlockBytes);
-  for (uint64_t i = 0; i <= count; ++i) {
-    const uint64_t number = i == 0 ? kFileHeader : i - 1;
+uint64_t PageTags::file_blocks() {
+  os::LockGuard lock(mutex_);
+  return 1 + block_count_;
+}
+
+Result<void> PageTags::check_blocks(uint64_t first, uint64_t count, std::vector<BadCopy>& bad) {
+  AlignedBuffer images(kCopies * kBlockBytes);
+  for (uint64_t block = first; block < first + count; ++block) {
+    const uint64_t number = block == 0 ? kFileHeader : block - 1;
+    bool sound[kCopies] = {};
     for (uint64_t copy = 0; copy < kCopies; ++copy) {
+      std::byte* image = images.data() + copy * kBlockBytes;
       AETHER_TRY_ASSIGN(const uint64_t got,
-                        file_->read_at(offset_of(number, copy), image.data(), kBlockBytes));
-      std::memset(image.data() + got, 0, kBlockBytes - got);
-      if (is_sound(image.data(), environment_id_, number) ||
-          (number != kFileHeader && is_zero(image.data())))
-        continue;
-      problems.push_back(file_->path() + ": copy " + std::to_string(copy) + " of " +
-                         name_of(number) + " is damaged; the other one is used");
+                        file_->read_at(offset_of(number, copy), image, kBlockBytes));
+      std::memset(image + got, 0, kBlockBytes - got);
+      sound[copy] = is_sound(image, environment_id_, number);
+    }
+    const auto add = [&](uint64_t copy, const char* what) {
+      bad.push_back({block, copy,
+                     file_->path() + ": copy " + std::to_string(copy) + " of " + name_of(number) +
+                         " is " + what});
+    };
+    if (!sound[0] && !sound[1]) {
+      const bool is_empty = number != kFileHeader && is_zero(images.data()) &&
+                            is_zero(images.data() + kBlockBytes);
+      for (uint64_t copy = 0; copy < kCopies && !is_empty; ++copy) add(copy, "damaged");
+    } else if (sound[0] != sound[1]) {
+      add(sound[0] ? 1 : 0, "damaged; the other one is used");
+    } else if (is_settled(number) &&
+               std::memcmp(images.data(), images.data() + kBlockBytes, kBlockBytes) != 0) {
+      const bool second_is_older = base::load<BlockHeader>(images.data()).sequence >
+                                   base::load<BlockHeader>(images.data() + kBlockBytes).sequence;
+      add(second_is_older ? 1 : 0, "older than the other one (a lost write)");
     }
   }
+  return {};
+}
+
+/// Must its copies be the same? Until a block is read after a crash, they need not be.
+bool PageTags::is_settled(uint64_t number) const noexcept {
+  if (number == kFileHeader) return false;
+  const Block* block = find(PageId{number * kPagesPerBlock});
+  return block != nullptr && !block->changed.load();
+}
+
+Result<void> PageTags::write_anew(const BadCopy& copy) {
+  // The header goes with whatever block is written.
+  const uint64_t number = copy.block == 0 ? 0 : copy.block - 1;
+  AETHER_TRY_ASSIGN(Block * block, block_of(PageId{number * kPagesPerBlock}));
+  if (block == nullptr) return {};
+  if (copy.block == 0) {
+    header_first_copy_ = copy.copy;
+  } else {
+    block->first_copy.store(copy.copy, std::memory_order_relaxed);
+  }
+  block->changed.store(true);
   return {};
 }
 

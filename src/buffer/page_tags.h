@@ -67,8 +67,20 @@ class PageTags {
   /// Of the last write that is known to be in both copies: for CONTROL.
   uint64_t sequence() const noexcept { return sequence_; }
   const std::string& path() const noexcept { return file_->path(); }
-  /// Reads every block, both copies: is each of them whole? Appends what is not to `problems`. For scrubbing.
-  Result<void> check_file(std::vector<std::string>& problems);
+
+  // Scrubbing. A block is written while it is looked at: what is damaged counts only if `write` cannot be running.
+  /// Of the file; the first one is the file's header.
+  uint64_t file_blocks();
+  /// Reads both copies of `count` blocks from `first` on. Appends those that are not whole.
+  struct BadCopy {
+    uint64_t block = 0;  ///< 0: the file's header.
+    uint64_t copy = 0;
+    std::string message;
+  };
+  Result<void> check_blocks(uint64_t first, uint64_t count, std::vector<BadCopy>& bad);
+  /// The next `write` writes the block anew, this copy first. Not beside `write`. Errors: corruption (the other copy is
+  /// damaged as well, and nobody has read it before).
+  Result<void> write_anew(const BadCopy& copy);
 
   static constexpr uint32_t kPagesPerBlock = 1008;
 
@@ -90,6 +102,7 @@ class PageTags {
            uint64_t newest, uint64_t header_first_copy, uint64_t block_count) noexcept;
   static Result<Image> read_image(os::File& file, uint64_t environment_id, uint64_t number);
   Block* find(PageId id) const noexcept;
+  bool is_settled(uint64_t number) const noexcept;
   Result<Block*> block_of(PageId id);
   Result<void> put(PageId first, uint64_t count, PageTag tag);
   Result<void> load(uint64_t number, Block& block) AETHER_REQUIRES(mutex_);

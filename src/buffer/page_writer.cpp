@@ -163,6 +163,21 @@ Result<void> PageWriter::replace_damaged(PageId id, const std::byte* page, Gsn a
   return write_copies(copies);
 }
 
+/// A dirty one stays dirty: whoever writes it next need not know.
+Result<bool> PageWriter::write_again(const Target& target, PageId id) {
+  os::LockGuard lock(mutex_);
+  std::vector<Copy>& copies = copies_;
+  copies.clear();
+  Copy copy;
+  wal::LsnVector vector;
+  if (!copy_page(target, area_.data() + kHeaderBytes, copy, vector, Wanted::any)) return false;
+  if (copy.id != id) return false;
+  AETHER_TRY(log_.wait_durable(vector));
+  copies.push_back(copy);
+  AETHER_TRY(write_copies(copies));
+  return true;
+}
+
 Result<void> PageWriter::write_batch(std::span<const Target> targets) {
   std::vector<Copy>& copies = copies_;
   copies.clear();
@@ -170,7 +185,7 @@ Result<void> PageWriter::write_batch(std::span<const Target> targets) {
   std::byte* to = area_.data() + kHeaderBytes;
   for (const Target& target : targets) {
     Copy copy;
-    if (!copy_page(target, to, copy, vector)) continue;
+    if (!copy_page(target, to, copy, vector, Wanted::dirty)) continue;
     // A batch may name a page twice: a clock hand that went round, or a page that was freed and began another life in
     // a second frame. Two writes to one place have no order, so the newer copy takes the older one's.
     const auto same = std::find_if(copies.begin(), copies.end(),
@@ -221,12 +236,13 @@ Result<void> PageWriter::note(const Copy& copy) {
   return data_.note_written(copy.id, copy.bytes, 1);
 }
 
-bool PageWriter::copy_page(const Target& target, std::byte* to, Copy& copy,
-                           wal::LsnVector& vector) {
+bool PageWriter::copy_page(const Target& target, std::byte* to, Copy& copy, wal::LsnVector& vector,
+                           Wanted wanted) {
   const SharedGuard guard = SharedGuard::lock(*target.frame);
   const FrameState state = target.frame->state.load(std::memory_order_relaxed);
   if (state != FrameState::hot && state != FrameState::cool) return false;
-  if (target.frame->dirty_position.load(std::memory_order_relaxed) == 0) return false;
+  const bool is_dirty = target.frame->dirty_position.load(std::memory_order_relaxed) != 0;
+  if (!is_dirty && wanted == Wanted::dirty) return false;
   copy.target = target;
   copy.id = target.frame->page_id.load(std::memory_order_relaxed);
   copy.position = log_.append_position();

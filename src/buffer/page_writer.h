@@ -61,6 +61,9 @@ class PageWriter {
   Result<void> write(std::span<const Target> targets);
   /// Writes a sealed page that was made again over what is there, unless that is whole meanwhile, and at `at_least` or above.
   Result<void> replace_damaged(PageId id, const std::byte* page, Gsn at_least);
+  /// Writes page `id` over what is in the file, from its frame, clean or dirty: what is there is damaged. False: the frame
+  /// holds another page, or none.
+  Result<bool> write_again(const Target& target, PageId id);
   /// Writes `count` contiguous sealed pages that nothing refers to yet (overflow extents, bulk loads), without
   /// double write. Not synced. They have one GSN. Where images are logged, that is done on `stream`, on which whatever
   /// refers to the pages has to be logged, too.
@@ -95,7 +98,10 @@ class PageWriter {
   Result<void> write_batch(std::span<const Target> targets) AETHER_REQUIRES(mutex_);
   Result<void> write_copies(std::vector<Copy>& copies) AETHER_REQUIRES(mutex_);
   Result<void> note(const Copy& copy);
-  bool copy_page(const Target& target, std::byte* to, Copy& copy, wal::LsnVector& vector);
+  /// What of a frame is wanted.
+  enum class Wanted : uint8_t { dirty, any };
+  bool copy_page(const Target& target, std::byte* to, Copy& copy, wal::LsnVector& vector,
+                 Wanted wanted);
   Result<void> write_area(std::vector<Copy>& copies);
   Result<void> write_places(std::vector<Copy>& copies) AETHER_REQUIRES(mutex_);
   void mark_clean(const Copy& copy) noexcept;

@@ -94,6 +94,7 @@ Result<EnvOptions> env_options(const aether_env_options* given) {
   set(options.version_bytes_max, known.version_bytes_max);
   set(options.log_streams, known.log_streams);
   set(options.flush_interval_ms, known.flush_interval_ms);
+  set(options.scrub_bytes_per_second, known.scrub_bytes_per_second);
   AETHER_TRY_ASSIGN(options.durability, durability_of(known.durability, options.durability));
   AETHER_TRY_ASSIGN(options.io_mode, io_mode_of(known.io_mode));
   options.background_threads = known.no_background_threads == 0;

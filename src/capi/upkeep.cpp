@@ -117,4 +117,16 @@ int aether_verify(aether_env* env, aether_problem*** problems, size_t* count) {
   });
 }
 
+int aether_scrub(aether_env* env, uint64_t bytes_per_second, aether_scrubbed* done,
+                 aether_problem*** problems, size_t* count) {
+  return answer([&]() -> Result<void> {
+    AETHER_TRY(check_given(env, "env"));
+    AETHER_TRY(check_given(problems, "problems"));
+    AETHER_TRY(check_given(count, "count"));
+    AETHER_TRY_ASSIGN(const ScrubReport report, env->env->scrub(bytes_per_second));
+    if (done != nullptr) *done = {report.pages, report.bytes, report.repaired, report.damaged};
+    return hand_out_problems(report.problems, problems, count);
+  });
+}
+
 }  // extern "C"

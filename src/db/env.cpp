@@ -1,37 +1,12 @@
-// The public environment: calls through, and the check of everything.
+// The public environment: calls through.
 #include "aether/env.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/no_memory.h"
 #include "db/env_impl.h"
-#include "db/verify.h"
-#include "index/btree/cursor.h"
 
 namespace aether {
-namespace db {
-
-Result<VerifyReport> EnvImpl::verify(FunctionRef<void(uint64_t, uint64_t)> progress) {
-  AETHER_TRY(check_open());
-  if (!options_.read_only) AETHER_TRY(checkpoint());
-  VerifyTargets targets{.roots = {{"catalogue", kCatalogueStore, kCatalogueRoot}},
-                        .values = prepared_.freed_values()};
-  index::BTreeCursor cursor(*catalogue_, nullptr);
-  Result<bool> more = cursor.first();
-  for (; more && *more; more = cursor.next()) {
-    AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
-    CatalogueEntry entry;
-    if (value.size() != sizeof entry) continue;
-    std::copy(value.begin(), value.end(), reinterpret_cast<char*>(&entry));
-    targets.roots.push_back({std::string(cursor.key()), entry.id, PageId{entry.root_page}});
-  }
-  if (!more) return std::move(more).error();
-  return verify_file(*data_, targets, progress);
-}
-
-}  // namespace db
-
 DbEnv::DbEnv(std::unique_ptr<db::EnvImpl> impl) noexcept : impl_(std::move(impl)) {}
 DbEnv::~DbEnv() {
   // In a child of fork: its threads are not here to be joined, its mutexes may be held for ever.
@@ -105,10 +80,22 @@ Result<void> DbEnv::repair_page(uint64_t page) {
     return Error(Code::invalid_argument, "page 0 is the file's header, not a page of its own");
   return impl_->repair_page(PageId{page});
 }
+Result<ScrubReport> DbEnv::scrub(uint64_t bytes_per_second,
+                                 FunctionRef<bool(uint64_t, uint64_t)> progress) {
+  return base::or_no_memory([&] { return impl_->scrub(bytes_per_second, progress); });
+}
+Result<ScrubReport> DbEnv::scrub(uint64_t bytes_per_second) {
+  return scrub(bytes_per_second, [](uint64_t, uint64_t) { return true; });
+}
 Result<ArchiveReport> DbEnv::archive_log() { return impl_->archive(); }
 
 Result<VerifyReport> DbEnv::verify(FunctionRef<void(uint64_t, uint64_t)> progress) {
-  return base::or_no_memory([&] { return impl_->verify(progress); });
+  return base::or_no_memory([&] {
+    return impl_->verify([&](uint64_t done, uint64_t total) -> Result<void> {
+      progress(done, total);
+      return {};
+    });
+  });
 }
 Result<VerifyReport> DbEnv::verify() {
   return verify([](uint64_t, uint64_t) {});

@@ -21,6 +21,7 @@
 #include "db/live.h"
 #include "db/prepared.h"
 #include "db/resource_managers.h"
+#include "db/scrubber.h"
 #include "index/btree/btree.h"
 #include "os/os.h"
 #include "os/process_mark.h"
@@ -122,7 +123,8 @@ class EnvImpl {
   Result<Transaction> begin_transaction(const TxnOptions& options);
   Result<void> write(const WriteBatch& batch, Durability durability);
   Result<void> checkpoint();
-  Result<VerifyReport> verify(FunctionRef<void(uint64_t, uint64_t)> progress);
+  /// An error of `step` ends it.
+  Result<VerifyReport> verify(FunctionRef<Result<void>(uint64_t done, uint64_t total)> step);
   EnvStats stats();
   /// 16 hexadecimal digits. While it is open.
   std::string uuid() const;
@@ -147,6 +149,27 @@ class EnvImpl {
   /// With no latch held. Errors: corruption (what would be needed), failed, io_error.
   Result<void> repair_page(PageId id, Gsn at_least = 0);
   bool may_repair() const noexcept;
+  /// Verification while others write: no problem is false, and no leak is looked for.
+  Result<VerifyReport> verify_online(FunctionRef<Result<void>(uint64_t done, uint64_t total)> step);
+
+  // Scrubbing (env_scrub.cpp).
+  Result<ScrubReport> scrub(uint64_t bytes_per_second,
+                            FunctionRef<bool(uint64_t done, uint64_t total)> progress);
+  /// What has come of looking at a file that is not `data`.
+  struct Scrubbed {
+    uint64_t bytes = 0;  ///< That were read and not told of before.
+    uint64_t mended = 0;
+    std::vector<std::string> problems;
+  };
+  Result<Scrubbed> scrub_control(bool mends);
+  Result<Scrubbed> scrub_tags(uint64_t first_block, uint64_t blocks, bool mends);
+  uint64_t tag_blocks();
+  /// The log that recovery would need, as far as its segments are full.
+  Result<Scrubbed> scrub_log(FunctionRef<Result<void>(uint64_t bytes)> passed);
+
+  /// Calls `visit` unless the store has been dropped, and keeps it from being dropped meanwhile. False: it has been.
+  Result<bool> while_it_stays(StoreImpl& store, FunctionRef<Result<void>()> visit);
+  index::BTree& catalogue() noexcept { return *catalogue_; }
   /// For a backup. What CONTROL says then, and the log from its start on is kept.
   Result<recovery::ControlState> begin_backup();
   wal::LogReaderOptions log_to_read() const { return reader_options(); }
@@ -256,6 +279,18 @@ class EnvImpl {
   void add_versions(EnvStats& stats);
   void add_stores(EnvStats& stats);
   void open_live();
+  Result<void> open_scrubber();
+
+  // Verification (env_verify.cpp).
+  /// What does not move while nobody writes.
+  struct Stillness {
+    uint64_t log_bytes = 0;
+    uint64_t pages_written = 0;
+    uint64_t pages_dirty = 0;
+    bool operator==(const Stillness&) const = default;
+  };
+  Stillness stillness() const;
+  Result<VerifyReport> verify_still(FunctionRef<bool(uint64_t, uint64_t)> progress);
 
   Result<StoreImpl*> create_store(const std::string& name);
   Result<void> take_name(const StoreImpl& store, const std::string& hidden_name,
@@ -333,6 +368,7 @@ class EnvImpl {
   std::atomic<bool> checkpoint_requested_{false};
   std::unique_ptr<os::Thread> checkpointer_;
 
+  std::unique_ptr<Scrubber> scrubber_;
   std::string live_state_ = "off";  ///< As EnvStats::live.
   std::unique_ptr<Live> live_;
 };

@@ -39,6 +39,7 @@ Result<std::unique_ptr<EnvImpl>> EnvImpl::open(const std::string& home, const En
   if (!is_there) AETHER_TRY(env->create_files());
   Result<void> opened = env->open_files();
   if (!opened) return missing_is_corruption(std::move(opened).error());
+  AETHER_TRY(env->open_scrubber());
   env->open_live();
   return env;
 }
@@ -269,6 +270,7 @@ Result<void> EnvImpl::close_parts() noexcept {
   finish_rollbacks();
   closed_ = true;
   live_.reset();  // First of all: its thread looks at everything.
+  if (scrubber_ != nullptr) scrubber_->stop();
   if (checkpointer_) {
     {
       os::LockGuard lock(checkpointer_mutex_);

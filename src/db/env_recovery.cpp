@@ -239,8 +239,11 @@ Result<bool> EnvImpl::is_allocated_now(PageId id) {
   buffer::AlignedBuffer bytes(page_bytes);
   if (!pool_->read_redone(map_id, bytes.data())) {
     AETHER_TRY(data_->read_raw(map_id, bytes.data()));
-    if (raw(map_id) > 1 && page::is_zero(bytes.data(), page_bytes)) return false;
-    AETHER_TRY(page::check(bytes.data(), page_bytes, data_->environment_id(), map_id));
+    if (raw(map_id) > 1 && page::is_zero(bytes.data(), page_bytes)) {
+      AETHER_TRY_ASSIGN(const bool is_lost, data_->was_written(map_id));
+      if (!is_lost) return false;
+    }
+    AETHER_TRY(data_->check(map_id, bytes.data()));  // An older map would call a page free.
   }
   page::SpaceMapPage map(bytes.data(), page_bytes);
   AETHER_TRY(map.check_map());

@@ -17,12 +17,20 @@ namespace {
 
 constexpr uint64_t kClientNs = 2'000'000'000;  // For a request to come, and for an answer to go.
 
-struct Verb {
-  std::string_view name;
-  std::string (*document)(EnvImpl& env, uint64_t uptime_ns);
+/// What a verb may look at.
+struct Asked {
+  EnvImpl& env;
+  LiveVerify& verify;
+  uint64_t uptime_ns = 0;
 };
 
-std::string ping(EnvImpl& env, uint64_t uptime_ns) {
+struct Verb {
+  std::string_view name;
+  Result<std::string> (*document)(const Asked& asked);
+};
+
+Result<std::string> ping(const Asked& asked) {
+  EnvImpl& env = asked.env;
   std::string text;
   base::JsonWriter(text)
       .begin_object()
@@ -30,15 +38,22 @@ std::string ping(EnvImpl& env, uint64_t uptime_ns) {
       .member("uuid", env.uuid())
       .member("version", kVersion)
       .member("format_version", uint64_t{kFormatVersion})
-      .member("uptime_seconds", static_cast<double>(uptime_ns) / 1e9)
+      .member("uptime_seconds", static_cast<double>(asked.uptime_ns) / 1e9)
       .end_object();
   return text;
 }
 
 constexpr std::array kVerbs = {
     Verb{"ping", ping},
-    Verb{"stat", [](EnvImpl& env, uint64_t) { return stats_document(env.stats()); }},
-    Verb{"deadlock", [](EnvImpl& env, uint64_t) { return locks_document(env); }},
+    Verb{"stat",
+         [](const Asked& asked) -> Result<std::string> {
+           return stats_document(asked.env.stats());
+         }},
+    Verb{"deadlock",
+         [](const Asked& asked) -> Result<std::string> { return locks_document(asked.env); }},
+    Verb{"verify", [](const Asked& asked) -> Result<std::string> { return asked.verify.start(); }},
+    Verb{"verify_state",
+         [](const Asked& asked) -> Result<std::string> { return asked.verify.look(); }},
 };
 
 /// The first word of `text`, which is cut off it together with the space behind it.
@@ -63,7 +78,11 @@ std::string error_document(const Error& error) {
 }  // namespace
 
 Live::Live(EnvImpl& env, os::Os& os, std::unique_ptr<os::Listener> listener)
-    : env_(env), os_(os), since_ns_(os.monotonic_ns()), listener_(std::move(listener)) {}
+    : env_(env),
+      os_(os),
+      since_ns_(os.monotonic_ns()),
+      verify_(env, os),
+      listener_(std::move(listener)) {}
 
 Result<std::unique_ptr<Live>> Live::listen(EnvImpl& env, os::Os& os) {
   AETHER_TRY_ASSIGN(std::unique_ptr<os::Listener> listener, os.listen(live_path(env.home())));
@@ -148,7 +167,7 @@ Result<std::string> Live::answer(std::string_view request) {
   }
   const auto verb = std::find_if(kVerbs.begin(), kVerbs.end(),
                                  [&](const Verb& candidate) { return candidate.name == name; });
-  if (verb != kVerbs.end()) return verb->document(env_, os_.monotonic_ns() - since_ns_);
+  if (verb != kVerbs.end()) return verb->document({env_, verify_, os_.monotonic_ns() - since_ns_});
   std::string known;
   for (const Verb& candidate : kVerbs)
     known.append(known.empty() ? "" : ", ").append(candidate.name);

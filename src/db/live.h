@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "aether/error.h"
+#include "db/live_verify.h"
 #include "os/os.h"
 
 namespace aether::db {
@@ -41,6 +42,7 @@ class Live {
   EnvImpl& env_;
   os::Os& os_;
   const uint64_t since_ns_;
+  LiveVerify verify_;  ///< Goes after the thread that uses it.
   std::unique_ptr<os::Listener> listener_;
   std::unique_ptr<os::Thread> thread_;
 };

@@ -89,6 +89,7 @@ void EnvImpl::fill(EnvStats& stats) {
   add_transactions(stats);
   add_versions(stats);
   add_archive(stats);
+  scrubber_->fill(stats);
   add_stores(stats);
   stats.live = live_state_;
 }

@@ -70,6 +70,29 @@ void append_storage(base::JsonWriter& json, const EnvStats& stats) {
       .end_object();
 }
 
+void append_scrub(base::JsonWriter& json, const EnvStats& stats) {
+  json.name("scrub")
+      .begin_object()
+      .member("bytes_per_second", stats.scrub_bytes_per_second)
+      .member("pages", stats.scrub_pages)
+      .member("bytes", stats.scrub_bytes)
+      .member("rounds", stats.scrub_rounds)
+      .member("last_end_unix_ms", stats.scrub_last_end_ns / 1'000'000)
+      .member("last_seconds", stats.scrub_last_seconds)
+      .member("repaired", stats.scrub_repaired)
+      .member("damaged", stats.scrub_damaged)
+      .bytes("error", stats.scrub_error)
+      .name("problems")
+      .begin_array();
+  for (const VerifyProblem& problem : stats.scrub_problems) {
+    json.begin_object()
+        .member("page_id", problem.page_id)
+        .bytes("message", problem.message)
+        .end_object();
+  }
+  json.end_array().end_object();
+}
+
 void append_transactions(base::JsonWriter& json, const EnvStats& stats) {
   const AbortCounts& by = stats.txn_aborted_by;
   json.name("txn")
@@ -136,6 +159,7 @@ std::string stats_document(const EnvStats& stats) {
       .bytes("live", stats.live)
       .member("page_bytes", stats.page_bytes);
   append_storage(json, stats);
+  append_scrub(json, stats);
   append_transactions(json, stats);
   append_snapshots(json, stats);
   append_locks(json, stats);

@@ -65,7 +65,7 @@ struct ValueSeen {
 
 class Verifier {
  public:
-  Verifier(buffer::DataFile& data, FunctionRef<void(uint64_t, uint64_t)> progress)
+  Verifier(buffer::DataFile& data, FunctionRef<bool(uint64_t, uint64_t)> progress)
       : data_(data),
         progress_(progress),
         page_bytes_(data.page_bytes()),
@@ -105,11 +105,12 @@ class Verifier {
   void problem(uint64_t page, std::string message);
 
   buffer::DataFile& data_;
-  FunctionRef<void(uint64_t, uint64_t)> progress_;
+  FunctionRef<bool(uint64_t, uint64_t)> progress_;
   const uint32_t page_bytes_;
   const uint64_t per_group_;
   VerifyReport report_;
   uint64_t more_problems_ = 0;
+  bool broken_off_ = false;
   uint64_t covered_ = 0;  ///< Pages that the groups cover, also behind the file's end.
   uint64_t total_ = 0;    ///< Of these, allocated.
   PageBitmap allocated_;
@@ -137,7 +138,7 @@ VerifyReport Verifier::run(const VerifyTargets& targets) {
   compare_with_maps();
   if (more_problems_ > 0)
     report_.problems.push_back({0, "", "and " + number(more_problems_) + " more problems"});
-  progress_(report_.pages_checked, report_.pages_checked);
+  static_cast<void>(progress_(report_.pages_checked, report_.pages_checked));
   return std::move(report_);
 }
 
@@ -189,7 +190,7 @@ void Verifier::read_map(uint64_t group, page::SpaceMapPage map) {
 void Verifier::compare_with_maps() {
   uint64_t leaked = 0;
   uint64_t used_but_free = 0;
-  for (uint64_t page = 0; page < covered_; ++page) {
+  for (uint64_t page = 0; page < covered_ && !broken_off_; ++page) {
     if (!map_ok_[page / per_group_]) continue;
     if (allocated_.test(page) && !reached_.test(page)) {
       const Result<void> read = read_page(page, nodes_.data());
@@ -225,7 +226,7 @@ void Verifier::walk(const TreeRoot& root) {
   stack_.clear();
   if (!reach(raw(root.root), 0)) return;
   stack_.push_back({.page = raw(root.root)});
-  while (!stack_.empty()) {
+  while (!stack_.empty() && !broken_off_) {
     std::vector<PendingNode> run;
     for (size_t left = next_run(); left > 0; --left) {
       run.push_back(std::move(stack_.back()));
@@ -325,33 +326,11 @@ void Verifier::push_children(const PendingNode& node, page::SlottedPage page) {
 }
 
 void Verifier::visit_leaf(const PendingNode& leaf, const page::SlottedPage& page) {
-  constexpr uint8_t kKnownFlags = page::RecordMeta::kRemoved | page::RecordMeta::kOverflow;
   for (uint32_t slot = 0; slot < page.count(); ++slot) {
-    const page::Bytes payload = page.payload(slot);
-    const auto wrong = [&](const std::string& what) {
-      problem(leaf.page, "slot " + number(slot) + ": " + what);
-    };
-    if (payload.size() < page::kMetaBytes) {
-      wrong("its payload of " + number(payload.size()) + " bytes is too short");
-      continue;
-    }
-    const page::RecordMeta meta = page::meta_of(payload);
-    if ((meta.flags() & ~kKnownFlags) != 0)
-      wrong("it has flags " + number(meta.flags()) + ", which mean nothing");
-    if (meta.txn() > page.header().page.newest_txn) {
-      wrong("transaction " + number(meta.txn()) + " wrote it, but the page's newest is " +
-            number(page.header().page.newest_txn));
-    }
-    if (meta.removed())
-      continue;  // A ghost: no key any more, and its overflow pages are given back.
-    ++report_.keys;
-    if (!meta.overflow()) continue;
-    const page::Bytes where = page::value_of(payload);
-    if (where.size() != sizeof(page::OverflowReference)) {
-      wrong("the reference to its value has " + number(where.size()) + " bytes");
-      continue;
-    }
-    follow_value(leaf.page, base::load<page::OverflowReference>(where.data()));
+    const RowLook row = look_at_row(page, slot,
+                                    [&](std::string what) { problem(leaf.page, std::move(what)); });
+    report_.keys += row.is_key ? 1 : 0;
+    if (row.value) follow_value(leaf.page, *row.value);
   }
 }
 
@@ -381,7 +360,7 @@ void Verifier::follow_value(uint64_t leaf, const page::OverflowReference& refere
 /// Visits all pages of an extent. Its next extent, or nothing if the chain cannot be followed from here.
 std::optional<uint64_t> Verifier::visit_extent(uint64_t from, uint64_t first, ValueSeen& seen,
                                                bool& is_whole) {
-  if (!reach(first, from)) return std::nullopt;
+  if (broken_off_ || !reach(first, from)) return std::nullopt;
   if (const Result<void> read = read_page(first, extent_.data()); !read) {
     problem(first, std::string(read.error().message()));
     has_gaps_ = true;
@@ -483,9 +462,9 @@ std::vector<Result<void>> Verifier::read_run(uint64_t first, uint64_t count, std
 }
 
 void Verifier::count_page() {
-  if (++report_.pages_checked % kProgressPages == 0) {
-    progress_(report_.pages_checked, std::max(total_, report_.pages_checked));
-  }
+  if (++report_.pages_checked % kProgressPages != 0) return;
+  broken_off_ = broken_off_ ||
+                !progress_(report_.pages_checked, std::max(total_, report_.pages_checked));
 }
 
 void Verifier::problem(uint64_t page, std::string message) {
@@ -498,8 +477,38 @@ void Verifier::problem(uint64_t page, std::string message) {
 
 }  // namespace
 
+RowLook look_at_row(const page::SlottedPage& leaf, uint32_t slot,
+                    FunctionRef<void(std::string what)> problem) {
+  constexpr uint8_t kKnownFlags = page::RecordMeta::kRemoved | page::RecordMeta::kOverflow;
+  const auto wrong = [&](const std::string& what) {
+    problem("slot " + number(slot) + ": " + what);
+    return RowLook{};
+  };
+  const page::Bytes payload = leaf.payload(slot);
+  if (payload.size() < page::kMetaBytes)
+    return wrong("its payload of " + number(payload.size()) + " bytes is too short");
+  const page::RecordMeta meta = page::meta_of(payload);
+  if ((meta.flags() & ~kKnownFlags) != 0)
+    wrong("it has flags " + number(meta.flags()) + ", which mean nothing");
+  if (meta.txn() > leaf.header().page.newest_txn) {
+    wrong("transaction " + number(meta.txn()) + " wrote it, but the page's newest is " +
+          number(leaf.header().page.newest_txn));
+  }
+  // A ghost: no key any more, and its overflow pages are given back.
+  if (meta.removed()) return {};
+  RowLook row{.is_key = true, .value = {}};
+  if (!meta.overflow()) return row;
+  const page::Bytes where = page::value_of(payload);
+  if (where.size() == sizeof(page::OverflowReference)) {
+    row.value = base::load<page::OverflowReference>(where.data());
+  } else {
+    wrong("the reference to its value has " + number(where.size()) + " bytes");
+  }
+  return row;
+}
+
 Result<VerifyReport> verify_file(buffer::DataFile& data, const VerifyTargets& targets,
-                                 FunctionRef<void(uint64_t done, uint64_t total)> progress) {
+                                 FunctionRef<bool(uint64_t done, uint64_t total)> progress) {
   Verifier verifier(data, progress);
   return verifier.run(targets);
 }

@@ -3,6 +3,7 @@
 /// Runs on the file, not on the pool: the caller has written every dirty page and nobody writes meanwhile.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "base/ids.h"
 #include "buffer/data_file.h"
 #include "page/leaf_record.h"
+#include "page/slotted_page.h"
 
 namespace aether::db {
 
@@ -33,7 +35,16 @@ struct VerifyTargets {
 /// keys ordered and within fences, its levels right, its child fences those that the parents say; that overflow
 /// chains have the length their rows say; and that allocated and reachable pages are the same set. Problems go into
 /// the report, with the page; an error means that the check could not run (io_error on a read is a problem, too).
+/// `progress` breaks it off by answering false: what the report says then means nothing.
 Result<VerifyReport> verify_file(buffer::DataFile& data, const VerifyTargets& targets,
-                                 FunctionRef<void(uint64_t done, uint64_t total)> progress);
+                                 FunctionRef<bool(uint64_t done, uint64_t total)> progress);
+
+/// A row of a leaf that is a well-formed node.
+struct RowLook {
+  bool is_key = false;  ///< Else a ghost, or damaged.
+  std::optional<page::OverflowReference> value;
+};
+RowLook look_at_row(const page::SlottedPage& leaf, uint32_t slot,
+                    FunctionRef<void(std::string what)> problem);
 
 }  // namespace aether::db

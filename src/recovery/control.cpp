@@ -1,5 +1,6 @@
 #include "recovery/control.h"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -228,6 +229,28 @@ Result<std::unique_ptr<Control>> Control::open(const std::string& home, bool wri
   }
   return std::unique_ptr<Control>(
       new Control(std::move(file), std::move(newest->state), newest->sequence));
+}
+
+Result<std::vector<std::string>> Control::check_slots() {
+  buffer::AlignedBuffer slots(kSlotBytes * kSlots);
+  AETHER_TRY_ASSIGN(const uint64_t got, file_->read_at(0, slots.data(), slots.size()));
+  AETHER_MAYBE(got < slots.size());
+  std::vector<std::string> problems;
+  uint64_t newest = 0;
+  for (uint64_t i = 0; i < kSlots; ++i) {
+    const Result<std::optional<Decoded>> slot = decode(slots.data() + i * kSlotBytes,
+                                                       file_->path());
+    if (slot && *slot) {
+      newest = std::max(newest, (*slot)->sequence);
+      continue;
+    }
+    std::string message = file_->path();
+    message.append(": slot ").append(std::to_string(i)).append(" is damaged");
+    problems.push_back(std::move(message));
+  }
+  if (problems.empty() && newest != sequence_)
+    problems.push_back(file_->path() + ": its last write is not there (a lost write)");
+  return problems;
 }
 
 Result<void> Control::write(const ControlState& state) {

@@ -65,6 +65,10 @@ class Control {
   const ControlState& state() const noexcept { return state_; }
   /// Makes `state` durable. Errors: io_error (final: the environment has failed), too_large (fences).
   Result<void> write(const ControlState& state);
+  /// Reads both slots again, as they are on the disk; says which is damaged. Not beside `write`. After an opening for
+  /// writing, both hold something.
+  Result<std::vector<std::string>> check_slots();
+  static constexpr uint64_t kFileBytes = 32 * KiB;
   /// Makes `state` durable in a new file that takes the old one's name, in both slots: for the first write after an
   /// opening. What was read may be in the system's memory only, after a failed sync; then it is the other slot that the
   /// disk has, and neither may be written over.

@@ -296,6 +296,7 @@ static void upkeep(aether_env* env) {
   char** names = NULL;
   char* json = NULL;
   aether_problem** problems = NULL;
+  aether_scrubbed scrubbed = {0};
   size_t count = 0, before = 0;
   OK(aether_list_stores(env, &names, &before));
   aether_free(names);
@@ -317,6 +318,11 @@ static void upkeep(aether_env* env) {
   OK(aether_verify(env, &problems, &count));
   SO(count == 0);
   aether_free(problems);
+  OK(aether_scrub(env, 0, &scrubbed, &problems, &count));
+  SO(count == 0 && scrubbed.pages > 2 && scrubbed.bytes >= scrubbed.pages * 4096);
+  SO(scrubbed.repaired == 0 && scrubbed.damaged == 0);
+  aether_free(problems);
+  GIVES(AETHER_INVALID_ARGUMENT, aether_scrub(env, 0, NULL, NULL, &count));
   GIVES(AETHER_INVALID_ARGUMENT, aether_drop_store(env, NULL));
   GIVES(AETHER_INVALID_ARGUMENT, aether_list_stores(env, NULL, &count));
   GIVES(AETHER_INVALID_ARGUMENT, aether_stats(env, NULL));

@@ -74,6 +74,32 @@ TEST(LiveConcurrent, StatAndDeadlockAnswerWhileOthersWork) {
   writer.join();
 }
 
+TEST(LiveConcurrent, VerificationRunsBesideTheChannelAndEndsWithTheEnvironment) {
+  LivePlace t;
+  KvStore store = t.store("accounts");
+  for (int i = 0; i < 2000; ++i) ASSERT_TRUE(ok(store.put(key_of(i), std::string(100, 'v'))));
+  const Result<std::string> none = t.ask("verify_state");
+  ASSERT_TRUE(ok(none));
+  EXPECT_THAT(*none, StartsWith("{\"number\":0,\"running\":false"));
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (int i = 0; !stop; ++i) ASSERT_TRUE(ok(store.put(key_of(i % 3000), "w")));
+  });
+  Result<std::string> state = t.ask("verify");
+  while (state && state->find("\"running\":true") != std::string::npos) {
+    ASSERT_TRUE(ok(t.ask("ping")));
+    state = t.ask("verify_state");
+  }
+  stop = true;
+  writer.join();
+  ASSERT_TRUE(ok(state));
+  EXPECT_THAT(*state, StartsWith("{\"number\":1,\"running\":false"));
+  EXPECT_THAT(*state, HasSubstr("\"ok\":true"));
+  EXPECT_THAT(*state, HasSubstr("\"problems\":[]"));
+  ASSERT_TRUE(ok(t.ask("verify")));
+  ASSERT_TRUE(ok(t.env->close()));
+}
+
 TEST(LiveConcurrent, DeadlockShowsHoldersWaitersAndReports) {
   LivePlace t;
   t.store("accounts");

@@ -117,6 +117,18 @@ class BTree {
   /// False: the tree was empty. Nobody else may use the tree.
   Result<bool> drop_last_leaf(buffer::LogContext& context);
 
+  /// What a walk beside others finds on the way to a leaf.
+  struct LeafLook {
+    std::optional<std::string> next;  ///< Where the leaf after it begins; nothing: it is the last.
+    PageId bad_page = kNoPage;        ///< Damaged: the keys up to `next` cannot be looked at.
+    std::string problem;
+  };
+  /// Looks at the leaf of `key` and at the nodes above it: well-formed, of this tree, one level below their parents and
+  /// between their fences, allocated. Each is latched together with its parent, so that nobody can be half-way with it.
+  /// `visit` runs under the leaf's shared latch. A walk begins with the empty key and goes on with `next`.
+  Result<LeafLook> look_at_leaf(Bytes key, buffer::ScanRing& ring,
+                                FunctionRef<void(PageId, const page::SlottedPage&)> visit);
+
   /// Counts pages by walking the inner ones.
   Result<TreeShape> shape();
 
@@ -162,6 +174,8 @@ class BTree {
                                const page::OverflowReference& reference);
 
   Result<void> check_loadable();
+  Result<void> look_at_child(const page::SlottedPage& parent, const uint64_t* place,
+                             const buffer::Frame& frame, Bytes key);
 
   // Writing (btree_write.cpp)
   Result<void> check_arguments(WriteMode mode, Bytes key, Bytes value) const;

@@ -122,11 +122,14 @@ Result<page::OverflowReference> write_overflow(Services& services, txn::Transact
   return reference;
 }
 
-Result<void> read_overflow(Services& services, const page::OverflowReference& reference,
-                           std::string& value) {
+namespace {
+
+/// Reads a value page by page: `take` gets each, checked, and says how many bytes of the value it holds.
+Result<void> walk_overflow(
+    Services& services, const page::OverflowReference& reference,
+    FunctionRef<Result<uint64_t>(const std::byte* page, PageId first, uint32_t index)> take) {
   buffer::DataFile& data = services.pool.data();
   const uint32_t page_bytes = data.page_bytes();
-  value.clear();
   if (reference.value_bytes > kMaxValueBytes) {
     return Error(Code::corruption,
                  "a value claims " + std::to_string(reference.value_bytes) + " bytes");
@@ -139,6 +142,7 @@ Result<void> read_overflow(Services& services, const page::OverflowReference& re
   buffer::AlignedBuffer extent(bytes_needed);
   PageId first{reference.first_page};
   page::ValueChecksum checksum;
+  uint64_t bytes = 0;
   while (first != kNoPage) {
     AETHER_TRY_ASSIGN(const uint64_t got,
                       data.file().read_at(raw(first) * page_bytes, extent.data(), extent.size()));
@@ -157,28 +161,28 @@ Result<void> read_overflow(Services& services, const page::OverflowReference& re
       return Error(Code::corruption,
                    "page " + std::to_string(raw(first)) + " is not the head of an extent");
     }
-    const size_t before = value.size();
+    const uint64_t before = bytes;
     for (uint32_t i = 0; i < header.extent_pages; ++i) {
       std::byte* page = extent.data() + uint64_t{i} * page_bytes;
       AETHER_TRY(check(PageId{raw(first) + i}, page));
       checksum.add(page, page_bytes);
-      AETHER_TRY(page::take_payload(page, page_bytes, first, i, value));
-      if (value.size() > reference.value_bytes) {
+      AETHER_TRY_ASSIGN(const uint64_t taken, take(page, first, i));
+      bytes += taken;
+      if (bytes > reference.value_bytes) {
         return Error(Code::corruption, "page " + std::to_string(raw(first) + i) +
                                            ": the value is longer than its row says");
       }
     }
-    if (value.size() == before && header.next_extent != 0) {  // A chain of such might have no end.
+    if (bytes == before && header.next_extent != 0) {  // A chain of such might have no end.
       return Error(Code::corruption,
                    "page " + std::to_string(raw(first)) +
                        " begins an extent that holds nothing, and is not the last");
     }
     first = PageId{header.next_extent};
   }
-  if (value.size() != reference.value_bytes) {
+  if (bytes != reference.value_bytes) {
     return Error(Code::corruption, "the value at page " + std::to_string(reference.first_page) +
-                                       " has " + std::to_string(value.size()) +
-                                       " bytes, its row says " +
+                                       " has " + std::to_string(bytes) + " bytes, its row says " +
                                        std::to_string(reference.value_bytes));
   }
   if (reference.checksum != 0 && checksum.value() != reference.checksum) {
@@ -188,6 +192,35 @@ Result<void> read_overflow(Services& services, const page::OverflowReference& re
                                        "one of its pages was lost); restore it from a backup");
   }
   return {};
+}
+
+}  // namespace
+
+Result<void> read_overflow(Services& services, const page::OverflowReference& reference,
+                           std::string& value) {
+  const uint32_t page_bytes = services.pool.page_bytes();
+  value.clear();
+  return walk_overflow(
+      services, reference,
+      [&](const std::byte* page, PageId first, uint32_t index) -> Result<uint64_t> {
+        const size_t before = value.size();
+        AETHER_TRY(page::take_payload(page, page_bytes, first, index, value));
+        return value.size() - before;
+      });
+}
+
+Result<void> check_overflow(Services& services, const page::OverflowReference& reference,
+                            FunctionRef<Result<void>(PageId)> visit) {
+  const uint32_t page_bytes = services.pool.page_bytes();
+  std::string part;
+  return walk_overflow(
+      services, reference,
+      [&](const std::byte* page, PageId first, uint32_t index) -> Result<uint64_t> {
+        part.clear();
+        AETHER_TRY(page::take_payload(page, page_bytes, first, index, part));
+        AETHER_TRY(visit(PageId{raw(first) + index}));
+        return part.size();
+      });
 }
 
 Result<std::vector<buffer::PageRange>> overflow_ranges(buffer::DataFile& data,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "aether/error.h"
+#include "aether/function_ref.h"
 #include "index/btree/services.h"
 #include "page/leaf_record.h"
 #include "txn/transaction_context.h"
@@ -24,6 +25,9 @@ Result<page::OverflowReference> write_overflow(Services& services, txn::Transact
 /// Errors: corruption (names the page).
 Result<void> read_overflow(Services& services, const page::OverflowReference& reference,
                            std::string& value);
+/// Reads it as read_overflow does, without keeping it; `visit` hears of each of its pages. Errors: those, and its own.
+Result<void> check_overflow(Services& services, const page::OverflowReference& reference,
+                            FunctionRef<Result<void>(PageId)> visit);
 /// The pages of a value, by the first page of each extent.
 Result<std::vector<buffer::PageRange>> overflow_ranges(buffer::DataFile& data,
                                                        const page::OverflowReference& reference);

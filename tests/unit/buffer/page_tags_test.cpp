@@ -158,14 +158,14 @@ TEST(PageTags, OneDamagedCopyIsNoLoss) {
     ASSERT_TRUE(os->flip_bit(kPath, (first + 70) * 8));
     t.open(*os, sequence);
     EXPECT_FALSE(t.matches(5, 11));
-    std::vector<std::string> problems;
-    ASSERT_TRUE(t.tags->check_file(problems));
-    EXPECT_EQ(problems.size(), 1u);
-    t.set(6, 1);
+    std::vector<PageTags::BadCopy> bad;
+    ASSERT_TRUE(t.tags->check_blocks(0, t.tags->file_blocks(), bad));
+    ASSERT_EQ(bad.size(), 1u);
+    ASSERT_TRUE(t.tags->write_anew(bad.front()));
     ASSERT_TRUE(t.write());
-    problems.clear();
-    ASSERT_TRUE(t.tags->check_file(problems));
-    EXPECT_TRUE(problems.empty()) << problems.front();
+    bad.clear();
+    ASSERT_TRUE(t.tags->check_blocks(0, t.tags->file_blocks(), bad));
+    EXPECT_TRUE(bad.empty()) << bad.front().message;
     t.tags.reset();
   }
   for (const uint64_t pair : {uint64_t{0}, uint64_t{2}}) {

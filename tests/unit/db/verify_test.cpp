@@ -14,7 +14,10 @@ struct VerifyFixture : FileFixture {
   VerifyReport verify() {
     Result<VerifyReport> report = verify_file(
         *data, {.roots = {{"", 1, PageId{2}}, {"cities", kStore, PageId{kRoot}}}, .values = {}},
-        [this](uint64_t done, uint64_t) { last_done = done; });
+        [this](uint64_t done, uint64_t) {
+          last_done = done;
+          return true;
+        });
     EXPECT_TRUE(report.has_value());
     return *std::move(report);
   }
