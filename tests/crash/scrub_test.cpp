@@ -203,7 +203,9 @@ TEST_F(Scrubbing, ADamagedLogSegmentIsReportedBeforeRecoveryNeedsIt) {
   do {
     writer.commits(1);
     stats = writer.env().stats();
-  } while (stats.log_position / kSegment == stats.checkpoint_position / kSegment);
+    // Well into the next segment: this one is full, and closed.
+  } while (stats.log_position <
+           (stats.checkpoint_position / kSegment + 1) * kSegment + 16 * wal::kSegmentHeaderBytes);
   EXPECT_EQ(scrub(writer.env()).damaged, 0u);
   const std::string path = "/env/log/" + wal::segment_name(stats.checkpoint_position / kSegment);
   const uint64_t block = std::max<uint64_t>(stats.checkpoint_position % kSegment,
