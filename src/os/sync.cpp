@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstring>
+#include <new>
 
 namespace aether::os {
 
@@ -59,8 +61,21 @@ uint32_t worker_id() noexcept {
 
 #endif
 
+namespace {
+
+constexpr uint64_t kHugePage = uint64_t{2} << 20;
+/// Below this the heap serves: it has the memory at hand, where a mapping costs system calls and a fault for each page.
+constexpr uint64_t kMappedBytesMin = uint64_t{1} << 20;
+constexpr std::align_val_t kPageAlignment{4096};
+
+}  // namespace
+
 void* reserve_memory(uint64_t bytes) noexcept {
-  constexpr uint64_t kHugePage = uint64_t{2} << 20;
+  if (bytes < kMappedBytesMin) {
+    void* const block = ::operator new(bytes, kPageAlignment, std::nothrow);
+    if (block != nullptr) std::memset(block, 0, bytes);
+    return block;
+  }
   // Over-reserve so that the block can start on a huge page; the kernel backs only what is touched.
   void* memory = mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -77,6 +92,7 @@ void* reserve_memory(uint64_t bytes) noexcept {
 }
 
 void release_memory(void* memory, uint64_t bytes) noexcept {
+  if (bytes < kMappedBytesMin) return ::operator delete(memory, kPageAlignment);
   if (memory != nullptr) munmap(memory, (bytes + 4095) & ~uint64_t{4095});
 }
 
