@@ -1,6 +1,10 @@
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#if AETHER_HAVE_URING
+#include <liburing.h>
+#endif
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -16,33 +20,22 @@
 
 #include "os/os.h"
 #include "tests/unit/os/temp_directory.h"
+#include "tests/unit/os/unwilling_kernel.h"
 
-// The system calls that this program's files make come through here, so that a test can have an
-// unwilling kernel: transfers cut short or interrupted, a file system without fallocate.
-namespace {
+using aether::testing_support::kernel;
 
-struct Kernel {
-  size_t transfer_bytes_max = SIZE_MAX;
-  bool interrupt_every_second_call = false;
-  bool has_fallocate = true;
-  bool is_full =
-      false;  ///< fallocate finds half of what is asked for, keeps it, and says ENOSPC: as ext4 does.
-  int calls = 0;
-
-  bool interrupts() { return interrupt_every_second_call && ++calls % 2 == 1; }
-};
-Kernel kernel;
-
-}  // namespace
+aether::testing_support::Kernel aether::testing_support::kernel;
 
 extern "C" ssize_t pread(int fd, void* data, size_t size, off_t offset) {
   if (kernel.interrupts()) return errno = EINTR, -1;
-  return syscall(SYS_pread64, fd, data, std::min(size, kernel.transfer_bytes_max), offset);
+  if (kernel.cut(size) < size) ++kernel.transfers_cut;
+  return syscall(SYS_pread64, fd, data, kernel.cut(size), offset);
 }
 
 extern "C" ssize_t pwrite(int fd, const void* data, size_t size, off_t offset) {
   if (kernel.interrupts()) return errno = EINTR, -1;
-  return syscall(SYS_pwrite64, fd, data, std::min(size, kernel.transfer_bytes_max), offset);
+  if (kernel.cut(size) < size) ++kernel.transfers_cut;
+  return syscall(SYS_pwrite64, fd, data, kernel.cut(size), offset);
 }
 
 extern "C" int fallocate(int fd, int mode, off_t offset, off_t size) {
@@ -54,6 +47,21 @@ extern "C" int fallocate(int fd, int mode, off_t offset, off_t size) {
   return static_cast<int>(syscall(SYS_fallocate, fd, mode, offset, size));
 }
 
+#if AETHER_HAVE_URING
+// A ring's transfers are cut before the kernel sees them.
+extern "C" int io_uring_submit_and_wait(io_uring* ring, unsigned wait_for) {
+  static const auto real = reinterpret_cast<int (*)(io_uring*, unsigned)>(
+      dlsym(RTLD_NEXT, "io_uring_submit_and_wait"));
+  for (unsigned i = ring->sq.sqe_head; i != ring->sq.sqe_tail; ++i) {
+    io_uring_sqe& sqe = ring->sq.sqes[i & *ring->sq.kring_mask];
+    const auto cut = static_cast<unsigned>(kernel.cut(sqe.len));
+    if (cut != sqe.len) ++kernel.ring_transfers_cut;
+    sqe.len = cut;
+  }
+  return real(ring, wait_for);
+}
+#endif
+
 namespace aether::os {
 namespace {
 
@@ -64,8 +72,8 @@ constexpr OpenFlags kMake{.write = true, .create = true};
 
 class File : public testing::Test {
  protected:
-  void SetUp() override { kernel = Kernel(); }
-  void TearDown() override { kernel = Kernel(); }
+  void SetUp() override { kernel.reset(); }
+  void TearDown() override { kernel.reset(); }
 
   std::unique_ptr<os::File> open(const std::string& name, OpenFlags flags = kMake) {
     Result<std::unique_ptr<os::File>> file = production().open(t_ / name, flags);

@@ -12,6 +12,7 @@
 
 #include "os/os.h"
 #include "tests/unit/os/temp_directory.h"
+#include "tests/unit/os/unwilling_kernel.h"
 
 namespace aether::os {
 namespace {
@@ -49,6 +50,7 @@ class IoQueueConcurrent : public testing::TestWithParam<IoMode> {
     return *std::move(file);
   }
   void run_against_model(bool direct, uint64_t seed);
+  void run_with_short_transfers(bool direct, uint64_t seed);
 
   TempDirectory t_;
 };
@@ -131,6 +133,23 @@ void IoQueueConcurrent::run_against_model(bool direct, uint64_t seed) {
 // Method: a model of what each block holds; batches in random order, collected in random portions.
 TEST_P(IoQueueConcurrent, BufferedBatchesEqualTheModel) { run_against_model(false, 11); }
 TEST_P(IoQueueConcurrent, DirectBatchesEqualTheModel) { run_against_model(true, 12); }
+
+// Goal: a kernel that moves one block at a time is not noticed, whichever way the transfers go.
+void IoQueueConcurrent::run_with_short_transfers(bool direct, uint64_t seed) {
+  testing_support::Kernel& kernel = testing_support::kernel;
+  kernel.reset();
+  kernel.transfer_bytes_max = kBlock;
+  run_against_model(direct, seed);
+  kernel.transfer_bytes_max = SIZE_MAX;
+  if (IsSkipped()) return;
+  EXPECT_GT(kernel.transfers_cut + kernel.ring_transfers_cut, 100u);
+  if (GetParam() == IoMode::uring) {
+    EXPECT_GT(kernel.ring_transfers_cut, 100u);
+  }
+}
+
+TEST_P(IoQueueConcurrent, CompletesShortTransfers) { run_with_short_transfers(false, 21); }
+TEST_P(IoQueueConcurrent, CompletesShortDirectTransfers) { run_with_short_transfers(true, 22); }
 
 TEST_P(IoQueueConcurrent, ReadsEndWhereTheFileEnds) {
   for (const bool direct : {false, true}) {
