@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "os/errors.h"
+#include "sim/alloc_faults.h"
 
 namespace aether::sim {
 
@@ -30,6 +31,7 @@ int SimFile::check(uint64_t offset, const void* data, uint64_t size) const {
 }
 
 Result<uint64_t> SimFile::read_at(uint64_t offset, void* data, uint64_t size) {
+  const alloc_faults::Paused paused;
   int errnum = check(offset, data, size);
   if (errnum == 0) errnum = begin(StepKind::read, offset, size).errnum;
   if (errnum != 0) return os_error_at(errnum, "read", path_, offset, size);
@@ -38,6 +40,7 @@ Result<uint64_t> SimFile::read_at(uint64_t offset, void* data, uint64_t size) {
 }
 
 Result<void> SimFile::write_at(uint64_t offset, const void* data, uint64_t size) {
+  const alloc_faults::Paused paused;
   int errnum = check(offset, data, size);
   if (errnum != 0) return os_error_at(errnum, "write", path_, offset, size);
   const SimOs::Struck struck = begin(StepKind::write, offset, size, data);
@@ -88,6 +91,7 @@ void SimFile::write_some(uint64_t offset, const void* data, uint64_t size) {
 }
 
 Result<void> SimFile::sync() {
+  const alloc_faults::Paused paused;
   const SimOs::Struck struck = begin(StepKind::sync);
   const int errnum = struck.errnum;
   if (errnum == EBADF && closed_) return os_error(errnum, "sync", path_);
@@ -102,12 +106,14 @@ Result<void> SimFile::sync() {
 }
 
 Result<uint64_t> SimFile::size() {
+  const alloc_faults::Paused paused;
   if (const int errnum = begin(StepKind::stat).errnum) return os_error(errnum, "stat", path_);
   os::LockGuard lock(os_.mutex_);
   return os_.disk_.size(inode_);
 }
 
 Result<void> SimFile::truncate(uint64_t size) {
+  const alloc_faults::Paused paused;
   int errnum = begin(StepKind::truncate, size).errnum;
   os::LockGuard lock(os_.mutex_);
   if (errnum == 0) errnum = os_.disk_.truncate(inode_, size);
@@ -116,6 +122,7 @@ Result<void> SimFile::truncate(uint64_t size) {
 }
 
 Result<void> SimFile::allocate(uint64_t offset, uint64_t size) {
+  const alloc_faults::Paused paused;
   int errnum = begin(StepKind::allocate, offset, size).errnum;
   os::LockGuard lock(os_.mutex_);
   if (errnum == 0) errnum = os_.disk_.allocate(inode_, offset, size);
@@ -124,6 +131,7 @@ Result<void> SimFile::allocate(uint64_t offset, uint64_t size) {
 }
 
 Result<bool> SimFile::try_lock() {
+  const alloc_faults::Paused paused;
   if (const int errnum = begin(StepKind::lock).errnum) return os_error(errnum, "lock", path_);
   os::LockGuard lock(os_.mutex_);
   const auto [holder, taken] = os_.locks_.try_emplace(inode_, this);
@@ -131,6 +139,7 @@ Result<bool> SimFile::try_lock() {
 }
 
 Result<void> SimFile::close() {
+  const alloc_faults::Paused paused;
   if (closed_) return {};
   const int errnum = begin(StepKind::close).errnum;
   let_go();
@@ -139,6 +148,7 @@ Result<void> SimFile::close() {
 }
 
 void SimFile::let_go() {
+  const alloc_faults::Paused paused;
   if (closed_) return;
   closed_ = true;
   os::LockGuard lock(os_.mutex_);
@@ -149,6 +159,7 @@ void SimFile::let_go() {
 }
 
 Result<void> SimQueue::submit(std::span<os::IoRequest* const> requests) {
+  const alloc_faults::Paused paused;
   std::vector<os::IoRequest*> order(requests.begin(), requests.end());
   random_.shuffle(order);
   for (os::IoRequest* request : order) {
@@ -172,6 +183,7 @@ Result<void> SimQueue::submit(std::span<os::IoRequest* const> requests) {
 }
 
 Result<void> SimQueue::complete(uint64_t at_least, std::vector<os::IoRequest*>& done) {
+  const alloc_faults::Paused paused;
   random_.shuffle(finished_);
   const uint64_t wanted = std::min<uint64_t>(at_least, finished_.size());
   const uint64_t count = wanted + random_.below(finished_.size() - wanted + 1);

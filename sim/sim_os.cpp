@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "os/errors.h"
+#include "sim/alloc_faults.h"
 #include "sim/sim_file.h"
 
 namespace aether::sim {
@@ -137,6 +138,7 @@ void SimOs::clear_faults() {
 
 template <typename Body>
 Result<void> SimOs::run(const char* operation, const Step& step, Body body) {
+  const alloc_faults::Paused paused;
   int errnum = begin(step).errnum;
   if (errnum == 0) {
     os::LockGuard lock(mutex_);
@@ -149,6 +151,7 @@ Result<void> SimOs::run(const char* operation, const Step& step, Body body) {
 }
 
 Result<std::unique_ptr<os::File>> SimOs::open(const std::string& path, os::OpenFlags flags) {
+  const alloc_faults::Paused paused;
   const char* operation = flags.create ? "create" : "open";
   Inode inode{};
   AETHER_TRY(run(operation, {.kind = StepKind::open, .path = path, .changes_disk = flags.create},
@@ -170,22 +173,26 @@ Result<std::unique_ptr<os::File>> SimOs::open(const std::string& path, os::OpenF
 }
 
 Result<void> SimOs::create_directory(const std::string& path) {
+  const alloc_faults::Paused paused;
   return run("create directory",
              {.kind = StepKind::create_directory, .path = path, .changes_disk = true},
              [&](SimDisk& disk) { return disk.create_directory(path); });
 }
 
 Result<void> SimOs::remove(const std::string& path) {
+  const alloc_faults::Paused paused;
   return run("remove", {.kind = StepKind::remove, .path = path, .changes_disk = true},
              [&](SimDisk& disk) { return disk.remove(path); });
 }
 
 Result<void> SimOs::rename(const std::string& from, const std::string& to) {
+  const alloc_faults::Paused paused;
   return run("rename", {.kind = StepKind::rename, .path = from, .to = to, .changes_disk = true},
              [&](SimDisk& disk) { return disk.rename(from, to); });
 }
 
 Result<std::vector<std::string>> SimOs::list(const std::string& path) {
+  const alloc_faults::Paused paused;
   std::vector<std::string> names;
   AETHER_TRY(run("list", {.kind = StepKind::list, .path = path},
                  [&](SimDisk& disk) { return disk.list(path, names); }));
@@ -193,6 +200,7 @@ Result<std::vector<std::string>> SimOs::list(const std::string& path) {
 }
 
 Result<bool> SimOs::exists(const std::string& path) {
+  const alloc_faults::Paused paused;
   bool there = false;
   AETHER_TRY(run("stat", {.kind = StepKind::stat, .path = path}, [&](SimDisk& disk) {
     Inode inode{};
@@ -204,6 +212,7 @@ Result<bool> SimOs::exists(const std::string& path) {
 }
 
 Result<uint64_t> SimOs::free_bytes(const std::string& /*path*/) {
+  const alloc_faults::Paused paused;
   os::LockGuard lock(mutex_);
   if (disk_.capacity_bytes() == UINT64_MAX) return UINT64_MAX;
   const uint64_t used = disk_.used_bytes();
@@ -211,6 +220,7 @@ Result<uint64_t> SimOs::free_bytes(const std::string& /*path*/) {
 }
 
 Result<void> SimOs::sync_directory(const std::string& path) {
+  const alloc_faults::Paused paused;
   const Step step{.kind = StepKind::sync_directory, .path = path, .changes_disk = true};
   const Struck struck = begin(step);
   if (struck.lost()) return {};
@@ -227,6 +237,7 @@ Result<void> SimOs::sync_directory(const std::string& path) {
 }
 
 Result<std::unique_ptr<os::IoQueue>> SimOs::make_io_queue(uint32_t, IoMode) {
+  const alloc_faults::Paused paused;
   return std::unique_ptr<os::IoQueue>(std::make_unique<SimQueue>(random()));
 }
 
@@ -273,6 +284,7 @@ uint64_t SimOs::random() {
 
 Result<std::unique_ptr<os::Thread>> SimOs::spawn(const std::string& name,
                                                  std::function<void()> body) {
+  const alloc_faults::Paused paused;
   if (!options_.spawn_allowed) {
     return Error(Code::unsupported, "start thread " + name + ": this simulation has one thread");
   }
@@ -299,6 +311,7 @@ std::unique_ptr<SimOs> SimOs::copy() {
 // --- For tests
 
 Result<std::string> SimOs::read_file(const std::string& path) {
+  const alloc_faults::Paused paused;
   os::LockGuard lock(mutex_);
   Inode inode{};
   if (const int errnum = disk_.find(path, inode)) return os_error(errnum, "read", path);
@@ -308,6 +321,7 @@ Result<std::string> SimOs::read_file(const std::string& path) {
 }
 
 Result<void> SimOs::write_file(const std::string& path, std::string_view bytes) {
+  const alloc_faults::Paused paused;
   os::LockGuard lock(mutex_);
   Inode inode{};
   int errnum = disk_.find(path, inode);
@@ -324,6 +338,7 @@ Result<void> SimOs::write_file(const std::string& path, std::string_view bytes) 
 }
 
 Result<void> SimOs::flip_bit(const std::string& path, uint64_t bit) {
+  const alloc_faults::Paused paused;
   os::LockGuard lock(mutex_);
   Inode inode{};
   int errnum = disk_.find(path, inode);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "aether/env.h"
+#include "sim/oracle/coverage.h"
 #include "sim/oracle/model.h"
 #include "sim/oracle/profile.h"
 #include "sim/random.h"
@@ -27,6 +28,7 @@ struct CrashCounts {
   uint64_t recoveries_with_undo = 0;
   uint64_t recoveries_in_doubt = 0;
   uint64_t torn_pages_restored = 0;
+  Coverage coverage;
   /// What struck at which kind of step.
   std::map<std::pair<std::string, std::string>, uint64_t> struck;
 };

@@ -84,6 +84,32 @@ Profile make_swarm_profile(uint64_t seed) {
     profile.env.log_segment_bytes = 512 * KiB;
     profile.env.log_bytes_max = 2 * MiB;
   }
+  if (random.percent(25)) {
+    profile.env.archive_directory = kArchive;
+    profile.outgrows_log = true;
+  }
+  if (random.percent(40)) profile.env.version_bytes_max = 64 * KiB;
+  if (random.percent(15)) {
+    profile.deep = true;
+    profile.keys = 300;
+    profile.value_bytes = 1000;
+    profile.operations = 200 + random.below(200);
+    profile.env.pool_bytes = 72 * profile.env.page_bytes;
+  } else if (random.percent(10)) {
+    // Snapshots that see a long time go by.
+    profile.weight(Operation::begin) = 70;
+    profile.weight(Operation::write_inside) = 100;
+    profile.weight(Operation::end) /= 8;
+    profile.weight(Operation::close) = profile.weight(Operation::drop_store) = 0;
+    profile.env.version_bytes_max = 64 * KiB;
+    profile.outgrows_log = true;
+    profile.keys = 150;
+    profile.value_bytes = 1000;
+    profile.operations = 200 + random.below(200);
+  } else if (random.percent(10)) {
+    profile.large_percent = 30;  // The data file grows.
+    profile.keys = 300;
+  }
   return profile;
 }
 

@@ -13,6 +13,7 @@
 namespace aether::oracle {
 
 inline constexpr const char* kHome = "/env";
+inline constexpr const char* kArchive = "/archive";  ///< Of the log, where a profile has one.
 
 enum class Operation : uint8_t {
   write_alone,
@@ -43,11 +44,15 @@ struct Profile {
   bool same_stream = true;  ///< All calls come from one thread.
   std::array<uint32_t, kOperations> weights{};  ///< 0: not in this run.
   uint32_t keys = 300;
+  bool deep = false;                   ///< Long keys, and long separators: a tree of three levels.
   uint32_t large_percent = 8;          ///< Of the values, those that leave their page.
   uint32_t value_bytes = 1000;         ///< The most of the others.
   uint32_t serializable_percent = 20;  ///< Of the transactions.
   uint32_t bulk_percent = 25;  ///< Of the stores that are made, those filled by a bulk load.
   uint64_t operations = 150;   ///< Of one life, about.
+  /// The log may grow by more than log_bytes_max while a transaction is open, and its next write is refused: large values
+  /// are logged too, or the transaction is open for long.
+  bool outgrows_log = false;
 
   uint32_t& weight(Operation operation) { return weights[static_cast<size_t>(operation)]; }
   bool knows(Operation operation) const { return weights[static_cast<size_t>(operation)] != 0; }

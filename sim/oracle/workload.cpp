@@ -13,7 +13,7 @@ Workload::Workload(const Profile& profile, Model& model, os::Os& os)
     : profile_(profile), model_(model), os_(os), random_(profile.seed), faults_(profile.faults) {}
 
 bool Workload::open() {
-  Result<std::unique_ptr<DbEnv>> env = DbEnv::open(kHome, profile_.env, os_);
+  Result<std::unique_ptr<DbEnv>> env = ask([&] { return DbEnv::open(kHome, profile_.env, os_); });
   if (!env) {
     problem_ = "open: " + std::string(env.error().message());
     return false;
@@ -33,14 +33,34 @@ void Workload::run(size_t operations) {
 }
 
 void Workload::run_one(uint64_t number) {
+  alloc_struck_ = false;
   if (!problem_.empty() || !env_) return;
   last_number_ = number;
   random_ = sim::Random(sim::Random(profile_.seed).next() + number * 0xbf58476d1ce4e5b9u);
-  if (profile_.same_stream) return operate();
-  Crew::only().run(random_.below(Crew::kWorkers), [this] { operate(); });
+  if (profile_.same_stream) {
+    operate();
+  } else {
+    Crew::only().run(random_.below(Crew::kWorkers), [this] { operate(); });
+  }
+  // Memory is short for one operation, no longer.
+  if (!alloc_armed_ || !sim::alloc_faults::struck()) return;
+  sim::alloc_faults::disarm();
+  alloc_armed_ = false;
+  alloc_struck_ = true;
+}
+
+void Workload::fail_allocation(uint64_t number, bool sticky, std::optional<Operation> in) {
+  faults_ = memory_ = true;
+  alloc_in_ = in;
+  alloc_fault_ = {.number = number, .sticky = sticky, .every_thread = true, .in_calls = true};
+  sim::alloc_faults::disarm();
+  alloc_armed_ = !in;
+  if (alloc_armed_) sim::alloc_faults::arm(alloc_fault_);
 }
 
 void Workload::let_go() {
+  if (alloc_armed_) sim::alloc_faults::disarm();
+  alloc_armed_ = false;
   for (Open& open : open_) open.txn.reset();
   open_ = {};
   locked_.clear();
@@ -53,6 +73,8 @@ void Workload::let_go() {
 std::string Workload::pick_key() {
   const uint64_t number = random_.below(profile_.keys);
   std::string key = "k" + std::to_string(number);
+  // Neighbours that are told apart at their ends only, in groups that have nothing in common.
+  if (profile_.deep) return std::string(400, static_cast<char>('!' + number / 8)) + key;
   if (number % 11 == 0) key.append(300 + number, 'p');  // Long ones make the tree deep.
   if (number % 50 == 7) key.insert(0, 1, '\0');
   return number == 299 ? std::string() : key;
@@ -128,6 +150,11 @@ Fate Workload::fate_of(Durability durability) const {
 void Workload::operate() {
   last_ = live_.empty() ? Operation::make_store : pick_operation();
   say("operation " + std::to_string(last_number_) + ": " + to_string(last_));
+  if (alloc_in_ == last_) {
+    alloc_in_.reset();
+    alloc_armed_ = true;
+    sim::alloc_faults::arm(alloc_fault_);
+  }
   switch (last_) {
     case Operation::write_alone: write_alone(); break;
     case Operation::write_batch: write_batch(); break;
@@ -156,12 +183,12 @@ void Workload::write_alone() {
   const Place place{name, key};
   const Value* old = row_of({}, place);
   const bool present = old != nullptr;
-  Result<KvStore> store = env_->open_store(name, {.create = false});
+  Result<KvStore> store = ask([&] { return env_->open_store(name, {.create = false}); });
   if (!went_well(store, "open_store")) return;
   const bool removes = present && random_.percent(35);
   const Value value = pick_value(old);
   if (locked_.count(place) != 0) {
-    const Result<void> refused = store->put(key, "locked");
+    const Result<void> refused = ask([&] { return store->put(key, "locked"); });
     if (failed_ && !refused) return;
     if (faults_ && !refused && refused.error().code() != Code::conflict) {
       static_cast<void>(went_well(refused, "put on a locked row"));
@@ -173,7 +200,7 @@ void Workload::write_alone() {
   Writes writes{{place, removes ? std::nullopt : std::optional<Value>(value)}};
   say("  " + to_text(writes));
   model_.call(writes);
-  const Result<void> done = removes ? store->remove(key)
+  const Result<void> done = removes ? ask([&] { return store->remove(key); })
                                     : put(*store, nullptr, key, value, present);
   answered(done, removes ? "remove" : "put", fate_of(profile_.env.durability), writes);
 }
@@ -185,7 +212,8 @@ void Workload::write_batch() {
   for (uint64_t i = 1 + random_.below(6); i > 0; --i) {
     const Place place{pick_store(), pick_key()};
     if (locked_.count(place) != 0) continue;
-    const Result<KvStore> store = env_->open_store(place.store, {.create = false});
+    const Result<KvStore> store = ask(
+        [&] { return env_->open_store(place.store, {.create = false}); });
     if (!went_well(store, "open_store")) return;
     const Value* old = row_of(writes, place);
     const bool removes = old != nullptr && random_.percent(35);
@@ -200,15 +228,19 @@ void Workload::write_batch() {
   if (writes.empty()) return;
   say("  " + to_text(writes));
   model_.call(writes);
-  answered(env_->write(batch), "write", fate_of(profile_.env.durability), writes);
+  answered(ask([&] { return env_->write(batch); }), "write", fate_of(profile_.env.durability),
+           writes);
 }
 
 Result<void> Workload::put(KvStore& store, Transaction* txn, const std::string& key,
                            const Value& value, bool present) {
   const std::string bytes = bytes_of(value);
-  if (random_.percent(60)) return txn ? store.put(*txn, key, bytes) : store.put(key, bytes);
-  if (present) return txn ? store.update(*txn, key, bytes) : store.update(key, bytes);
-  return txn ? store.insert(*txn, key, bytes) : store.insert(key, bytes);
+  const bool any = random_.percent(60);
+  return ask([&] {
+    if (any) return txn ? store.put(*txn, key, bytes) : store.put(key, bytes);
+    if (present) return txn ? store.update(*txn, key, bytes) : store.update(key, bytes);
+    return txn ? store.insert(*txn, key, bytes) : store.insert(key, bytes);
+  });
 }
 
 /// These rows are others' writes now, to every snapshot that is open.
@@ -221,6 +253,8 @@ void Workload::note_changed(const Writes& writes) {
   }
 }
 
-void Workload::checkpoint() { static_cast<void>(went_well(env_->checkpoint(), "checkpoint")); }
+void Workload::checkpoint() {
+  static_cast<void>(went_well(ask([&] { return env_->checkpoint(); }), "checkpoint"));
+}
 
 }  // namespace aether::oracle

@@ -22,6 +22,7 @@
 
 #include "aether/env.h"
 #include "os/os.h"
+#include "sim/alloc_faults.h"
 #include "sim/oracle/model.h"
 #include "sim/oracle/profile.h"
 #include "sim/random.h"
@@ -58,6 +59,11 @@ class Workload {
   void expect_faults() { faults_ = true; }
   /// And what is read may be damaged.
   void expect_damage() { faults_ = damage_ = true; }
+  /// Of the allocations that the engine makes in the calls from now on, or from the next operation `in` on, that one fails;
+  /// `sticky`: with all after it, until the operation that it strikes is over.
+  void fail_allocation(uint64_t number, bool sticky, std::optional<Operation> in = {});
+  /// It has struck the last operation.
+  bool allocation_failed() const { return alloc_struck_; }
   uint64_t transactions() const { return transactions_; }
   /// Tells what is done, line by line, to who replays a run.
   void tell(std::function<void(const std::string&)> listener) { listener_ = std::move(listener); }
@@ -92,6 +98,13 @@ class Workload {
   }
   std::string name_of(const Open& open) const;
 
+  /// A call of the engine: allocations that are to fail are those in here.
+  template <typename Engine>
+  static auto ask(Engine engine) {
+    const sim::alloc_faults::Call call;
+    return engine();
+  }
+
   // Answers.
   void expect(bool right, const std::string& what);
   template <typename T>
@@ -112,6 +125,7 @@ class Workload {
   void note_changed(const Writes& writes);
   void write_inside();
   bool write_row(Open& open);
+  bool is_too_long(const Result<void>& answer) const;
   void savepoint();
   void rollback_to();
   void release();
@@ -154,6 +168,11 @@ class Workload {
   uint64_t last_number_ = 0;
   bool faults_ = false;
   bool damage_ = false;
+  bool memory_ = false;  ///< Allocations may fail.
+  bool alloc_armed_ = false;
+  bool alloc_struck_ = false;
+  std::optional<Operation> alloc_in_;
+  sim::alloc_faults::Fault alloc_fault_;  ///< To be armed when `alloc_in_` begins.
   bool failed_ = false;
   std::string problem_;
   std::function<void(const std::string&)> listener_;

@@ -14,7 +14,7 @@ bool Workload::went_well(const Result<T>& result, const char* call) {
   const Code code = result.error().code();
   errors_.insert(code);
   const bool may_be = code == Code::io_error || code == Code::no_space || code == Code::failed ||
-                      (damage_ && code == Code::corruption);
+                      (damage_ && code == Code::corruption) || (memory_ && code == Code::no_memory);
   expect(faults_ && may_be,
          std::string(call) + ": " + to_string(code) + ": " + std::string(result.error().message()));
   note_failure();

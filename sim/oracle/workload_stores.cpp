@@ -11,7 +11,7 @@ void Workload::make_store() {
   Writes writes{{{name, std::nullopt}, Value{}}};
   say("  " + name);
   model_.call(writes);
-  const Result<KvStore> made = env_->open_store(name);
+  const Result<KvStore> made = ask([&] { return env_->open_store(name); });
   note_failure();
   // After a failure one is found whose drop may or may not have been the last word.
   answered(made, "make a store", failed_ ? Fate::unknown : Fate::durable, writes);
@@ -21,7 +21,7 @@ void Workload::make_store() {
 
 /// Into a store that was just made: all of it is there at once, or nothing.
 void Workload::bulk_load(const std::string& name) {
-  Result<KvStore> store = env_->open_store(name, {.create = false});
+  Result<KvStore> store = ask([&] { return env_->open_store(name, {.create = false}); });
   if (!went_well(store, "open_store")) return;
   Writes writes;
   for (uint64_t i = 1 + random_.below(60); i > 0; --i) {
@@ -31,13 +31,16 @@ void Workload::bulk_load(const std::string& name) {
   model_.call(writes);
   auto next = writes.begin();
   std::string bytes;
-  const Result<uint64_t> loaded = store->bulk_load([&](Bytes& key, Bytes& value) {
-    if (next == writes.end()) return false;
-    bytes = bytes_of(*next->second);
-    key = *next->first.key;
-    value = bytes;
-    ++next;
-    return true;
+  const Result<uint64_t> loaded = ask([&] {
+    return store->bulk_load([&](Bytes& key, Bytes& value) {
+      const sim::alloc_faults::Paused paused;
+      if (next == writes.end()) return false;
+      bytes = bytes_of(*next->second);
+      key = *next->first.key;
+      value = bytes;
+      ++next;
+      return true;
+    });
   });
   answered(loaded, "bulk_load", Fate::durable, writes);
 }
@@ -50,10 +53,10 @@ void Workload::drop_store() {
   Writes writes{{{name, std::nullopt}, std::nullopt}};
   say("  " + name);
   model_.call(writes);
-  const Result<void> dropped = env_->drop_store(name);
+  const Result<void> dropped = ask([&] { return env_->drop_store(name); });
   if (!dropped && faults_) {
     // The name goes first, then the pages: it may have been stopped in between.
-    const Result<std::vector<std::string>> names = env_->list_stores();
+    const Result<std::vector<std::string>> names = ask([&] { return env_->list_stores(); });
     if (went_well(names, "list_stores") &&
         std::find(names->begin(), names->end(), name) == names->end()) {
       note_failure();
@@ -69,7 +72,7 @@ void Workload::close() {
   for (Open& open : open_) {
     if (open.txn) take_back(open, true);
   }
-  const Result<void> closed = env_->close();
+  const Result<void> closed = ask([&] { return env_->close(); });
   if (closed) model_.closed();
   env_.reset();
   model_.forget_tickets();
@@ -85,13 +88,14 @@ void Workload::close() {
 
 void Workload::read() {
   const Place place{pick_store(), pick_key()};
-  Result<KvStore> store = env_->open_store(place.store, {.create = false});
+  Result<KvStore> store = ask([&] { return env_->open_store(place.store, {.create = false}); });
   if (!went_well(store, "open_store")) return;
-  const Result<std::string> got = store->get(*place.key);
+  const Result<std::string> got = ask([&] { return store->get(*place.key); });
   check_row(place, got, live_[place.store]);
   Open* open = pick_open(true);
   if (open == nullptr || !open->seen || open->writes.count(place) != 0) return;
-  check_row(place, store->get(*open->txn, *place.key), (*open->seen)[place.store]);
+  check_row(place, ask([&] { return store->get(*open->txn, *place.key); }),
+            (*open->seen)[place.store]);
 }
 
 void Workload::check_row(const Place& place, const Result<std::string>& got, const Rows& rows) {
@@ -109,15 +113,17 @@ void Workload::check_row(const Place& place, const Result<std::string>& got, con
 void Workload::compare() {
   if (failed_) return;
   for (const auto& [name, rows] : live_) {
-    Result<KvStore> store = env_->open_store(name, {.create = false});
+    Result<KvStore> store = ask([&] { return env_->open_store(name, {.create = false}); });
     if (!went_well(store, "open_store")) return;
     for (const bool reverse : {false, true}) {
       Rows found;
-      const Result<uint64_t> count = store->scan(
-          {.begin = {}, .end = {}, .reverse = reverse}, [&](Bytes key, Bytes value) {
-            found[std::string(key)] = parse_value(value).value_or(Value{.stamp = ~uint64_t{0}});
-            return true;
-          });
+      const auto take = [&](Bytes key, Bytes value) {
+        const sim::alloc_faults::Paused paused;
+        found[std::string(key)] = parse_value(value).value_or(Value{.stamp = ~uint64_t{0}});
+        return true;
+      };
+      const Result<uint64_t> count = ask(
+          [&] { return store->scan({.begin = {}, .end = {}, .reverse = reverse}, take); });
       if (!went_well(count, "scan")) return;
       expect(*count == found.size() && found == rows, "a scan of " + name + " differs");
     }
@@ -126,7 +132,7 @@ void Workload::compare() {
 }
 
 void Workload::compare_doubts() {
-  const Result<std::vector<PreparedTransaction>> listed = env_->prepared();
+  const Result<std::vector<PreparedTransaction>> listed = ask([&] { return env_->prepared(); });
   if (!went_well(listed, "prepared")) return;
   bool equal = listed->size() == prepared_.size();
   for (const PreparedTransaction& each : *listed) equal = equal && prepared_.count(each.gid) != 0;

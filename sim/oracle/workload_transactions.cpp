@@ -13,7 +13,7 @@ void Workload::begin() {
   const Isolation isolation = serializable ? Isolation::serializable
                               : snapshot   ? Isolation::snapshot
                                            : Isolation::read_committed;
-  Result<Transaction> txn = env_->begin({.isolation = isolation});
+  Result<Transaction> txn = ask([&] { return env_->begin({.isolation = isolation}); });
   if (!went_well(txn, "begin")) return;
   *open = {};
   open->txn.emplace(*std::move(txn));
@@ -31,6 +31,11 @@ void Workload::write_inside() {
   }
 }
 
+/// The log has grown by log_bytes_max since the transaction's first write.
+bool Workload::is_too_long(const Result<void>& answer) const {
+  return profile_.outgrows_log && !answer && answer.error().code() == Code::too_large;
+}
+
 /// False: the transaction is over, or the store does not open.
 bool Workload::write_row(Open& open) {
   const Place place{pick_store(), pick_key()};
@@ -38,13 +43,17 @@ bool Workload::write_row(Open& open) {
   const auto lock = locked_.find(place);
   const bool others = (lock != locked_.end() && lock->second != &open) ||
                       (own == open.writes.end() && open.changed.count(place) != 0);
-  Result<KvStore> store = env_->open_store(place.store, {.create = false});
+  Result<KvStore> store = ask([&] { return env_->open_store(place.store, {.create = false}); });
   if (!went_well(store, "open_store")) return false;
   if (others) {
-    const Result<void> refused = store->put(*open.txn, *place.key, "locked");
+    const Result<void> refused = ask([&] { return store->put(*open.txn, *place.key, "locked"); });
     const bool conflict = !refused && refused.error().code() == Code::conflict;
     if (faults_ && !refused && !conflict) {
       if (!went_well(refused, "write of a locked row")) take_back(open, true);
+      return false;
+    }
+    if (is_too_long(refused)) {
+      take_back(open, true);
       return false;
     }
     expect(conflict, "no conflict in a transaction");
@@ -54,9 +63,9 @@ bool Workload::write_row(Open& open) {
   const bool present = old != nullptr;
   const bool removes = present && random_.percent(35);
   const Value value = pick_value(old);
-  const Result<void> done = removes ? store->remove(*open.txn, *place.key)
+  const Result<void> done = removes ? ask([&] { return store->remove(*open.txn, *place.key); })
                                     : put(*store, &*open.txn, *place.key, value, present);
-  if (!went_well(done, "write in a transaction")) {
+  if (is_too_long(done) || !went_well(done, "write in a transaction")) {
     take_back(open, true);
     return false;
   }
@@ -72,7 +81,7 @@ bool Workload::write_row(Open& open) {
 void Workload::savepoint() {
   Open* open = pick_open(true);
   if (open == nullptr) return begin();
-  const Result<Savepoint> made = open->txn->savepoint();
+  const Result<Savepoint> made = ask([&] { return open->txn->savepoint(); });
   if (went_well(made, "savepoint")) open->marks.push_back({*made, open->writes});
 }
 
@@ -82,7 +91,7 @@ void Workload::rollback_to() {
   const size_t index = random_.below(open->marks.size());
   Mark& mark = open->marks[index];
   say("  " + name_of(*open) + " to savepoint " + std::to_string(index));
-  if (!went_well(open->txn->rollback_to(mark.savepoint), "rollback_to"))
+  if (!went_well(ask([&] { return open->txn->rollback_to(mark.savepoint); }), "rollback_to"))
     return take_back(*open, false);
   for (const auto& [place, value] : open->writes) {
     if (mark.writes.count(place) == 0) locked_.erase(place);
@@ -95,7 +104,7 @@ void Workload::release() {
   Open* open = pick_open(true);
   if (open == nullptr || open->marks.empty()) return savepoint();
   const size_t index = random_.below(open->marks.size());
-  if (went_well(open->txn->release(open->marks[index].savepoint), "release"))
+  if (went_well(ask([&] { return open->txn->release(open->marks[index].savepoint); }), "release"))
     open->marks.resize(index);
 }
 
@@ -123,7 +132,7 @@ void Workload::commit(Open& open) {
   // A transaction without writes commits nothing.
   const Writes writes = open.writes;
   if (!writes.empty()) model_.call(writes);
-  const Result<void> done = open.txn->commit();
+  const Result<void> done = ask([&] { return open.txn->commit(); });
   if (!done && is_fair_conflict(open, done.error())) {
     if (!writes.empty()) model_.refuse();
   } else if (!writes.empty()) {
@@ -139,7 +148,7 @@ void Workload::commit_async(Open& open) {
   say("  " + name_of(open) + " commits, and does not wait");
   const Writes writes = open.writes;
   if (!writes.empty()) model_.call(writes);
-  const Result<CommitTicket> ticket = open.txn->commit_async();
+  const Result<CommitTicket> ticket = ask([&] { return open.txn->commit_async(); });
   if (!ticket && is_fair_conflict(open, ticket.error())) {
     if (!writes.empty()) model_.refuse();
     return forget(open);
@@ -151,13 +160,14 @@ void Workload::commit_async(Open& open) {
   }
   answered(ticket, "commit_async", Fate::committed, writes);
   if (ticket) model_.answer_async(*ticket);
-  if (ticket && random_.percent(20)) static_cast<void>(went_well(ticket->wait(), "wait"));
+  if (ticket && random_.percent(20))
+    static_cast<void>(went_well(ask([&] { return ticket->wait(); }), "wait"));
 }
 
 void Workload::take_back(Open& open, bool says_so) {
   say("  " + name_of(open) + (says_so ? " aborts" : " is dropped"));
-  if (says_so) static_cast<void>(went_well(open.txn->abort(), "abort"));
-  open.txn.reset();
+  if (says_so) static_cast<void>(went_well(ask([&] { return open.txn->abort(); }), "abort"));
+  ask([&] { open.txn.reset(); });
   note_failure();
   forget(open);
 }
@@ -182,7 +192,7 @@ void Workload::prepare() {
   const Writes writes = open->writes;
   say("  " + name_of(*open) + " is prepared as " + gid);
   model_.prepare(gid, writes);
-  const Result<PrepareVote> vote = open->txn->prepare(gid);
+  const Result<PrepareVote> vote = ask([&] { return open->txn->prepare(gid); });
   if (!vote && is_fair_conflict(*open, vote.error())) {
     model_.prepare_refused(gid);
     return forget(*open);
@@ -216,7 +226,7 @@ void Workload::commit_prepared(const std::string& gid) {
   const Writes writes = prepared_.at(gid);
   say("  " + gid);
   model_.call(writes, gid);
-  const Result<void> done = env_->commit_prepared(gid);
+  const Result<void> done = ask([&] { return env_->commit_prepared(gid); });
   if (done || failed_ || env_->stats().state == "failed") settle(gid);
   answered(done, "commit_prepared", Fate::durable, writes);
 }
@@ -224,7 +234,13 @@ void Workload::commit_prepared(const std::string& gid) {
 void Workload::roll_back_prepared(const std::string& gid) {
   say("  back: " + gid);
   model_.roll_back(gid);
-  if (went_well(env_->rollback_prepared(gid), "rollback_prepared")) {
+  const Result<void> done = ask([&] { return env_->rollback_prepared(gid); });
+  // It may have begun: from here on it can only be rolled back.
+  if (memory_ && !done && done.error().code() == Code::no_memory) {
+    sim::alloc_faults::disarm();
+    return roll_back_prepared(gid);
+  }
+  if (went_well(done, "rollback_prepared")) {
     model_.roll_back_answered(gid, Fate::durable);
     settle(gid);
   } else if (failed_) {

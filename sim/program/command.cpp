@@ -25,11 +25,15 @@ int take(Command& command, const std::string& name, const char* value, std::stri
   if (name == "--trace") return (command.trace = command.trace_hash = true, 1);
   if (name == "--tell") return (command.plan.tell = true, 1);
   if (name == "--bench") return (command.plan.bench = true, 1);
+  if (name == "--in-recovery") return (command.in_recovery = true, 1);
+  if (name == "--demand-reached") return (command.demand_reached = true, 1);
   if (value == nullptr) return 0;
   wrong = name + " " + value;
   if (name == "--seed") return take_number(value, command.seed) ? 2 : 0;
   if (name == "--cycles") return take_number(value, command.cycles) ? 2 : 0;
   if (name == "--len") return take_number(value, command.length) ? 2 : 0;
+  if (name == "--seconds") return take_number(value, command.seconds) ? 2 : 0;
+  if (name == "--reached") return (command.reached = value, 2);
   if (name == "--list") return (command.list = value, 2);
   if (name == "--shrink") return take_number(value, command.shrink_seconds) ? 2 : 0;
   if (name == "--mode") {
@@ -45,7 +49,7 @@ int take(Command& command, const std::string& name, const char* value, std::stri
       command.mode = "crash";
     }
     const bool known = command.mode == "crash" || command.mode == "exhaustive" ||
-                       command.mode == "options";
+                       command.mode == "options" || command.mode == "all";
     return known ? 2 : 0;
   }
   if (name == "--faults") {
@@ -70,6 +74,8 @@ int take(Command& command, const std::string& name, const char* value, std::stri
 
 std::optional<Command> parse_command(int argc, char** argv, std::string& wrong) {
   Command command;
+  command.text = "aether-sim";
+  for (int i = 1; i < argc; ++i) command.text.append(" ").append(argv[i]);
   for (int i = 1; i < argc;) {
     const int taken = take(command, argv[i], i + 1 < argc ? argv[i + 1] : nullptr, wrong);
     if (taken == 0) return std::nullopt;
@@ -95,8 +101,13 @@ std::string usage() {
          "                     every answer is right, or an error\n"
          "                   exhaustive: all lists of up to --len operations (1), every crash of "
          "each\n"
+         "                     --in-recovery: and every crash of each recovery\n"
+         "                   all: default faults, memory, a lying and a rotting disk, short lists\n"
          "                   options: N histories, each under 27 option sets: equal answers\n"
          "  --faults LIST    kinds of fault, with commas; or default, lies, all, none\n"
+         "  --seconds N      no new run after so many\n"
+         "  --reached FILE   prints the table of rare points, and writes it there (-: does not)\n"
+         "  --demand-reached status 1 if a point was missed that a run can come by\n"
          "  --trace-hash     prints the hash over all steps: the same for the same seed\n"
          "  --trace          and every step\n"
          "  --bench          the small workload (1 MiB, 100 transactions) that speed is measured "
@@ -106,7 +117,6 @@ std::string usage() {
          "  --ops LIST       of the operations these: 3,17-20; those of the second life are 1000 "
          "and up\n"
          "  --crash-at L:M:V of the crashes this one: life, moment, variant\n"
-         "  --tell           prints every operation\n"
          "  --tell           prints every operation\n"
          "\n"
          "Faults:\n" +

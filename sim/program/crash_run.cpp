@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace aether::program {
@@ -81,6 +83,7 @@ void CrashRun::live_once() {
   moment_ = 0;
   sim::Random end_dice = dice(kEndOfLife);
   std::unique_ptr<sim::SimOs> next;
+  const oracle::Coverage::Under under(counts_.crashes.coverage, "none");
   {
     oracle::Profile profile = profile_;
     profile.seed = plan_.seed * 1000 + life_;
@@ -135,7 +138,17 @@ void CrashRun::operate(oracle::Workload& workload) {
     if (!runs(number)) continue;
     done_.insert(number);
     workload.run_one(i);
+    if (!workload.allocation_failed()) continue;
+    ++counts_.crashes.struck[{"alloc", oracle::to_string(workload.last())}];
+    if (random.percent(70)) fail_allocation(workload, random);
   }
+}
+
+void CrashRun::fail_allocation(oracle::Workload& workload, sim::Random& random) {
+  std::optional<oracle::Operation> in;
+  if (random.percent(60)) in = static_cast<oracle::Operation>(random.below(oracle::kOperations));
+  const uint64_t within = in ? 40 : random.percent(50) ? 60 : 1500;
+  workload.fail_allocation(1 + random.below(within), random.percent(40), in);
 }
 
 /// One fault, sometimes two.
@@ -148,12 +161,19 @@ void CrashRun::plan_faults(oracle::Workload& workload) {
   if (lying_) workload.expect_damage();
   disk_->on_strike([this](const sim::Fault& fault, const sim::Step& step) {
     ++counts_.crashes.struck[{to_string(kind_of(fault)), sim::to_string(step.kind)}];
+    counts_.crashes.coverage.enter(to_string(kind_of(fault)));
   });
   for (uint64_t i = random.percent(25) ? 2 : 1; i > 0; --i) {
     const FaultKind kind = kinds[random.below(kinds.size())];
+    if (kind == FaultKind::full) counts_.crashes.coverage.enter(to_string(kind));
     if (kind == FaultKind::clock || kind == FaultKind::full)
       ++counts_.crashes.struck[{to_string(kind), "set"}];
-    plan_fault(*disk_, kind, random);
+    if (kind == FaultKind::alloc) {
+      counts_.crashes.coverage.enter(to_string(kind));
+      fail_allocation(workload, random);
+    } else {
+      plan_fault(*disk_, kind, random);
+    }
   }
 }
 
@@ -201,6 +221,10 @@ std::string CrashRun::check_lying(sim::Random& random) {
       place = "\nwith a bit of byte " + std::to_string(at) + " of " + path + " flipped";
     }
   }
+  const bool rots = plan_.faults.count(FaultKind::rot) != 0;
+  const oracle::Coverage::Under under(
+      counts_.crashes.coverage,
+      rots ? std::string("rot") : std::string("after ") + counts_.crashes.coverage.now());
   std::string problem = checker_.check_damaged(*crashed, model_, before_last_block_);
   return problem.empty() ? problem : problem + place;
 }
@@ -246,9 +270,21 @@ std::unique_ptr<sim::SimOs> CrashRun::disturb_recovery(std::unique_ptr<sim::SimO
   std::copy_if(plan_.faults.begin(), plan_.faults.end(), std::back_inserter(kinds), is_planned);
   if (kinds.empty() || !random.percent(20)) return os;
   const FaultKind kind = kinds[random.below(kinds.size())];
-  plan_fault(*os, kind, random);
+  const oracle::Coverage::Under under(counts_.crashes.coverage,
+                                      std::string(to_string(kind)) + " in recovery");
+  if (kind == FaultKind::alloc) {
+    sim::alloc_faults::arm({.number = 1 + random.below(3000),
+                            .sticky = random.percent(40),
+                            .every_thread = true,
+                            .in_calls = true});
+  } else {
+    plan_fault(*os, kind, random);
+  }
   {
+    std::optional<sim::alloc_faults::Call> call(std::in_place);
     const Result<std::unique_ptr<DbEnv>> env = DbEnv::open(oracle::kHome, profile_.env, *os);
+    call.reset();
+    sim::alloc_faults::disarm();
     if (!env) {
       ++counts_.failed_opens;
       ++counts_.crashes.struck[{to_string(kind), "recovery"}];

@@ -54,6 +54,7 @@ class CrashRun {
   void live_once();
   void operate(oracle::Workload& workload);
   void plan_faults(oracle::Workload& workload);
+  static void fail_allocation(oracle::Workload& workload, sim::Random& random);
   void watch(sim::SimOs& os);
   void at_moment(const sim::Step& step);
   void note_log_write(const sim::Step& step);

@@ -40,19 +40,29 @@ ListPlan list_of(uint64_t number, uint64_t length, bool alone) {
 
 class Exhaustive {
  public:
-  Exhaustive() : base_(ListRun::make_base(1, rows_)) {}
+  explicit Exhaustive(const ExhaustiveOptions& options)
+      : options_(options),
+        begin_ns_(os::production().monotonic_ns()),
+        base_(ListRun::make_base(1, rows_)) {}
 
   /// False: a breach.
   bool run(const ListPlan& plan) {
-    const std::string problem = ListRun(plan, *base_, rows_, counts_).run();
+    const std::string problem = ListRun(plan, *base_, rows_, counts_, options_.in_recovery).run();
     if (problem.empty()) return true;
-    std::printf("BREACH in list %s\n%s\nreplay: aether-sim --mode exhaustive --list %s\n",
-                to_text(plan).c_str(), problem.c_str(), to_text(plan).c_str());
+    std::printf("BREACH in list %s\n%s\nreplay: aether-sim --mode exhaustive%s --list %s\n",
+                to_text(plan).c_str(), problem.c_str(),
+                options_.in_recovery ? " --in-recovery" : "", to_text(plan).c_str());
     return false;
   }
   const ListCounts& counts() const { return counts_; }
+  bool late() const {
+    return options_.seconds != 0 &&
+           os::production().monotonic_ns() - begin_ns_ > options_.seconds * 1'000'000'000;
+  }
 
  private:
+  const ExhaustiveOptions options_;
+  const uint64_t begin_ns_;
   oracle::State rows_;
   std::unique_ptr<sim::SimOs> base_;
   ListCounts counts_;
@@ -64,6 +74,13 @@ bool run_all(Exhaustive& exhaustive, uint64_t length_max) {
     lists *= kListOperations;
     for (uint64_t number = 0; number < lists; ++number) {
       for (const bool alone : {false, true}) {
+        if (exhaustive.late()) {
+          std::printf("time is up at list %llu of %llu of length %llu\n",
+                      static_cast<unsigned long long>(number),
+                      static_cast<unsigned long long>(lists),
+                      static_cast<unsigned long long>(length));
+          return true;
+        }
         if (!exhaustive.run(list_of(number, length, alone))) return false;
       }
     }
@@ -75,7 +92,7 @@ bool run_all(Exhaustive& exhaustive, uint64_t length_max) {
 
 int exhaustive_mode(const ExhaustiveOptions& options) {
   const uint64_t begin = os::production().monotonic_ns();
-  Exhaustive exhaustive;
+  Exhaustive exhaustive(options);
   bool ok = false;
   if (options.list.empty()) {
     ok = run_all(exhaustive, options.length);
@@ -89,11 +106,14 @@ int exhaustive_mode(const ExhaustiveOptions& options) {
   }
   const ListCounts& counts = exhaustive.counts();
   const double seconds = static_cast<double>(os::production().monotonic_ns() - begin) / 1e9;
-  std::printf("%llu lists, %llu moments, %llu states, %llu different ones recovered\n",
-              static_cast<unsigned long long>(counts.lists),
-              static_cast<unsigned long long>(counts.moments),
-              static_cast<unsigned long long>(counts.states),
-              static_cast<unsigned long long>(counts.recoveries));
+  std::printf(
+      "%llu lists, %llu moments, %llu states, %llu different ones recovered, %llu of "
+      "them crashed in recovery\n",
+      static_cast<unsigned long long>(counts.lists),
+      static_cast<unsigned long long>(counts.moments),
+      static_cast<unsigned long long>(counts.states),
+      static_cast<unsigned long long>(counts.recoveries),
+      static_cast<unsigned long long>(counts.in_recovery));
   std::printf("rate: %.0f cycles/s (%.2f s)\n%s\n",
               static_cast<double>(counts.recoveries) / seconds, seconds,
               ok ? "ok: no breach" : "failed");

@@ -34,6 +34,8 @@ constexpr Name kNames[] = {
     {FaultKind::full, "full", true, false, "the disk is full but for some bytes"},
     {FaultKind::slow, "slow", true, false, "calls take ten simulated seconds"},
     {FaultKind::clock, "clock", true, false, "the wall clock jumps ten years, or stands still"},
+    {FaultKind::alloc, "alloc", true, false,
+     "an allocation of memory fails, or all in an operation"},
     {FaultKind::lost_page, "lost-page", false, true, "a page write is answered and not done"},
     {FaultKind::misdirected_page, "misdirected-page", false, true,
      "a page write is done elsewhere in the file"},
@@ -69,6 +71,8 @@ constexpr FaultPlace kPlaces[] = {
     {FaultKind::eio_write, StepKind::write, "/data", 20},
     {FaultKind::eio_write, StepKind::write, "/CONTROL", 2},
     {FaultKind::eio_write, StepKind::write, "/double", 3},
+    {FaultKind::eio_write, StepKind::write, "/archive/", 3},
+    {FaultKind::eio_write, StepKind::write, "/versions/", 3},
     {FaultKind::eio_write, StepKind::truncate, "", 2},
     {FaultKind::eio_sync, StepKind::sync, "/log/", 40},
     {FaultKind::eio_sync, StepKind::sync, "/data", 5},
@@ -81,6 +85,7 @@ constexpr FaultPlace kPlaces[] = {
     {FaultKind::eio_directory, StepKind::list, "", 1},
     {FaultKind::enospc, StepKind::write, "/log/", 40},
     {FaultKind::enospc, StepKind::write, "/data", 20},
+    {FaultKind::enospc, StepKind::write, "/archive/", 3},
     {FaultKind::enospc, StepKind::write, "", 60},
     {FaultKind::enospc, StepKind::allocate, "/data", 1},
     {FaultKind::enospc, StepKind::allocate, "/log/", 2},
@@ -180,7 +185,11 @@ std::string describe_faults() {
 void plan_fault(sim::SimOs& os, FaultKind kind, sim::Random& random) {
   if (kind == FaultKind::clock) return disturb_clock(os, random);
   if (kind == FaultKind::full) {
-    return os.set_capacity(os.total_bytes() + random.below(random.percent(50) ? 20'000 : 600'000));
+    // Of 600 KB two segments of the log are for the log alone; with more the data may grow by some.
+    const uint64_t left = random.percent(40)   ? random.below(20'000)
+                          : random.percent(50) ? random.below(600'000)
+                                               : 500'000 + random.below(1'100'000);
+    return os.set_capacity(os.total_bytes() + left);
   }
   const FaultPlace* place = nullptr;
   uint64_t matching = 0;

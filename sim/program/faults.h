@@ -21,7 +21,8 @@ enum class FaultKind : uint8_t {
   enospc,         ///< Single calls answer that the disk is full.
   full,           ///< The disk has a size, and some bytes left.
   slow,           ///< Calls take ten seconds.
-  clock,          ///< The wall clock jumps ten years on or back, or stands still.
+  alloc,  ///< An allocation of the engine fails, once or with all after it until the operation is over.
+  clock,  ///< The wall clock jumps ten years on or back, or stands still.
   // A disk that lies. What was acknowledged may be damaged: right values or an error, never a wrong one.
   lost_page,         ///< A write of the data file is answered, and not done.
   misdirected_page,  ///< It is done elsewhere in the file.

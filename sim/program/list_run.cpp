@@ -55,8 +55,8 @@ std::string to_text(const ListPlan& plan) {
 }
 
 ListRun::ListRun(const ListPlan& plan, sim::SimOs& base, const oracle::State& rows,
-                 ListCounts& counts)
-    : plan_(plan), counts_(counts), os_(base.copy()), live_(rows) {
+                 ListCounts& counts, bool in_recovery)
+    : plan_(plan), counts_(counts), in_recovery_(in_recovery), os_(base.copy()), live_(rows) {
   model_.adopt({rows, {}});
 }
 
@@ -262,9 +262,8 @@ void ListRun::at_moment(const sim::Step& step) {
     ++counts_.states;
     const std::unique_ptr<sim::SimOs> crashed = os_->crash(
         {.policy = sim::CrashPolicy::subset, .seed = 1, .mask = mask});
-    if (!seen_.insert({hash_of(*crashed), acknowledged_}).second) continue;
-    ++counts_.recoveries;
-    problem_ = check(*crashed);
+    if (!is_new(*crashed)) continue;
+    problem_ = check(*crashed, in_recovery_);
     if (!problem_.empty()) {
       problem_ += "\nbefore " + std::string(sim::to_string(step.kind)) + " " +
                   std::string(step.path) + ", subset " + std::to_string(mask) + " of " +
@@ -273,8 +272,37 @@ void ListRun::at_moment(const sim::Step& step) {
   }
 }
 
-std::string ListRun::check(sim::SimOs& os) {
+/// No machine was like it when as much was acknowledged.
+bool ListRun::is_new(sim::SimOs& os) {
+  if (!seen_.insert({hash_of(os), acknowledged_}).second) return false;
+  ++counts_.recoveries;
+  return true;
+}
+
+/// A crash before a step of a recovery: nothing of what is unsynced is there, or all of it.
+std::string ListRun::crash_recovery(sim::SimOs& os, const sim::Step& step) {
+  for (const sim::CrashPolicy policy : {sim::CrashPolicy::lost, sim::CrashPolicy::kept}) {
+    const std::unique_ptr<sim::SimOs> again = os.crash({.policy = policy, .seed = 1});
+    if (!is_new(*again)) continue;
+    ++counts_.in_recovery;
+    std::string problem = check(*again, false);
+    if (!problem.empty())
+      return problem + "\n(crash in recovery, before " + sim::to_string(step.kind) + " " +
+             std::string(step.path) + ", " + oracle::to_string(policy) + ")";
+  }
+  return {};
+}
+
+std::string ListRun::check(sim::SimOs& os, bool crashes_it) {
+  std::string in_recovery;
+  if (crashes_it) {
+    os.on_step([&](const sim::Step& step) {
+      if (step.changes_disk && in_recovery.empty()) in_recovery = crash_recovery(os, step);
+    });
+  }
   const Result<std::unique_ptr<DbEnv>> env = DbEnv::open(kHome, options(plan_.streams), os);
+  os.on_step({});
+  if (!in_recovery.empty()) return in_recovery;
   if (!env) return "recovery: " + std::string(env.error().message());
   if (std::string problem = oracle::verify(**env); !problem.empty()) return problem;
   const Result<oracle::Found> found = oracle::read_found(**env);

@@ -50,14 +50,17 @@ std::string to_text(const ListPlan& plan);
 struct ListCounts {
   uint64_t lists = 0;
   uint64_t moments = 0;
-  uint64_t states = 0;      ///< Subsets that were made.
-  uint64_t recoveries = 0;  ///< Of these, such as no other was like.
+  uint64_t states = 0;       ///< Subsets that were made.
+  uint64_t recoveries = 0;   ///< Of these, such as no other was like.
+  uint64_t in_recovery = 0;  ///< Of these, left by a crash in a recovery.
 };
 
 class ListRun {
  public:
   /// `base`: a machine with the environment that every list starts from; make_base makes it.
-  ListRun(const ListPlan& plan, sim::SimOs& base, const oracle::State& rows, ListCounts& counts);
+  /// `in_recovery`: each recovery is crashed too, before each of its steps, with nothing and with all of what is unsynced.
+  ListRun(const ListPlan& plan, sim::SimOs& base, const oracle::State& rows, ListCounts& counts,
+          bool in_recovery = false);
   static std::unique_ptr<sim::SimOs> make_base(uint32_t streams, oracle::State& rows);
   /// Empty: no breach.
   std::string run();
@@ -69,11 +72,14 @@ class ListRun {
   Transaction* current();
   void end(bool commits);
   void at_moment(const sim::Step& step);
-  std::string check(sim::SimOs& os);
+  bool is_new(sim::SimOs& os);
+  std::string check(sim::SimOs& os, bool crashes_it);
+  std::string crash_recovery(sim::SimOs& os, const sim::Step& step);
   void expect(const Result<void>& result, const char* call);
 
   const ListPlan plan_;
   ListCounts& counts_;
+  const bool in_recovery_;
   std::unique_ptr<sim::SimOs> os_;
   oracle::Model model_;
   oracle::State live_;

@@ -3,8 +3,8 @@
 /// AETHER_ASSERT(x)   on in every build: a compare on data at hand.
 /// AETHER_CHECK(x)    walks whole structures: debug, sanitizer, simulation and fuzz builds only.
 /// AETHER_MAYBE(x)    tells the reader that x and !x are both legal here.
-/// AETHER_FAULT(name) the simulator may strike here; AETHER_REACHED(name) it must pass here. Both are
-///                    nothing in production.
+///
+/// Where the simulator must have come by: base/reached.h. Where a bug is planted: base/planted.h.
 #pragma once
 
 namespace aether::base {
@@ -22,5 +22,3 @@ namespace aether::base {
 #endif
 
 #define AETHER_MAYBE(x) static_cast<void>(sizeof(!(x)))
-#define AETHER_FAULT(name) false
-#define AETHER_REACHED(name) static_cast<void>(0)

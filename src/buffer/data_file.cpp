@@ -7,6 +7,7 @@
 #include "aether/version.h"
 #include "base/assert.h"
 #include "base/format_version.h"
+#include "base/reached.h"
 #include "page/page_header.h"
 
 namespace aether::buffer {
@@ -102,6 +103,7 @@ Result<void> DataFile::check(PageId id, const void* page) {
   AETHER_TRY_ASSIGN(const bool newest, tags_->matches(id, page));
   if (newest) [[likely]]
     return {};
+  AETHER_REACHED("tags.old_version_found");
   return Error(Code::corruption,
                file_->path() + ": page " + std::to_string(raw(id)) +
                    " of the data file: it is whole, but not the version that was written last (a "
@@ -130,8 +132,10 @@ Result<void> DataFile::read_or_repair(PageId id, void* page) {
   Result<void> got = read(id, page);
   if (got || got.error().code() != Code::corruption || !repair_) return got;
   if (Result<void> repaired = repair_(id); !repaired) {
+    AETHER_REACHED("data.damaged_page_not_repaired");
     return std::move(got).error().with_context(std::string(repaired.error().message()));
   }
+  AETHER_REACHED("data.damaged_page_repaired");
   return read(id, page);
 }
 
@@ -168,7 +172,10 @@ Result<void> DataFile::ensure_capacity(uint64_t pages) {
   if (tags_ != nullptr) AETHER_TRY(tags_->ensure_capacity(pages));
   Result<void> grown = grow(now, target);
   // The step was a convenience: on a nearly full file system take just what is needed.
-  if (!grown && target > pages && grown.error().code() == Code::no_space) grown = grow(now, pages);
+  if (!grown && target > pages && grown.error().code() == Code::no_space) {
+    AETHER_REACHED("data.grown_by_what_is_needed");
+    grown = grow(now, pages);
+  }
   return grown;
 }
 
@@ -177,6 +184,7 @@ Result<void> DataFile::grow(uint64_t from, uint64_t to) {
   if (leave_free_ != 0) {
     AETHER_TRY_ASSIGN(const uint64_t left, os_->free_bytes(file_->path()));
     if (left < leave_free_ || left - leave_free_ < bytes) {
+      AETHER_REACHED("data.growth_refused");
       return Error(Code::no_space,
                    file_->path() + ": to grow by " + std::to_string(bytes) +
                        " bytes would leave less than the " + std::to_string(leave_free_) +

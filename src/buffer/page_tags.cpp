@@ -10,6 +10,7 @@
 #include "base/checksum.h"
 #include "base/format_version.h"
 #include "base/no_memory.h"
+#include "base/reached.h"
 #include "buffer/data_file.h"
 
 namespace aether::buffer {
@@ -147,6 +148,8 @@ Result<PageTags::Image> PageTags::read_image(os::File& file, uint64_t environmen
                                        " neither copy is whole: restore the environment from a "
                                        "backup");
   }
+  if (torn_first && damaged) AETHER_REACHED("tags.torn_first_write");
+  if (sound == 1 && damaged) AETHER_REACHED("tags.one_copy_left");
   image.same = sound == kCopies &&
                std::memcmp(image.bytes.data(), image.bytes.data() + kBlockBytes, kBlockBytes) == 0;
   return image;
@@ -238,6 +241,7 @@ Result<bool> PageTags::matches(PageId id, const void* page) {
   if (known != kUnknown) [[likely]]
     return known == found;
   // A writer that is faster knows better.
+  AETHER_REACHED("tags.learned_when_read");
   if (place.compare_exchange_strong(known, found)) block->changed.store(true);
   return true;
 }

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/checksum.h"
 #include "base/planted.h"
+#include "base/reached.h"
 #include "base/trace.h"
 #include "buffer/guard.h"
 #include "buffer/page_images.h"
@@ -79,6 +80,7 @@ Result<AreaReport> restore_torn_pages(const std::string& path, DataFile& data, o
                     (*file)->read_at(kHeaderBytes, pages.data(), pages.size()));
   if (bytes < pages.size() ||
       pages_checksum(pages.data(), header.count, page_bytes) != header.pages_checksum) {
+    AETHER_REACHED("buffer.torn_area_not_used");
     return report;
   }
   bool written = false;
@@ -91,11 +93,14 @@ Result<AreaReport> restore_torn_pages(const std::string& path, DataFile& data, o
     AETHER_TRY(data.read_raw(id, current.data()));
     const bool is_whole = page::check(current.data(), page_bytes, data.environment_id(), id)
                               .has_value();
-    if (is_whole && std::memcmp(current.data(), copy, page_bytes) != 0)
+    if (is_whole && std::memcmp(current.data(), copy, page_bytes) != 0) {
+      AETHER_REACHED("buffer.area_behind_its_page");
       continue;  // Another version.
+    }
     // Also what is read as the copy: that may be the system's memory, after a sync that failed. The area is written over
     // from here on.
     AETHER_TRY(data.write(id, copy, 1));
+    if (!is_whole) AETHER_REACHED("buffer.torn_page_restored");
     report.pages_restored += is_whole ? 0 : 1;
     written = true;
   }
@@ -160,6 +165,7 @@ Result<void> PageWriter::replace_damaged(PageId id, const std::byte* page, Gsn a
   copy.id = id;
   copy.bytes = to;
   std::vector<Copy> copies{copy};
+  AETHER_REACHED("buffer.damaged_page_replaced");
   return write_copies(copies);
 }
 
@@ -191,6 +197,7 @@ Result<void> PageWriter::write_batch(std::span<const Target> targets) {
     const auto same = std::find_if(copies.begin(), copies.end(),
                                    [&](const Copy& other) { return other.id == copy.id; });
     if (same != copies.end()) {
+      AETHER_REACHED("buffer.page_twice_in_a_batch");
       std::memcpy(same->bytes, to, data_.page_bytes());
       copy.bytes = same->bytes;
       *same = copy;
@@ -363,6 +370,7 @@ Result<void> PageWriter::sync() {
 }
 
 Result<void> PageWriter::fail(Result<void> result) {
+  if (!result) AETHER_REACHED("buffer.page_write_failed");
   if (!result) failed_.store(true, std::memory_order_release);
   return result;
 }

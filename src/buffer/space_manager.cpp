@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/reached.h"
 #include "buffer/buffer_pool.h"
 #include "buffer/page_images.h"
 #include "page/space_map_page.h"
@@ -137,14 +138,17 @@ void SpaceManager::reclaim() {
     make_available(pending_.front().range);
     pending_.pop_front();
   }
+  if (!pending_.empty()) AETHER_REACHED("space.freed_page_not_durably_free");
   if (held_.empty()) return;
   const bool has_horizon = horizon_ != nullptr && !AETHER_PLANTED("space.reuse_under_snapshot");
   const TxnId horizon = has_horizon ? horizon_() : ~TxnId{0};
   while (!held_.empty() && held_.front().txn < horizon &&
          held_.front().vector.covered_by(durable)) {
+    if (held_.front().range.count > 1) AETHER_REACHED("space.extent_of_a_value_again_free");
     make_available(held_.front().range);
     held_.pop_front();
   }
+  if (!held_.empty()) AETHER_REACHED("space.freed_page_held_for_a_snapshot");
 }
 
 void SpaceManager::make_available(const PageRange& range) noexcept {
@@ -165,6 +169,7 @@ void SpaceManager::set_unavailable(const PageRange& range, bool value) noexcept 
 }
 
 void SpaceManager::unreserve(const PageRange& range) noexcept {
+  AETHER_REACHED("space.reservation_given_back");
   os::LockGuard lock(mutex_);
   make_available(range);
 }
@@ -195,6 +200,7 @@ Result<void> SpaceManager::add_group(LogContext context, uint64_t seen) {
   LogContext system = context.system();
   AETHER_TRY(log_change(log_, system, {}, {&page, 1}, {&part, 1}));
   groups_.push_back(std::move(next));
+  AETHER_REACHED("space.second_group");
   return {};
 }
 
@@ -282,7 +288,8 @@ void SpaceManager::MapChange::append_to(std::vector<PageRef>& pages,
 
 SpaceManager::MapChange::~MapChange() {
   if (blocked_.empty()) return;  // Applied, or nothing was to be freed.
-  pieces_.clear();               // Latches before the mutex.
+  AETHER_REACHED("space.free_not_logged");
+  pieces_.clear();  // Latches before the mutex.
   os::LockGuard lock(manager_->mutex_);
   for (const PendingFree& free : blocked_) manager_->set_unavailable(free.range, false);
 }

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/reached.h"
 #include "db/env_impl.h"
 #include "db/transaction_end.h"
 #include "db/transaction_impl.h"
@@ -223,6 +224,7 @@ Result<void> EnvImpl::finish_drops() {
   }
   if (!more) return std::move(more).error();
   if (dropped.empty()) return {};
+  AETHER_REACHED("db.interrupted_drop_finished");
   AETHER_TRY(log_->flush());  // As in drop_store: what has been undone stays so.
   for (const auto& [name, entry] : dropped) AETHER_TRY(finish_drop(name, entry));
   return {};

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/reached.h"
 #include "db/env_impl.h"
 #include "db/log_visit.h"
 #include "index/btree/ops.h"
@@ -130,6 +131,8 @@ Result<void> EnvImpl::restore_prepared(const recovery::Loser& loser, wal::LogRea
   // It comes before all that commit from here on: it may have been serializable, and has been looked at.
   transactions_->restore_commit_number(loser.txn);
   prepared->prepared_at_ns = record.prepared_at_ns;
+  AETHER_REACHED("recovery.prepared_restored");
+  if (rows.size() < changes.size()) AETHER_REACHED("recovery.prepared_wrote_a_row_twice");
   prepared->recovered = true;
   AETHER_TRY(prepared_.reserve(record.gid));
   prepared_.put(record.gid, std::move(prepared));

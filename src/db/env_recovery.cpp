@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/planted.h"
+#include "base/reached.h"
 #include "base/trace.h"
 #include "db/env_impl.h"
 #include "db/log_visit.h"
@@ -43,6 +44,7 @@ Result<void> EnvImpl::recover() {
   recovery_report_.seconds = static_cast<double>(os_.monotonic_ns() - begin_ns) / 1e9;
   // The log stays as it is until a checkpoint has written the pages; CONTROL holds only so many fences.
   constexpr size_t kFencesKept = 32;
+  if (control_->state().fences.size() > 3) AETHER_REACHED("recovery.after_three_interrupted");
   if (control_->state().fences.size() > kFencesKept) return checkpoint_now(~LogPosition{0}, false);
   checkpoint_wanted_ = true;
   checkpoint_all_ = true;
@@ -216,9 +218,13 @@ Result<void> EnvImpl::check_broken_pages(const std::vector<BrokenPage>& broken) 
   for (const BrokenPage& page : broken) {
     if (page.is_overflow) continue;
     AETHER_TRY_ASSIGN(const bool is_allocated, is_allocated_now(page.id));
-    if (!is_allocated) continue;
+    if (!is_allocated) {
+      AETHER_REACHED("recovery.broken_page_is_free");
+      continue;
+    }
     if (may_repair()) {
       if (repair_page(page.id, page.at_least)) {
+        AETHER_REACHED("recovery.broken_page_repaired");
         pool_->forget_redone(page.id, 1);
         continue;
       }

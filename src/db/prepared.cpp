@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "base/reached.h"
 #include "db/env_impl.h"
 #include "db/printable.h"
 #include "db/transaction_end.h"
@@ -117,6 +118,7 @@ Result<void> EnvImpl::commit_prepared(Bytes gid) {
                                              "rollback_prepared again");
   }
   AETHER_TRY(log_commit(*this, prepared->context));
+  if (prepared->recovered) AETHER_REACHED("txn.prepared_committed_after_a_restart");
   undecided.dismiss();
   prepared_.release(gid);
   prepared->context.release_locks();
@@ -132,7 +134,9 @@ Result<void> EnvImpl::rollback_prepared(Bytes gid) {
   AETHER_TRY_ASSIGN(std::unique_ptr<Prepared> prepared, prepared_.take(gid));
   if (!std::exchange(prepared->is_rolling_back, true)) statistics_.aborted(txn::AbortReason::user);
   Result<void> undone = base::or_no_memory([&] { return roll_back(*this, prepared->context); });
+  if (prepared->recovered) AETHER_REACHED("txn.prepared_rolled_back_after_a_restart");
   if (!undone && undone.error().code() == Code::no_memory) {
+    AETHER_REACHED("txn.prepared_half_rolled_back");
     prepared_.put(gid, std::move(prepared));
     return undone;
   }

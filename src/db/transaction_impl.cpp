@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/reached.h"
 #include "base/trace.h"
 #include "db/transaction_end.h"
 #include "txn/prepare_record.h"
@@ -91,6 +92,7 @@ void TransactionRelease::operator()(TransactionImpl* transaction) const noexcept
 }
 
 void EnvImpl::keep_unfinished(TransactionImpl& transaction) noexcept {
+  AETHER_REACHED("txn.rollback_left_to_others");
   os::LockGuard lock(unfinished_mutex_);
   transaction.next_unfinished_ = std::exchange(unfinished_, &transaction);
   any_unfinished_.store(true, std::memory_order_relaxed);
@@ -230,6 +232,7 @@ Result<void> TransactionImpl::validate() {
                                    .number = table.draw_commit_number(context_.id())};
   AETHER_TRY_ASSIGN(const bool holds, still_holds(validation));
   if (holds || table.faults().skip_validation || AETHER_PLANTED("txn.skip_validation")) return {};
+  AETHER_REACHED("txn.serializable_not_valid");
   env_.conflicts_.fetch_add(1, std::memory_order_relaxed);
   return Error(Code::conflict,
                "another transaction has changed what this one has read: it has been taken back; "
@@ -265,6 +268,7 @@ Result<wal::LsnVector> TransactionImpl::precommit_or_abort() {
 }
 
 void TransactionImpl::abort_unfit(const Error& why) {
+  AETHER_REACHED("txn.commit_taken_back");
   abort_reason_ = why.code() == Code::conflict ? txn::AbortReason::serialization
                                                : txn::AbortReason::error;
   if (!env_.check_open()) return;  // Closed, or another process's.
@@ -342,7 +346,10 @@ Result<void> TransactionImpl::take_back() {
   }
   rollback_ = Rollback::whole;
   Result<void> undone = base::or_no_memory([&] { return roll_back(env_, context_); });
-  if (!undone && undone.error().code() == Code::no_memory) return undone;
+  if (!undone && undone.error().code() == Code::no_memory) {
+    AETHER_REACHED("txn.rollback_without_memory");
+    return undone;
+  }
   leave();
   if (!undone) give_up(env_, context_, undone.error());
   return undone;

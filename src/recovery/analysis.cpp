@@ -1,5 +1,6 @@
 #include "recovery/analysis.h"
 #include "base/planted.h"
+#include "base/reached.h"
 
 #include <utility>
 
@@ -29,10 +30,13 @@ void Analysis::add(const wal::RecordView& record, LogPosition block, uint32_t ep
       loser.txn = txn;
       loser.stream = record.stream;
       loser.last_lsn = record.lsn;
+      if (loser.prepared) AETHER_REACHED("recovery.rollback_of_a_prepared_one_was_under_way");
       loser.prepared.reset();
       while (!loser.undo.empty() && loser.undo.back().lsn > record.header.link &&
-             !AETHER_PLANTED("recovery.undo_twice"))
+             !AETHER_PLANTED("recovery.undo_twice")) {
+        AETHER_REACHED("recovery.undone_change_skipped");
         loser.undo.pop_back();
+      }
       return;
     }
     case wal::RecordType::prepare: {

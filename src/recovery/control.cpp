@@ -11,6 +11,7 @@
 #include "base/checksum.h"
 #include "base/format_version.h"
 #include "base/planted.h"
+#include "base/reached.h"
 #include "buffer/data_file.h"
 
 namespace aether::recovery {
@@ -217,12 +218,15 @@ Result<std::unique_ptr<Control>> Control::open(const std::string& home, bool wri
   AETHER_TRY_ASSIGN(const uint64_t got, file->read_at(0, slots.data(), slots.size()));
   AETHER_MAYBE(got < slots.size());  // A cut file: the slot that is there may do.
   std::optional<Decoded> newest;
+  uint32_t damaged = 0;
   for (uint64_t i = 0; i < kSlots; ++i) {
     AETHER_TRY_ASSIGN(std::optional<Decoded> slot, decode(slots.data() + i * kSlotBytes, path));
+    damaged += slot ? 0 : 1;
     const bool is_better = slot && (!newest || (slot->sequence > newest->sequence) !=
                                                    AETHER_PLANTED("control.take_oldest"));
     if (is_better) newest = std::move(slot);
   }
+  if (damaged != 0 && newest) AETHER_REACHED("recovery.one_slot_of_control");
   if (!newest) {
     return Error(Code::corruption,
                  path + ": neither slot is valid: restore the environment from a backup");

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/reached.h"
 #include "wal/aligned_buffer.h"
 #include "wal/block.h"
 #include "wal/segment.h"
@@ -74,6 +75,7 @@ Result<void> restore_log_tail(const wal::LogReaderOptions& options, uint32_t epo
   AETHER_TRY_ASSIGN(const std::optional<BlockBytes> there,
                     read_block(**segment, offset, copy->position, epoch, options));
   if (there) return {};
+  AETHER_REACHED("recovery.last_block_restored");
   return write_in_place(options, **segment, *copy);
 }
 

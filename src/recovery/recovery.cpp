@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/reached.h"
 #include "recovery/analysis.h"
 #include "recovery/log_tail.h"
 #include "recovery/redo.h"
@@ -34,6 +35,7 @@ class LogPass {
           AETHER_TRY(count(*record, block.position, block.epoch));
         } else {
           const uint64_t offset = record->lsn - chunk.lsn;
+          AETHER_REACHED("recovery.record_before_its_dependency");
           held_.push_back({std::string(chunk.bytes.substr(offset, record->header.length)),
                            record->stream, record->lsn, block.position, block.epoch});
         }
@@ -49,6 +51,7 @@ class LogPass {
       AETHER_TRY_ASSIGN(const wal::RecordView record,
                         wal::parse_record(held.bytes, held.stream, held.lsn));
       if (record.covered_by(cut)) {
+        AETHER_REACHED("recovery.dependency_came_later");
         AETHER_TRY(count(record, held.block, held.epoch));
       } else {
         held_.push_back(std::move(held));
@@ -56,7 +59,10 @@ class LogPass {
     }
     return {};
   }
-  void forget_held() { held_.clear(); }
+  void forget_held() {
+    if (!held_.empty()) AETHER_REACHED("recovery.record_without_its_dependency");
+    held_.clear();
+  }
   Analysis& analysis() { return analysis_; }
 
  private:
@@ -126,6 +132,7 @@ Result<RedoResult> analyze_and_redo(const RedoOptions& options, const ResourceMa
   }
   result.end.position = reader->end();
   result.end.cut.raise(reader->cut());
+  pass.forget_held();
   AETHER_TRY(window.apply(report));
   result.max_txn = pass.analysis().max_txn();
   result.losers = std::move(pass.analysis()).losers();

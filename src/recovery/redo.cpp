@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/reached.h"
 #include "base/trace.h"
 #include "buffer/space_manager.h"
 #include "page/page_header.h"
@@ -182,6 +183,7 @@ void RedoWindow::keep(PageWork& page, WorkerResult& result) {
     return;
   }
   // Changes that make no page of it: as one that cannot be read.
+  if (is_kept) AETHER_REACHED("recovery.changes_make_no_page");
   if (is_kept) result.bad.push_back(page.id);
   if (page.is_new) {
     pool_.cancel_frame(*page.frame);
@@ -210,11 +212,14 @@ Result<void> RedoWindow::apply_run(PageWork& page, const Run& run, WorkerResult&
     const bool formats = part.view.header.gsn_before == wal::kFormatGsn;
     if (!formats && page.readable && !page.checked) AETHER_TRY(check_structure(page, part));
     if (!formats && (!page.readable || part.view.header.gsn_before != header.gsn)) {
+      AETHER_REACHED("recovery.gap_in_a_page");
       result.waiting.push_back(part);
       continue;
     }
     if (formats) {
       // A new life: changes of the old one that were left waiting do not matter any more.
+      if (!result.waiting.empty() && result.waiting.back().page == page.id)
+        AETHER_REACHED("recovery.page_began_another_life");
       std::erase_if(result.waiting, [&](const PendingPart& old) { return old.page == page.id; });
       std::memset(page.bytes, 0, data_.page_bytes());
       header.page_id = page.id;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/no_memory.h"
+#include "base/reached.h"
 #include "txn/lock_table_private.h"
 #include "txn/wait_for_graph.h"
 
@@ -197,6 +198,7 @@ Result<void> LockManager::time_out(LockSet& set, const Timer& timer) {
     const os::LockGuard guard(set.mutex_);
     return outcome(set);
   }
+  AETHER_REACHED("txn.lock_timed_out");
   ++counters_.timeouts;
   std::string message;
   static_cast<void>(base::if_memory_allows([&] {
@@ -277,6 +279,8 @@ void LockManager::resolve_deadlocks(LockSet& set) {
           return a->count() != b->count() ? a->count() < b->count() : a->id() > b->id();
         });
     DeadlockReport report = describe(cycle, victim);
+    AETHER_REACHED("txn.deadlock");
+    if (victim.request_.conversion) AETHER_REACHED("txn.deadlock_of_an_upgrade");
     victim.deadlock_ = to_string(report);
     deadlocks_.push_back(std::move(report));
     if (deadlocks_.size() > kDeadlockReports) deadlocks_.pop_front();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/no_memory.h"
+#include "base/reached.h"
 
 namespace aether::txn {
 namespace {
@@ -136,6 +137,7 @@ bool VersionRuns::merge_some(const TransactionTable& table, size_t versions_max)
   }
   // The runs stay as they are; readers that meet the damage report it.
   merge_.reset();
+  AETHER_REACHED("txn.version_merge_failed");
   merging_failed_ = true;
   merge_failures_.fetch_add(1, std::memory_order_relaxed);
   return false;
@@ -196,6 +198,7 @@ Result<void> VersionRuns::finish_merge() {
     next.insert(next.begin(), std::move(run));
   }
   replace(std::move(next));
+  AETHER_REACHED("txn.version_runs_merged");
   merges_.fetch_add(1, std::memory_order_relaxed);
   return {};
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/reached.h"
 
 namespace aether::txn {
 
@@ -21,6 +22,7 @@ Result<bool> VersionSpill::write_some(VersionRuns& runs, size_t versions_max) {
   for (size_t done = 0; done < versions_max; ++written_) {
     if (written_ == kParts) {
       AETHER_TRY_ASSIGN(std::shared_ptr<const VersionRun> run, writer_->finish());
+      AETHER_REACHED("txn.versions_left_memory");
       runs.publish(std::move(run));
       return false;
     }

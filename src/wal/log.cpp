@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/reached.h"
 #include "wal/block.h"
 
 namespace aether::wal {
@@ -155,6 +156,7 @@ Result<Reservation> Log::append(uint32_t stream, const RecordSpec& spec) {
 }
 
 Result<void> Log::wait_for_room(uint32_t stream, Lsn end) {
+  AETHER_REACHED("wal.ring_full");
   os::Backoff backoff;
   while (!rings_[stream].has_room(end)) {
     if (failed()) return failure();

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/reached.h"
 #include "base/trace.h"
 #include "wal/block.h"
 #include "wal/log.h"
@@ -43,6 +44,7 @@ Log::Gathered Log::gather_what_fits() {
   const uint64_t left = (current_segment() + 1) * options_.segment_bytes - next_position_;
   if (!is_short_of_space() || left >= options_.block_bytes_max || left <= overhead)
     return gather(most);
+  AETHER_REACHED("wal.smaller_block_for_want_of_a_segment");
   const Gathered gathered = gather(left - overhead);
   return gathered.payload != 0 ? gathered : gather(most);
 }
@@ -179,6 +181,7 @@ void Log::make_durable(const Gathered& gathered) {
 }
 
 void Log::fail(const Error& why) noexcept {
+  AETHER_REACHED("wal.failed");
   os::LockGuard lock(mutex_);
   base::if_memory_allows([&]() AETHER_NO_THREAD_SAFETY {
     failure_ = "the log could not be written (" + std::string(to_string(why.code())) + ": " +

@@ -10,6 +10,7 @@
 #include "base/checksum.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/reached.h"
 
 namespace aether::wal {
 namespace {
@@ -183,11 +184,15 @@ Result<bool> SegmentFiles::try_recycle(uint64_t number) {
     AETHER_TRY_ASSIGN(std::unique_ptr<os::File> file,
                       os_.open(path_of(spare), {.write = true, .direct = true}));
     AETHER_TRY_ASSIGN(const uint64_t bytes, file->size());
-    if (bytes != options_.segment_bytes) {  // Cut short by a crash, or another size was configured.
+    if (bytes != options_.segment_bytes) {
+      AETHER_REACHED("wal.spare_segment_of_another_size");
+      // Cut short by a crash, or another size was configured.
       AETHER_TRY(remove_if_there(os_, path_of(spare)));
       continue;
     }
-    if (spare != number) {
+    if (spare == number) {
+      AETHER_REACHED("wal.spare_segment_has_the_name");
+    } else {
       // Opened anew below: path() shall be the new name, which error messages print.
       AETHER_TRY(file->close());
       AETHER_TRY(os_.rename(path_of(spare), path_of(number)));
@@ -198,6 +203,7 @@ Result<bool> SegmentFiles::try_recycle(uint64_t number) {
     if (!AETHER_PLANTED("wal.recycle_without_header")) AETHER_TRY(write_header(*file, number));
     preparation_->file = std::move(file);
     preparation_->done = true;
+    AETHER_REACHED("wal.segment_recycled");
     recycled_.fetch_add(1, std::memory_order_relaxed);
     return true;
   }
@@ -210,6 +216,7 @@ Result<void> SegmentFiles::create(uint64_t number) {
   constexpr os::OpenFlags kNew{.write = true, .create = true, .exclusive = true, .direct = true};
   Result<std::unique_ptr<os::File>> file = os_.open(path, kNew);
   if (!file && file.error().code() == Code::exists) {
+    AETHER_REACHED("wal.leftover_segment_replaced");
     // What an attempt before has left, and could not remove.
     AETHER_TRY(remove_if_there(os_, path));
     file = os_.open(path, kNew);
@@ -231,6 +238,7 @@ Result<void> SegmentFiles::write_header(os::File& file, uint64_t number) {
 
 void SegmentFiles::abandon(uint64_t number) noexcept {
   if (preparation_ == nullptr) return;
+  AETHER_REACHED("wal.segment_preparation_failed");
   preparation_.reset();
   // If even this fails, the next try finds the file, and removes it.
   static_cast<void>(base::or_no_memory([&] { return os_.remove(path_of(number)); }).has_value());

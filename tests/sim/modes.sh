@@ -11,9 +11,18 @@ run() {
   "$sim" "$@" | grep -v '^  '
 }
 run --cycles 600
+run --faults crash,nested,alloc --cycles 300
 run --mode exhaustive --len 1
+run --mode exhaustive --in-recovery --list together,put
 run --mode options --cycles 2
 run --mode rot --cycles 300
+
+# The table of rare points: those that any run comes by are in it.
+"$sim" --cycles 400 --reached "$work/REACHED.md" >"$work/out"
+grep '^reached: ' "$work/out"
+for point in buffer.torn_page_restored wal.segment_recycled recovery.epoch_fenced recovery.undone_change_skipped; do
+  grep "^| $point .*crash [0-9]" "$work/REACHED.md" >/dev/null || { echo "not reached: $point"; exit 1; }
+done
 
 status=0
 "$sim" --no-such-option 2>/dev/null || status=$?

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/reached.h"
 #include "index/btree/btree.h"
 #include "index/btree/overflow.h"
 #include "index/btree/scratch_page.h"
@@ -82,6 +83,7 @@ Result<bool> BTree::drop_path(buffer::LogContext& context, std::vector<Exclusive
     system.gsn = std::max(system.gsn, services_.pool.node(path[i].frame()).header().page.gsn);
     system.lsn_vector.raise(path[i].frame().lsn_vector);
   }
+  if (path.size() - keep > 2) AETHER_REACHED("btree.drop_cuts_an_inner_node");
   std::vector<PageRef> pages{services_.pool.ref(path[keep].frame())};
   std::vector<wal::PartSpec> parts(1);
   ScratchPage scratch(kept.page_bytes());

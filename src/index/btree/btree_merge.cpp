@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/planted.h"
+#include "base/reached.h"
 #include "index/btree/btree.h"
 #include "index/btree/scratch_page.h"
 
@@ -66,7 +67,10 @@ Result<BTree::Step> BTree::try_merge(buffer::LogContext& context, Bytes key, uin
   const uint32_t count = parent_node.count();
   const uint32_t index = parent_node.child_index(key);
   if (!path.parent->validate()) return Step::restart;
-  if (count == 0) return Step::done;  // No neighbour under this parent.
+  if (count == 0) {
+    AETHER_REACHED("btree.no_neighbour_to_merge");
+    return Step::done;
+  }
   const uint32_t left_index = index < count ? index : index - 1;
   const uint32_t other = index < count ? index + 1 : index - 1;
   uint64_t* place = parent_node.child_word(other);
@@ -125,6 +129,8 @@ Result<BTree::Step> BTree::merge_nodes(buffer::LogContext& context, Frame& paren
   map.apply();
   merged.header().page.gsn = left_node.header().page.gsn;
   std::copy_n(merged.bytes(), merged.page_bytes(), left_node.bytes());
+  AETHER_REACHED("btree.merged");
+  if (!left_node.is_leaf()) AETHER_REACHED("btree.inner_nodes_merged");
   services_.pool.adopt_children(left.frame());
   parent_node.remove(left_index);
   parent.swizzled_children.fetch_sub(1, std::memory_order_relaxed);
@@ -174,6 +180,7 @@ Result<BTree::Step> BTree::collapse_root(buffer::LogContext& context) {
   map.apply();
   scratch.node().header().page.gsn = root_node.header().page.gsn;
   std::copy_n(scratch.node().bytes(), root_node.page_bytes(), root_node.bytes());
+  AETHER_REACHED("btree.root_collapsed");
   services_.pool.adopt_children(root_);
   services_.pool.discard(*std::move(child));
   return Step::underfull;  // The new root may have a single child as well.

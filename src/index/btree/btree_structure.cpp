@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/no_memory.h"
+#include "base/reached.h"
 #include "buffer/unswizzle.h"
 #include "index/btree/btree.h"
 #include "index/btree/scratch_page.h"
@@ -115,6 +116,7 @@ Result<bool> BTree::purge_ghosts(buffer::LogContext& context, Bytes key) {
       RowPart part(BTreeOp::remove, store_, ghost, {}, {});
       const PageRef page = services_.pool.ref(leaf->frame());
       AETHER_TRY(buffer::log_change(services_.log, system, {}, {&page, 1}, {&part.spec(), 1}));
+      AETHER_REACHED("btree.ghost_made_room");
       node.remove(slot);
       purged = true;
     }
@@ -167,11 +169,13 @@ Result<BTree::Step> BTree::try_split(buffer::LogContext& context, Bytes key, uin
   const SlottedPage::SplitPoint point = node.choose_split(key, payload_bytes);
   buffer::LogContext system = context.system();
   if (splits_root) {
+    if (level > 0) AETHER_REACHED("btree.third_level");
     AETHER_TRY(split_root(system, latched->frame(), point, *left, right));
     return Step::done;
   }
   SlottedPage parent_node = services_.pool.node(parent->frame());
   if (!parent_node.fits(static_cast<uint32_t>(point.separator.size()), sizeof(uint64_t))) {
+    AETHER_REACHED("btree.parent_split_first");
     separator = point.separator;
     return Step::full;
   }

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/reached.h"
 #include "index/btree/btree.h"
 #include "index/btree/overflow.h"
 #include "index/btree/row_patch.h"
@@ -277,7 +278,9 @@ Result<void> BTree::undo(txn::TransactionContext& txn, const txn::UndoEntry& ent
     uint32_t payload_bytes = 0;
     AETHER_TRY_ASSIGN(const Step step, try_undo(txn, entry, payload_bytes));
     if (step == Step::done) return {};
-    if (step == Step::full) AETHER_TRY(make_room(txn.log, entry.key, payload_bytes));
+    if (step != Step::full) continue;
+    AETHER_REACHED("btree.undo_needs_room");
+    AETHER_TRY(make_room(txn.log, entry.key, payload_bytes));
   }
 }
 

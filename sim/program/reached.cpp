@@ -1,0 +1,85 @@
+#include "sim/program/reached.h"
+
+#include <string_view>
+
+namespace aether::program {
+
+namespace {
+
+struct Elsewhere {
+  std::string_view name;
+  std::string_view who;  ///< Comes by there.
+};
+
+/// Points that one thread on small machines cannot come by.
+constexpr Elsewhere kElsewhere[] = {
+    {"buffer.no_frame_to_evict", "with threads that hold all frames"},
+    {"checkpoint.for_room_in_the_log",
+     "EnvFullDisk.*: a background thread has to find that there is none"},
+    {"checkpoint.no_room_in_the_log", "EnvFullDisk.*"},
+    {"space.second_group", "SpaceManager.*: 128 MiB of pages of 4 KiB"},
+    {"txn.deadlock", "LockManager.*, aether-sim-threads"},
+    {"txn.deadlock_of_an_upgrade", "LockManager.*, aether-sim-threads"},
+    {"txn.lock_timed_out", "LockManager.*"},
+    {"wal.ring_full", "ConcurrentLog.*: 4 MiB that nobody has flushed"},
+    {"wal.smaller_block_for_want_of_a_segment", "EnvFullDisk.*"},
+    {"wal.spare_segment_has_the_name", "Segment.*: an environment begins behind all that is there"},
+};
+
+std::string_view who_comes_by(const std::string& name) {
+  for (const Elsewhere& each : kElsewhere) {
+    if (each.name == name) return each.who;
+  }
+  return {};
+}
+
+std::string circumstances(const oracle::Coverage::Point& point) {
+  std::string text;
+  for (const auto& [circumstance, times] : point.under) {
+    text.append(text.empty() ? "" : ", ").append(circumstance).append(" ");
+    text.append(std::to_string(times));
+  }
+  return text;
+}
+
+}  // namespace
+
+ReachedReport report_reached(oracle::Coverage& coverage) {
+  ReachedReport report;
+  report.table = "| point | in | times | under |\n|---|---|---:|---|\n";
+  for (const auto& [name, point] : coverage.points()) {
+    ++report.points;
+    const std::string_view who = who_comes_by(name);
+    std::string under = circumstances(point);
+    if (point.times != 0) {
+      ++report.reached;
+    } else if (!who.empty()) {
+      ++report.elsewhere;
+      under.append("not here: ").append(who);
+    } else {
+      report.missed.append(report.missed.empty() ? "" : ", ").append(name);
+      under = "NOT REACHED";
+    }
+    report.table.append("| ").append(name).append(" | ").append(point.file).append(" | ");
+    report.table.append(std::to_string(point.times)).append(" | ").append(under).append(" |\n");
+  }
+  return report;
+}
+
+std::string reached_page(const ReachedReport& report, const std::string& command) {
+  std::string page =
+      "# Rare points\n\n"
+      "Written by `" +
+      command +
+      "`: the points `AETHER_REACHED(\"name\")` of `src/` "
+      "(`src/base/reached.h`), how\noften they were come by, and under which circumstances: a kind "
+      "of fault that had struck (`aether-sim --help`), the\nrecovery from a crash (`crash`), or "
+      "from one in recovery (`nested`), or none of these.\n\n";
+  page += report.table;
+  page += "\n" + std::to_string(report.reached) + " of " + std::to_string(report.points) +
+          " reached; " + std::to_string(report.elsewhere) + " can be by others only. Missed: " +
+          (report.missed.empty() ? std::string("none") : report.missed) + ".\n";
+  return page;
+}
+
+}  // namespace aether::program
