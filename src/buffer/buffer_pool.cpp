@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/no_memory.h"
+#include "base/reached.h"
 #include "base/trace.h"
 #include "page/leaf_record.h"
 
@@ -208,6 +210,7 @@ Result<Frame*> BufferPool::take_frame(ScanRing* ring) {
     for (uint64_t i = 0; i < count && evicted == 0; ++i) {
       AETHER_TRY_ASSIGN(evicted, evict_some(*partitions_[(home + round + i) % count], 8));
     }
+    if (evicted == 0) AETHER_REACHED("buffer.no_frame_to_evict");
     if (evicted == 0) backoff.wait();
   }
   return Error(Code::busy, "every one of the pool's " + std::to_string(frame_count_) +
@@ -348,11 +351,9 @@ void BufferPool::free_frame(ExclusiveGuard guard) noexcept {
 Result<Frame*> BufferPool::load_pinned(PageId id) {
   if (Redone::node_type taken = take_redone(id)) {
     Frame* const redone = taken.mapped();
-    Result<void> is_root = check_root(node(*redone));
-    if (!is_root) {
-      put_back_redone(std::move(taken));
-      return std::move(is_root).error();
-    }
+    base::Unless put_back([&]() noexcept { put_back_redone(std::move(taken)); });
+    AETHER_TRY(check_root(node(*redone)));
+    put_back.dismiss();
     const ExclusiveGuard guard = ExclusiveGuard::lock(*redone);
     adopt(*redone, id, nullptr);
     return redone;

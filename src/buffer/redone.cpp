@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/no_memory.h"
+#include "base/reached.h"
 #include "base/trace.h"
 #include "buffer/buffer_pool.h"
 
@@ -100,6 +102,7 @@ Result<void> BufferPool::flush_redone(PageWriter& writer) {
     return a.frame->page_id.load(std::memory_order_relaxed) <
            b.frame->page_id.load(std::memory_order_relaxed);
   });
+  AETHER_REACHED("recovery.more_pages_than_frames");
   AETHER_TRY(writer.write(targets));
   drop_redone([](PageId, page::PageKind) { return true; });
   return {};
@@ -133,6 +136,7 @@ void BufferPool::forget_redone(PageId first, uint64_t count) noexcept {
   for (uint64_t i = 0; i < count && redone_count_.load(std::memory_order_acquire) != 0; ++i) {
     const Redone::node_type taken = take_redone(PageId{raw(first) + i});
     if (!taken) continue;
+    AETHER_REACHED("buffer.redone_page_forgotten");
     AETHER_TRACE_EVENT("forget", {{"page", raw(first) + i}});
     free_frame(ExclusiveGuard::lock(*taken.mapped()));
   }
@@ -154,11 +158,14 @@ Result<bool> BufferPool::adopt_redone(Frame& parent, uint64_t version, uint64_t*
   Redone::node_type taken = take_redone(id);
   if (!taken) return true;  // Written and evicted meanwhile: the next round reads it.
   Frame* const frame = taken.mapped();
-  Result<void> fits = check_child(node(parent), place, node(*frame), fences);
-  if (!fits) {
+  // Also if the check lacks memory: the page is nowhere else.
+  base::Unless put_back([&]() noexcept {
+    AETHER_REACHED("buffer.redone_page_put_back");
     put_back_redone(std::move(taken));
-    return std::move(fits).error();
-  }
+  });
+  AETHER_TRY(check_child(node(parent), place, node(*frame), fences));
+  put_back.dismiss();
+  AETHER_REACHED("buffer.redone_page_adopted");
   const ExclusiveGuard self = ExclusiveGuard::lock(*frame);
   adopt(*frame, id, &parent);
   SwipWord::hot(frame).store(place);
@@ -172,6 +179,7 @@ bool BufferPool::evict_redone(Frame& frame) noexcept {
   if (found == redone_.end() || found->second != &frame) return false;
   std::optional<ExclusiveGuard> self = ExclusiveGuard::try_lock(frame);
   if (!self || frame.dirty_position.load(std::memory_order_relaxed) != 0) return false;
+  AETHER_REACHED("buffer.redone_page_evicted");
   AETHER_TRACE_EVENT("leave", {{"page", raw(found->first)}});
   redone_.erase(found);
   redone_count_.store(redone_.size(), std::memory_order_release);

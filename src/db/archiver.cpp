@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/no_memory.h"
+#include "base/reached.h"
 #include "os/directories.h"
 
 namespace aether::db {
@@ -36,6 +38,7 @@ Result<void> Archiver::begin(std::vector<wal::EpochExtent> older, uint32_t epoch
   }
   for (wal::EpochExtent& extent : older) {
     if (*extent.end <= archived_ || *extent.end <= extent.begin) continue;
+    AETHER_REACHED("archive.epoch_before_the_crash");
     extent.begin = std::max(extent.begin, archived_);
     older_.push_back(extent);
   }
@@ -48,14 +51,19 @@ Result<void> Archiver::begin(std::vector<wal::EpochExtent> older, uint32_t epoch
 Result<void> Archiver::copy(const wal::LogTail& end) {
   Result<void> copied = copy_extents(end);
   os::LockGuard lock(mutex_);
-  figures_.last_error = copied ? std::string() : std::string(copied.error().message());
+  figures_.last_error.clear();
+  static_cast<void>(base::if_memory_allows([&]() AETHER_NO_THREAD_SAFETY {
+    if (!copied) figures_.last_error = std::string(copied.error().message());
+  }));
+  if (!copied) AETHER_REACHED("archive.copy_failed");
   figures_.failures += copied ? 0 : 1;
   return copied;
 }
 
 Result<void> Archiver::copy_extents(const wal::LogTail& end) {
-  std::vector<wal::EpochExtent> extents = std::move(older_);
-  older_.clear();
+  std::vector<wal::EpochExtent> extents = older_;
+  std::vector<wal::EpochExtent> left;
+  left.reserve(extents.size());  // None may be forgotten for want of memory.
   const LogPosition begin = std::max(epoch_begin_, archived_);
   if (end.position > begin) extents.push_back({epoch_, begin, end.position, end.cut});
   // One after another: after a failure what is done is done.
@@ -72,8 +80,9 @@ Result<void> Archiver::copy_extents(const wal::LogTail& end) {
     }
     if (result || extent.epoch == epoch_) continue;
     extent.begin = std::max(extent.begin, archived_);
-    older_.push_back(extent);
+    left.push_back(extent);
   }
+  older_ = std::move(left);
   if (!older_.empty()) {
     through_ = older_.front().begin;
   } else {

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/reached.h"
 #include "base/trace.h"
 #include "buffer/page_order.h"
 #include "db/env_impl.h"
@@ -67,6 +68,7 @@ Result<void> EnvImpl::check_log_share(const txn::TransactionContext& txn) const 
 /// and remove.
 Result<void> EnvImpl::make_log_room(bool frees) {
   {
+    AETHER_REACHED("checkpoint.for_room_in_the_log");
     os::LockGuard lock(log_room_mutex_);
     if (!log_->is_short_of_space()) return {};  // Somebody else has found some.
     AETHER_TRY(checkpoint_now(~LogPosition{0}, false));
@@ -76,6 +78,7 @@ Result<void> EnvImpl::make_log_room(bool frees) {
   constexpr uint64_t kShareOfAll = 4, kShareOfRemovals = 8;
   const uint64_t segment = options_.log_segment_bytes;
   if (log_->room() >= segment / (frees ? kShareOfRemovals : kShareOfAll)) return {};
+  AETHER_REACHED("checkpoint.no_room_in_the_log");
   return Error(
       Code::no_space,
       home_ + "/log: the file system has no room for another segment of " +
@@ -100,6 +103,7 @@ Result<void> EnvImpl::pace_log(bool frees) {
     return {};
   if (!checkpointer_) {
     // An error of the disk shows in check_writable; there is nothing to wait for here.
+    AETHER_REACHED("checkpoint.log_at_its_bound");
     const LogPosition keep = bound / kTriggerDivisor / 2;
     static_cast<void>(base::or_no_memory([&] {
                         return checkpoint_now(log_->append_position() - std::min(keep, used),
@@ -134,7 +138,8 @@ void EnvImpl::run_checkpointer() {
     const bool all = !archive_only && std::exchange(checkpoint_all_, false);
     checkpointer_mutex_.unlock();
     if (archive_only) {
-      static_cast<void>(archive().has_value());  // Its figures tell.
+      static_cast<void>(
+          base::or_no_memory([this] { return archive(); }).has_value());  // Its figures tell.
       checkpointer_mutex_.lock();
       continue;
     }
@@ -199,6 +204,7 @@ Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
   }
   const bool forgets_pins = AETHER_PLANTED("checkpoint.forget_open_transactions");
   const LogPosition needed = std::min(redo, forgets_pins ? now : transactions_->oldest_pin(now));
+  if (needed < redo) AETHER_REACHED("checkpoint.log_kept_for_an_open_transaction");
   const LogPosition start = std::max(std::min(needed, start_bound()), last.start_position);
   // After the position: a page that a tag taken now does not know is dirty, and so has a record at or above it.
   AETHER_TRY(write_tags());

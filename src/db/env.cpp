@@ -87,7 +87,9 @@ Result<ScrubReport> DbEnv::scrub(uint64_t bytes_per_second,
 Result<ScrubReport> DbEnv::scrub(uint64_t bytes_per_second) {
   return scrub(bytes_per_second, [](uint64_t, uint64_t) { return true; });
 }
-Result<ArchiveReport> DbEnv::archive_log() { return impl_->archive(); }
+Result<ArchiveReport> DbEnv::archive_log() {
+  return base::or_no_memory([&] { return impl_->archive(); });
+}
 
 Result<VerifyReport> DbEnv::verify(FunctionRef<void(uint64_t, uint64_t)> progress) {
   return base::or_no_memory([&] {

@@ -1,6 +1,7 @@
 // The archive of the log: what is copied when, and what becomes of writers when it cannot be.
 #include <algorithm>
 
+#include "base/no_memory.h"
 #include "db/env_impl.h"
 
 namespace aether::db {
@@ -57,7 +58,8 @@ void EnvImpl::archive_soon() noexcept {
     return;
   archive_asked_.store(segment, std::memory_order_relaxed);
   if (!checkpointer_) {
-    static_cast<void>(archive().has_value());  // Its figures tell.
+    static_cast<void>(
+        base::or_no_memory([this] { return archive(); }).has_value());  // Its figures tell.
     return;
   }
   os::LockGuard lock(checkpointer_mutex_);

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/reached.h"
 #include "base/trace.h"
 #include "db/env_impl.h"
 #include "db/transaction_impl.h"
@@ -184,6 +185,9 @@ Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
   AETHER_TRY_ASSIGN(const std::vector<uint64_t> segments, wal::list_segments(home_ + "/log", os_));
   const uint64_t next_segment = std::max(segments.empty() ? 1 : segments.back() + 1,
                                          end.position / state.segment_bytes + 1);
+  // Segments are about to be used again that the older slot still needs, and until CONTROL is replaced it is asked if the
+  // newer one rots: so both say now that the log is not needed.
+  if (state.clean) AETHER_TRY(control_->write(state));
   const uint32_t epoch = state.epoch + (AETHER_PLANTED("recovery.same_epoch") ? 0 : 1);
   const wal::LogStart start{
       .epoch = epoch, .segment = next_segment, .lsn = end.cut, .older_needed = !state.clean};
@@ -202,6 +206,7 @@ Result<void> EnvImpl::start_epoch(const recovery::LogEnd& end) {
     state.start_position = begin;
     state.known_durable = begin;
   } else if (end.position > state.epoch_begin && !AETHER_PLANTED("recovery.forget_fence")) {
+    AETHER_REACHED("recovery.epoch_fenced");
     state.fences.push_back({state.epoch, state.epoch_begin, end.position, end.cut});
   }
   state.clean = false;
@@ -343,6 +348,7 @@ Result<void> EnvImpl::check_writable() const {
 }
 
 void EnvImpl::fail(const Error& why) noexcept {
+  AETHER_REACHED("db.environment_failed");
   os::LockGuard lock(failure_mutex_);
   static_cast<void>(base::if_memory_allows([&] {
     if (failure_.empty()) failure_ = std::string(why.message());

@@ -5,6 +5,8 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "base/no_memory.h"
+#include "base/reached.h"
 #include "wal/archive.h"
 #include "wal/block.h"
 
@@ -18,8 +20,10 @@ constexpr const char* kTemporary = ".new";
 
 ArchiveWriter::~ArchiveWriter() {
   if (file_ == nullptr) return;
+  AETHER_REACHED("archive.given_up_in_a_file");
   file_.reset();
-  static_cast<void>(os_.remove(path_ + kTemporary).has_value());  // Else the next try replaces it.
+  // Else the next try replaces it.
+  static_cast<void>(base::or_no_memory([&] { return os_.remove(path_ + kTemporary); }).has_value());
 }
 
 Result<void> ArchiveWriter::add(const Block& block) {
@@ -158,7 +162,7 @@ Result<void> copy_to_archive(const LogReaderOptions& log, const std::vector<Epoc
       AETHER_TRY(writer.add(*block));
     }
   };
-  Result<void> done = copy();
+  Result<void> done = base::or_no_memory(copy);
   copied = {writer.files(), writer.bytes(), writer.end()};
   return done;
 }

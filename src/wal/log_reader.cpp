@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/bytes.h"
+#include "base/reached.h"
 #include "wal/block.h"
 #include "wal/forward_window.h"
 #include "wal/segment.h"
@@ -211,6 +213,7 @@ Result<bool> LogReader::Impl::next_in_extent() {
     AETHER_TRY_ASSIGN(const Found found, find_block(scan, options, at, extent().epoch));
     torn |= found.torn;
     if (found.block.empty()) continue;
+    if (at != slot()) AETHER_REACHED("wal.segment_not_filled");
     AETHER_TRY(accept(at, found.block));
     return true;
   }
@@ -277,12 +280,17 @@ Result<void> LogReader::Impl::check_end() {
                                std::to_string(*extent().end));
   }
   if (slot() < options.known_durable) {
+    AETHER_REACHED("wal.durable_block_missing");
     return damaged(slot(),
                    "the log was durable up to position " + std::to_string(options.known_durable));
   }
   AETHER_TRY(check_last_segment());
   AETHER_TRY_ASSIGN(const std::optional<LogPosition> later, find_later_block(slot()));
-  if (later) return damaged(slot(), "the later block at " + scan.place(*later) + " is intact");
+  if (later) {
+    AETHER_REACHED("wal.hole_before_a_later_block");
+    return damaged(slot(), "the later block at " + scan.place(*later) + " is intact");
+  }
+  if (torn) AETHER_REACHED("wal.torn_tail_cut");
   return {};
 }
 
@@ -309,9 +317,12 @@ Result<std::optional<LogPosition>> LogReader::Impl::find_later_block(LogPosition
     uint64_t offset = std::max(from, begin + kSegmentHeaderBytes) - begin;
     for (; offset < options.segment_bytes; offset += kBlockAlignment) {
       AETHER_TRY_ASSIGN(const std::string_view head, scan.bytes(offset, kBlockAlignment));
-      if (head.empty()) break;  // The file ends here.
+      if (head.size() < sizeof(BlockHeader)) break;  // The file ends here.
       const LogPosition at = begin + offset;
-      if (!claims_to_be(head, {options.environment_id, at, extent().epoch})) continue;
+      // Wherever it stands: one that belongs elsewhere was written there, so its own place and this one have lost theirs.
+      const LogPosition claimed = base::load<BlockHeader>(head.data()).position;
+      const BlockIdentity later{options.environment_id, claimed, extent().epoch};
+      if (claimed < from || !claims_to_be(head, later)) continue;
       const uint64_t length = claimed_length(head, options.segment_bytes - offset);
       if (length == 0) continue;
       AETHER_TRY_ASSIGN(const std::string_view whole, scan.bytes(offset, length));

@@ -192,5 +192,67 @@ INSTANTIATE_TEST_SUITE_P(Calls, SimReopen,
                                                                                     : "Directory";
                          });
 
+// Goal: while an environment that was closed in order is opened, each slot of CONTROL may rot: the other one never says that
+// the log holds nothing, or that it lies where other log lies by now.
+TEST(SimReopen, ASlotOfControlThatRotsWhileItOpensLosesNothing) {
+  sim::SimOs os({.seed = 5});
+  Rows rows;
+  {
+    std::unique_ptr<DbEnv> env;
+    ASSERT_EQ(open(os, env, rows), "");
+    KvStore store = *env->open_store("s");
+    for (int i = 0; i < 20;
+         ++i) {  // And no checkpoint: the older slot needs the log from its beginning.
+      ASSERT_TRUE(store.put("key" + std::to_string(i), "value"));
+      rows["key" + std::to_string(i)] = "value";
+    }
+    ASSERT_TRUE(env->close());
+  }
+  uint64_t opened = 0, refused = 0;
+  os.on_step([&](const sim::Step& step) {
+    if (!step.changes_disk || testing::Test::HasFailure()) return;
+    for (const uint64_t byte : {uint64_t{100}, uint64_t{16} * KiB + 100}) {
+      const std::unique_ptr<sim::SimOs> crashed = os.crash({.policy = sim::CrashPolicy::kept});
+      ASSERT_TRUE(crashed->flip_bit("/env/CONTROL", byte * 8));
+      std::unique_ptr<DbEnv> env;
+      Rows found;
+      const std::string why = open(*crashed, env, found);
+      ++(why.empty() ? opened : refused);
+      if (why.empty()) {
+        EXPECT_EQ(found, rows) << "before " << sim::to_string(step.kind) << " " << step.path
+                               << " with byte " << byte << " of CONTROL damaged";
+      }
+    }
+  });
+  std::unique_ptr<DbEnv> env;
+  Rows found;
+  EXPECT_EQ(open(os, env, found), "");
+  os.on_step({});
+  EXPECT_GT(opened, 20u);
+  EXPECT_EQ(refused, 0u);
+}
+
+// Goal: the log's last block, written to another's place, is found there: the log has not ended before it.
+TEST(SimReopen, ABlockOfTheLogThatWentAstrayIsNoEndOfTheLog) {
+  for (const int64_t shift : {-8192, -4096, 4096, 8192}) {
+    sim::SimOs os({.seed = 6});
+    std::unique_ptr<DbEnv> env;
+    Rows none;
+    ASSERT_EQ(open(os, env, none), "");
+    KvStore store = *env->open_store("s");
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(store.put("key" + std::to_string(i), "value"));
+    os.add_fault({.kind = sim::StepKind::write,
+                  .path_contains = "/log/",
+                  .effect = sim::Effect::misdirect,
+                  .shift = shift});
+    ASSERT_TRUE(store.put("last", "value"));
+    ASSERT_EQ(os.faults_fired(), 1u);
+    const std::unique_ptr<sim::SimOs> crashed = os.crash({.policy = sim::CrashPolicy::kept});
+    const Result<std::unique_ptr<DbEnv>> again = DbEnv::open("/env", crash::options(), *crashed);
+    ASSERT_FALSE(again) << "shift " << shift;
+    EXPECT_EQ(again.error().code(), Code::corruption) << again.error().message();
+  }
+}
+
 }  // namespace
 }  // namespace aether

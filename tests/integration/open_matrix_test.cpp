@@ -151,11 +151,11 @@ void add_cut_files(Cases& cases) {
     cases.add("control_of_" + std::to_string(bytes), cut("CONTROL", bytes),
               refused(Code::corruption, "neither slot is valid"));
   }
-  // One slot is enough, and what is cut off of it may be zeros; but it may be the one from before the close.
+  // One slot is enough, and what is cut off of it may be zeros. Here it is the one that the close has written, and of a
+  // crashed one the older.
   for (const uint64_t bytes : {4096u, 16383u, 16384u}) {
     const std::string name = "control_of_" + std::to_string(bytes);
-    cases.add_one(name + "_closed", State::closed, cut("CONTROL", bytes), sound(),
-                  needs_recovery());
+    cases.add_one(name + "_closed", State::closed, cut("CONTROL", bytes), sound(), sound());
     cases.add_one(name + "_crashed", State::crashed, cut("CONTROL", bytes), sound(),
                   needs_recovery());
   }
