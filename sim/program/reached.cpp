@@ -68,13 +68,12 @@ ReachedReport report_reached(oracle::Coverage& coverage) {
 
 std::string reached_page(const ReachedReport& report, const std::string& command) {
   std::string page =
-      "# Rare points\n\n"
-      "Written by `" +
-      command +
-      "`: the points `AETHER_REACHED(\"name\")` of `src/` "
-      "(`src/base/reached.h`), how\noften they were come by, and under which circumstances: a kind "
-      "of fault that had struck (`aether-sim --help`), the\nrecovery from a crash (`crash`), or "
-      "from one in recovery (`nested`), or none of these.\n\n";
+      "# Rare points\n\nWritten by `" + command +
+      "`: the points `AETHER_REACHED(\"name\")` of `src/` (`src/base/reached.h`), how\n"
+      "often they were come by, and under which circumstances: a kind of fault that had struck "
+      "(`aether-sim --help`), the\n"
+      "recovery from a crash (`crash`), or from one in recovery (`nested`), the opening of a disk "
+      "that has lied (`after`), or none of these.\n\n";
   page += report.table;
   page += "\n" + std::to_string(report.reached) + " of " + std::to_string(report.points) +
           " reached; " + std::to_string(report.elsewhere) + " can be by others only. Missed: " +
