@@ -112,7 +112,8 @@ void Workload::check_row(const Place& place, const Result<std::string>& got, con
 /// Everything, both ways.
 void Workload::compare() {
   if (failed_) return;
-  for (const auto& [name, rows] : live_) {
+  for (const auto& live : live_) {
+    const std::string& name = live.first;
     Result<KvStore> store = ask([&] { return env_->open_store(name, {.create = false}); });
     if (!went_well(store, "open_store")) return;
     for (const bool reverse : {false, true}) {
@@ -125,7 +126,7 @@ void Workload::compare() {
       const Result<uint64_t> count = ask(
           [&] { return store->scan({.begin = {}, .end = {}, .reverse = reverse}, take); });
       if (!went_well(count, "scan")) return;
-      expect(*count == found.size() && found == rows, "a scan of " + name + " differs");
+      expect(*count == found.size() && found == live.second, "a scan of " + name + " differs");
     }
   }
   compare_doubts();

@@ -190,7 +190,7 @@ Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
     if (dirty != 0 && !AETHER_PLANTED("checkpoint.forget_maps")) redo = std::min(redo, dirty);
   }
   // Pages that have left memory because they were freed hold `redo` back no more: they must not come back.
-  AETHER_TRY(log_->wait_durable(space_->freed()));
+  if (!AETHER_PLANTED("checkpoint.forget_freed")) AETHER_TRY(log_->wait_durable(space_->freed()));
   // A thread may have read the log position before the last checkpoint and marked its page only now; its record lies
   // above that checkpoint all the same.
   const recovery::ControlState& last = control_->state();
