@@ -72,9 +72,10 @@ Result<void> restore_log_tail(const wal::LogReaderOptions& options, uint32_t epo
     return std::move(segment).error();
   }
   const uint64_t offset = copy->position % options.segment_bytes;
-  AETHER_TRY_ASSIGN(const std::optional<BlockBytes> there,
-                    read_block(**segment, offset, copy->position, epoch, options));
-  if (there) return {};
+  const Result<std::optional<BlockBytes>> there = read_block(**segment, offset, copy->position,
+                                                             epoch, options);
+  if (!there) return there.error().clone();
+  if (there->has_value()) return {};
   AETHER_REACHED("recovery.last_block_restored");
   return write_in_place(options, **segment, *copy);
 }
