@@ -11,9 +11,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "aether/backup.h"
@@ -59,20 +61,26 @@ EnvOptions archiving_options(const Places& places) {
   return options;
 }
 
-/// One backup after another, incremental ones upon the last that was answered.
-Result<void> back_up(DbEnv& env, const Places& places, Ledger& ledger) {
+void say_ready(int ready) {
+  if (::write(ready, "w", 1) != 1) ::_exit(4);
+}
+
+/// One backup after another, incremental ones upon the last that was answered. Tells `ready` of the first, if there is one.
+Result<void> back_up(DbEnv& env, const Places& places, Ledger& ledger, std::optional<int> ready) {
   std::string parent = places.chain.empty() ? "" : places.chain.back();
   for (;;) {
     const uint64_t number = ledger.backups_begun.fetch_add(1) + 1;
     if (number % kFullEvery == 0) parent.clear();
     AETHER_TRY(env.backup({.directory = places.backup(number), .parent = parent}));
     ledger.backups_done.store(number);
+    if (ready) say_ready(*std::exchange(ready, std::nullopt));
     parent = places.backup(number);
   }
 }
 
+/// Tells `ready` once all writers are at work, or, if `backs_up_first`, once a backup has been answered.
 [[noreturn]] void live_until_killed(const Places& places, Ledger& ledger, uint64_t seed,
-                                    int ready) {
+                                    bool backs_up_first, int ready) {
   Result<std::unique_ptr<DbEnv>> env = DbEnv::open(places.home, archiving_options(places));
   if (!env) give_up(ledger.error, env.error());
   Result<std::vector<KvStore>> stores = open_stores(**env);
@@ -84,12 +92,12 @@ Result<void> back_up(DbEnv& env, const Places& places, Ledger& ledger) {
       crash::Writer writer(**env, *stores, ledger, number, seed);
       for (bool first = true;; first = false) {
         if (const Result<void> done = writer.step(); !done) give_up(ledger.error, done.error());
-        if (first && at_work.fetch_add(1) + 1 == kWriters && ::write(ready, "w", 1) != 1)
-          ::_exit(4);
+        if (first && at_work.fetch_add(1) + 1 == kWriters && !backs_up_first) say_ready(ready);
       }
     });
   }
-  const Result<void> ended = back_up(**env, places, ledger);
+  const Result<void> ended = back_up(**env, places, ledger,
+                                     backs_up_first ? std::optional(ready) : std::nullopt);
   give_up(ledger.error, ended.error());
 }
 
@@ -215,7 +223,7 @@ TEST_F(KillBackup, WhatWasAnsweredIsWholeAndRestores) {
     const uint64_t begun_before = ledger_.get()->backups_begun.load();
     const std::chrono::microseconds delay(20000 + random() % 200000);
     ASSERT_NO_FATAL_FAILURE(run_and_kill(ledger_.get()->error, delay, [&](int ready) {
-      live_until_killed(places_, *ledger_.get(), seed + i, ready);
+      live_until_killed(places_, *ledger_.get(), seed + i, i == 0, ready);
     }));
     ASSERT_NO_FATAL_FAILURE(inspect_environment());
     ASSERT_NO_FATAL_FAILURE(inspect_backups(begun_before));
