@@ -156,14 +156,17 @@ class AllocFailure : public testing::Test {
     if (way == 1) return prepare_and_decide(std::move(txn), std::move(after));
     faults::arm({.number = 1 + attack_.pick(6), .sticky = attack_.pick(2) == 0});
     Result<void> done;
+    std::optional<CommitTicket> ticket;
     if (way == 2) {
-      const Result<CommitTicket> ticket = txn.commit_async();
-      if (!ticket) done = ticket.error().clone();
+      const Result<CommitTicket> called = txn.commit_async();
+      if (called) ticket = *called;
+      if (!called) done = called.error().clone();
     } else {
       done = txn.commit();
     }
     { const Transaction gone = std::move(txn); }
     faults::disarm();
+    if (ticket) done = ticket->wait();  // Else a failure of the next one might take it along.
     if (!done && done.error().code() == Code::no_memory) {
       ++refused_;
       subject().check_idle();
