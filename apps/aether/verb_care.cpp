@@ -9,6 +9,7 @@
 #include "apps/aether/text.h"
 #include "apps/aether/verbs.h"
 #include "base/json_writer.h"
+#include "db/documents.h"
 #include "os/os.h"
 
 namespace aether::cli {
@@ -23,18 +24,6 @@ Report report_of(const VerifyReport& verified, double seconds) {
       .add("keys", verified.keys)
       .add_seconds("seconds", seconds);
   return report;
-}
-
-void append_problems_json(base::JsonWriter& json, const VerifyReport& verified) {
-  json.name("problems").begin_array();
-  for (const VerifyProblem& problem : verified.problems) {
-    json.begin_object()
-        .member("page_id", problem.page_id)
-        .bytes("store", problem.store)
-        .bytes("message", problem.message)
-        .end_object();
-  }
-  json.end_array();
 }
 
 void append_problems_plain(std::string& text, const VerifyReport& verified) {
@@ -53,7 +42,7 @@ Result<void> print_verified(Session& session, const VerifyReport& verified, doub
     base::JsonWriter json(text);
     json.begin_object();
     report.append_json(json);
-    append_problems_json(json, verified);
+    db::append_problems(json, verified.problems);
     json.end_object();
     text += '\n';
   } else if (session.format() == Format::table) {

@@ -84,6 +84,7 @@ wal::LogReaderOptions EnvImpl::reader_options() const {
           .streams = state.streams,
           .segment_bytes = state.segment_bytes,
           .block_bytes_max = std::min(kBlockBytesMax, state.segment_bytes / 4),
+          .io_mode = options_.io_mode,
           .known_durable = std::max(state.known_durable, area_log_durable_)};
 }
 

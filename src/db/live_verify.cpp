@@ -4,6 +4,7 @@
 
 #include "base/json_writer.h"
 #include "base/no_memory.h"
+#include "db/documents.h"
 #include "db/env_impl.h"
 #include "db/printable.h"
 
@@ -18,17 +19,8 @@ void append_report(base::JsonWriter& json, const VerifyReport& report) {
       .member("complete", report.complete)
       .member("pages_checked", report.pages_checked)
       .member("pages_free", report.pages_free)
-      .member("keys", report.keys)
-      .name("problems")
-      .begin_array();
-  for (const VerifyProblem& problem : report.problems) {
-    json.begin_object()
-        .member("page_id", problem.page_id)
-        .bytes("store", problem.store)
-        .bytes("message", problem.message)
-        .end_object();
-  }
-  json.end_array();
+      .member("keys", report.keys);
+  append_problems(json, report.problems);
 }
 
 }  // namespace

@@ -48,8 +48,13 @@ std::string archive_name(uint64_t segment) {
 }
 
 ArchiveFile::ArchiveFile(std::string path, std::unique_ptr<os::File> file,
-                         const ArchiveHeader& header)
-    : path_(std::move(path)), file_(std::move(file)), header_(header) {}
+                         const ArchiveHeader& header, os::Os& os)
+    : path_(std::move(path)),
+      file_(std::move(file)),
+      header_(header),
+      window_(os, IoMode::automatic, kReadBytes, ForwardWindow::Ahead::no) {
+  window_.begin(*file_, kArchiveHeaderBytes + (header_.end - header_.begin));
+}
 
 Result<std::unique_ptr<ArchiveFile>> ArchiveFile::open(const std::string& path, os::Os& os) {
   AETHER_TRY_ASSIGN(std::unique_ptr<os::File> file, os.open(path, {.direct = true}));
@@ -74,23 +79,14 @@ Result<std::unique_ptr<ArchiveFile>> ArchiveFile::open(const std::string& path, 
     return damaged(
         path, "it has " + std::to_string(size) + " bytes instead of " + std::to_string(wanted));
   }
-  return std::unique_ptr<ArchiveFile>(new ArchiveFile(path, std::move(file), header));
+  return std::unique_ptr<ArchiveFile>(new ArchiveFile(path, std::move(file), header, os));
 }
 
 Result<std::string_view> ArchiveFile::bytes(LogPosition position, uint64_t size) {
-  if (position < window_begin_ || position + size > window_begin_ + window_bytes_) {
-    const uint64_t wanted = std::min(std::max(size, kReadBytes), header_.end - position);
-    if (buffer_.bytes() < wanted) {
-      AETHER_TRY_ASSIGN(buffer_, AlignedBuffer::make(wanted));
-    }
-    window_bytes_ = 0;
-    const uint64_t offset = kArchiveHeaderBytes + (position - header_.begin);
-    AETHER_TRY_ASSIGN(window_bytes_, file_->read_at(offset, buffer_.data(), wanted));
-    window_begin_ = position;
-  }
-  if (position + size > window_begin_ + window_bytes_) return damaged(path_, "it is cut off");
-  return std::string_view(
-      reinterpret_cast<const char*>(buffer_.data()) + (position - window_begin_), size);
+  const uint64_t offset = kArchiveHeaderBytes + (position - header_.begin);
+  AETHER_TRY_ASSIGN(const std::string_view there, window_.bytes(offset, size));
+  if (there.size() < size) return damaged(path_, "it is cut off");
+  return there;
 }
 
 Result<const Block*> ArchiveFile::read(LogPosition position) {

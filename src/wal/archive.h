@@ -23,6 +23,7 @@
 #include "base/ids.h"
 #include "os/os.h"
 #include "wal/aligned_buffer.h"
+#include "wal/forward_window.h"
 #include "wal/log_reader.h"
 
 namespace aether::wal {
@@ -86,16 +87,15 @@ class ArchiveFile {
   Result<void> verify();
 
  private:
-  ArchiveFile(std::string path, std::unique_ptr<os::File> file, const ArchiveHeader& header);
+  ArchiveFile(std::string path, std::unique_ptr<os::File> file, const ArchiveHeader& header,
+              os::Os& os);
   Result<void> read_index();
   Result<std::string_view> bytes(LogPosition position, uint64_t size);
 
   const std::string path_;
   std::unique_ptr<os::File> file_;
   const ArchiveHeader header_;
-  AlignedBuffer buffer_;
-  LogPosition window_begin_ = 0;
-  uint64_t window_bytes_ = 0;
+  ForwardWindow window_;  ///< Of file_, up to the index.
   Block block_;
   std::optional<std::vector<ArchiveIndexEntry>> index_;
 };

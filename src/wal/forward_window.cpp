@@ -86,7 +86,7 @@ void ForwardWindow::start_next() noexcept {
   if (!is_worth_it || is_started_) return;
   const Result<void> started = base::or_no_memory([&]() -> Result<void> {
     if (queue_ == nullptr) {
-      AETHER_TRY_ASSIGN(queue_, os_.make_io_queue(1, IoMode::automatic));
+      AETHER_TRY_ASSIGN(queue_, os_.make_io_queue(1, io_mode_));
     }
     done_.reserve(1);
     if (next_.bytes() < 2 * read_bytes_) {

@@ -18,8 +18,8 @@ class ForwardWindow {
  public:
   enum class Ahead : uint8_t { no, yes };
   /// Reads at least `read_bytes` at a time; no more than that will be asked for at once where it reads ahead.
-  ForwardWindow(os::Os& os, uint64_t read_bytes, Ahead ahead)
-      : os_(os), read_bytes_(read_bytes), ahead_(ahead) {}
+  ForwardWindow(os::Os& os, IoMode io_mode, uint64_t read_bytes, Ahead ahead)
+      : os_(os), io_mode_(io_mode), read_bytes_(read_bytes), ahead_(ahead) {}
   ForwardWindow(const ForwardWindow&) = delete;
   ForwardWindow& operator=(const ForwardWindow&) = delete;
   ~ForwardWindow() { forget(); }
@@ -42,6 +42,7 @@ class ForwardWindow {
   void wait() noexcept;
 
   os::Os& os_;
+  const IoMode io_mode_;
   const uint64_t read_bytes_;
   const Ahead ahead_;
   os::File* file_ = nullptr;

@@ -35,7 +35,7 @@ class SegmentView {
  public:
   SegmentView(const LogReaderOptions& options, os::Os& os, uint64_t read_bytes,
               ForwardWindow::Ahead ahead)
-      : options_(options), os_(os), window_(os, read_bytes, ahead) {}
+      : options_(options), os_(os), window_(os, options.io_mode, read_bytes, ahead) {}
 
   std::string path(uint64_t segment) const {
     return options_.directory + "/" + segment_name(segment);

@@ -65,6 +65,7 @@ struct LogReaderOptions {
   uint32_t streams = 1;
   uint64_t segment_bytes = 64 * MiB;
   uint64_t block_bytes_max = 1 * MiB;
+  IoMode io_mode = IoMode::automatic;
   LogPosition known_durable = 0;  ///< Evidence from elsewhere: a bad block below it is corruption.
 };
 

@@ -41,7 +41,7 @@ class ForwardWindowTest : public testing::TestWithParam<ForwardWindow::Ahead> {
 // Heads and then bodies of blocks of every size, as the log's reader asks for them.
 TEST_P(ForwardWindowTest, BlocksOneBehindTheOther) {
   for (const uint64_t step : {4u, 12u, 20u, 60u, 64u}) {
-    ForwardWindow window(os_, kRead, GetParam());
+    ForwardWindow window(os_, IoMode::automatic, kRead, GetParam());
     window.begin(*files_[0], kFileBytes);
     for (uint64_t at = 0; at < kFileBytes; at += step * KiB) {
       expect(window, at, 4 * KiB);
@@ -52,7 +52,7 @@ TEST_P(ForwardWindowTest, BlocksOneBehindTheOther) {
 
 TEST_P(ForwardWindowTest, AnyPlaceInAnyOrder) {
   std::mt19937_64 random(4);
-  ForwardWindow window(os_, kRead, GetParam());
+  ForwardWindow window(os_, IoMode::automatic, kRead, GetParam());
   window.begin(*files_[0], kFileBytes);
   uint64_t at = 0;
   for (int i = 0; i < 3000; ++i) {
@@ -69,14 +69,14 @@ TEST_P(ForwardWindowTest, NothingBehindTheEndIsRead) {
   os_.on_step([&](const sim::Step& step) {
     if (step.kind == sim::StepKind::read) end = std::max(end, step.offset + step.size);
   });
-  ForwardWindow window(os_, kRead, GetParam());
+  ForwardWindow window(os_, IoMode::automatic, kRead, GetParam());
   window.begin(*files_[0], 4 * kRead);
   for (uint64_t at = 0; at < 4 * kRead; at += 8 * KiB) expect(window, at, 8 * KiB);
   EXPECT_EQ(end, 4 * kRead);
 }
 
 TEST_P(ForwardWindowTest, AFailedReadIsAnErrorAndTheNextTryIsFree) {
-  ForwardWindow window(os_, kRead, GetParam());
+  ForwardWindow window(os_, IoMode::automatic, kRead, GetParam());
   window.begin(*files_[0], kFileBytes);
   expect(window, 0, kRead);
   os_.add_fault({.kind = sim::StepKind::read, .nth = 2});
