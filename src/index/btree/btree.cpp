@@ -26,6 +26,19 @@ uint32_t BTree::inline_value_max(uint32_t page_bytes, size_t key_bytes) noexcept
   return record_max - page::kMetaBytes - static_cast<uint32_t>(key_bytes);
 }
 
+namespace {
+
+/// What a search is going to touch first, while the frame's latch is on its way: the header, and the slots of a leaf.
+void prefetch_node(const std::byte* page, bool is_leaf) noexcept {
+  constexpr size_t kLine = 64, kLeafLines = 6;
+  __builtin_prefetch(page);
+  __builtin_prefetch(page + kLine);
+  if (!is_leaf) return;
+  for (size_t line = 2; line < kLeafLines; ++line) __builtin_prefetch(page + line * kLine);
+}
+
+}  // namespace
+
 Result<OptimisticGuard> BTree::find_leaf(Bytes key, SeekTo where, buffer::ScanRing* ring) {
   for (os::Backoff backoff;; backoff.wait()) {
     OptimisticGuard guard = OptimisticGuard::enter(root_);
@@ -47,7 +60,7 @@ Result<OptimisticGuard> BTree::find_leaf(Bytes key, SeekTo where, buffer::ScanRi
       // Only now may the pointer be followed; and after entering the child, only if the swip still held.
       if (!guard.validate()) break;
       Frame& child = *word.frame();
-      __builtin_prefetch(services_.pool.page(child) + 64);
+      prefetch_node(services_.pool.page(child), node.header().level == 1);
       OptimisticGuard next = OptimisticGuard::enter(child);
       if (!guard.validate()) break;
       guard = std::move(next);
