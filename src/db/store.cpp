@@ -260,7 +260,7 @@ Result<void> KvStore::lock_store(Transaction& txn, LockMode mode) {
 
 namespace {
 
-Result<bool> go_to_first(Cursor& cursor, const Range& range) {
+Result<bool> go_to_first(index::BTreeCursor& cursor, const Range& range) {
   if (!range.reverse) return cursor.seek(range.begin);
   if (range.end.empty()) return cursor.last();
   Result<bool> found = cursor.seek_for_prev(range.end);
@@ -268,23 +268,18 @@ Result<bool> go_to_first(Cursor& cursor, const Range& range) {
   return found;
 }
 
-Result<uint64_t> run_scan(Cursor cursor, const Range& range,
+Result<uint64_t> run_scan(db::CursorImpl& scan, const Range& range,
                           FunctionRef<bool(Bytes key, Bytes value)> visitor) {
-  uint64_t visited = 0;
-  Result<bool> more = go_to_first(cursor, range);
-  for (; more && *more; more = range.reverse ? cursor.prev() : cursor.next()) {
-    const Bytes key = cursor.key();
-    const bool outside = range.reverse ? key < range.begin : !range.end.empty() && key >= range.end;
-    if (outside) break;
-    Result<Bytes> value = cursor.value();
-    if (!value && value.error().code() == Code::not_found)
-      continue;  // Removed since: not a row any more.
-    AETHER_TRY_ASSIGN(const Bytes bytes, std::move(value));
-    ++visited;
-    if (!visitor(key, bytes)) break;
+  index::BTreeCursor::Visit visit{range.begin, range.end, !range.reverse, visitor};
+  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, scan.usable());
+  AETHER_TRY_ASSIGN(bool more, go_to_first(*cursor, range));
+  while (more) {
+    AETHER_TRY_ASSIGN(more, cursor->visit_leaf(visit));
+    if (!more) break;
+    AETHER_TRY_ASSIGN(cursor, scan.usable());  // The visitor may have ended what it needs.
+    AETHER_TRY_ASSIGN(more, range.reverse ? cursor->prev() : cursor->next());
   }
-  if (!more) return std::move(more).error();
-  return visited;
+  return visit.visited;
 }
 
 }  // namespace
@@ -294,8 +289,10 @@ Result<uint64_t> KvStore::scan(const Range& range, FunctionRef<bool(Bytes, Bytes
     AETHER_TRY(impl_->check());
     db::TransactionImpl moment(impl_->env(), {.read_only = true});
     AETHER_TRY(moment.open());
-    Result<uint64_t> visited = run_scan(Cursor(std::make_unique<db::CursorImpl>(*impl_, &moment)),
-                                        range, visitor);
+    Result<uint64_t> visited = [&] {
+      db::CursorImpl cursor(*impl_, &moment);
+      return run_scan(cursor, range, visitor);
+    }();
     moment.leave();
     return visited;
   });
@@ -304,9 +301,9 @@ Result<uint64_t> KvStore::scan(const Range& range, FunctionRef<bool(Bytes, Bytes
 Result<uint64_t> KvStore::scan(Transaction& txn, const Range& range,
                                FunctionRef<bool(Bytes, Bytes)> visitor) const {
   return base::or_no_memory([&]() -> Result<uint64_t> {
-    auto cursor = std::make_unique<db::CursorImpl>(*impl_, txn, txn.impl_);
-    cursor->set_limits(range);
-    return run_scan(Cursor(std::move(cursor)), range, visitor);
+    db::CursorImpl cursor(*impl_, txn, txn.impl_);
+    cursor.set_limits(range);
+    return run_scan(cursor, range, visitor);
   });
 }
 

@@ -6,6 +6,7 @@
 // was done to it and on nothing else, and the log and backups compress.
 #include "page/slotted_page.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/assert.h"
@@ -59,6 +60,13 @@ void SlottedPage::format_like(const SlottedPage& source, PageId id, Fence lower,
 void SlottedPage::key(uint32_t slot, std::string& out) const {
   out.assign(prefix());
   out.append(suffix(slot));
+}
+
+void SlottedPage::copy_to(SlottedPage copy) const noexcept {
+  const uint32_t slots = kNodeHeaderBytes + kSlotBytes * count();
+  const uint32_t heap = std::clamp(racy_load<uint32_t>(&header().heap_begin), slots, page_bytes_);
+  std::memcpy(copy.bytes_, bytes_, slots);
+  std::memcpy(copy.bytes_ + heap, bytes_ + heap, page_bytes_ - heap);
 }
 
 // --- room

@@ -114,6 +114,8 @@ class SlottedPage {
   void prefetch_record(Bytes key) const noexcept;
   Bytes suffix(uint32_t slot) const noexcept;
   Bytes payload(uint32_t slot) const noexcept;
+  /// Copies what matters of this node over `copy`'s bytes, all but the gap between slots and heap.
+  void copy_to(SlottedPage copy) const noexcept;
   /// prefix + suffix, appended to `out` after clearing it.
   void key(uint32_t slot, std::string& out) const;
 

@@ -265,7 +265,7 @@ OldestOpen TransactionTable::oldest() const noexcept {
   return oldest;
 }
 
-void TransactionTable::add_dependency(TxnId id, wal::LsnVector& vector) const noexcept {
+void TransactionTable::add_unsettled(TxnId id, wal::LsnVector& vector) const noexcept {
   const Slot& slot = slots_[id % kSlots];
   if (slot.id.load(std::memory_order_acquire) != id) return;
   if (slot.state.load(std::memory_order_acquire) != State::ended) return;
@@ -276,6 +276,40 @@ void TransactionTable::add_dependency(TxnId id, wal::LsnVector& vector) const no
   if (slot.id.load(std::memory_order_relaxed) != id) return;
   if (AETHER_PLANTED("txn.drop_commit_vector")) return;
   vector.raise(found);
+}
+
+/// A few ids at a time as they come; all slots at once when many have come, but then only every kSlots ids.
+void TransactionTable::settle(TxnId next) noexcept {
+  constexpr TxnId kStep = 64;
+  TxnId settled = settled_below();
+  if (next <= settled) return;
+  if (next - settled > kSlots) {
+    const TxnId tried = settle_tried_.load(std::memory_order_relaxed);
+    if (next >= tried + kSlots) {
+      settle_tried_.store(next, std::memory_order_relaxed);
+      settled = settled_among_all(next);
+    }
+  }
+  for (const TxnId end = std::min(next, settled + kStep); settled < end; ++settled) {
+    const Slot& slot = slots_[settled % kSlots];
+    // Another's id: this one was a single record's, or its slot was reused, and then its end was durable.
+    if (slot.id.load(std::memory_order_acquire) == settled && !reusable(slot)) break;
+  }
+  TxnId known = settled_below();
+  while (known < settled &&
+         !settled_below_.compare_exchange_weak(known, settled, std::memory_order_relaxed)) {
+  }
+}
+
+TxnId TransactionTable::settled_among_all(TxnId next) const noexcept {
+  TxnId settled = next;
+  for (uint32_t i = 0; i < kSlots; ++i) {
+    const Slot& slot = slots_[i];
+    // The id first: if the slot is taken over meanwhile, that is an old id for a new transaction, which is too low.
+    const TxnId id = slot.id.load(std::memory_order_acquire);
+    if (id < settled && id != 0 && !reusable(slot)) settled = id;
+  }
+  return settled;
 }
 
 LogPosition TransactionTable::oldest_pin(LogPosition otherwise) const noexcept {

@@ -109,7 +109,14 @@ class TransactionTable {
   bool commits_after(TxnId id, uint64_t number) const noexcept;
 
   /// What a reader or overwriter of a row of `id` depends on: nothing for old history.
-  void add_dependency(TxnId id, wal::LsnVector& vector) const noexcept;
+  void add_dependency(TxnId id, wal::LsnVector& vector) const noexcept {
+    if (id >= settled_below_.load(std::memory_order_relaxed)) add_unsettled(id, vector);
+  }
+  /// The transactions below have ended, and nothing depends on them any more.
+  TxnId settled_below() const noexcept { return settled_below_.load(std::memory_order_relaxed); }
+  /// Raises that, if it can cheaply be told. `next`: of an open snapshot, so that all ids below are entered that ever
+  /// will be.
+  void settle(TxnId next) noexcept;
 
   /// Where the log must be kept from, for undo: the lowest pin of all that are open or whose end is not
   /// durable; `otherwise` if there is none.
@@ -144,6 +151,8 @@ class TransactionTable {
   void leave(Slot& slot, State state) noexcept;
   static wal::LsnVector vector_of(const Slot& slot) noexcept;
   bool reusable(const Slot& slot) const noexcept;
+  void add_unsettled(TxnId id, wal::LsnVector& vector) const noexcept;
+  TxnId settled_among_all(TxnId next) const noexcept;
 
   wal::Log& log_;
   Faults faults_;
@@ -157,6 +166,8 @@ class TransactionTable {
   std::atomic<uint64_t> snapshot_count_{0};
   /// No open snapshot sees an id from here on. 0: none is open.
   std::atomic<TxnId> newest_bound_{0};
+  alignas(64) std::atomic<TxnId> settled_below_{0};
+  std::atomic<TxnId> settle_tried_{0};  ///< The bound when all slots were looked at last.
   alignas(64) std::atomic<TxnId> next_id_;
   std::atomic<TxnId> entered_ids_{0};  ///< Ids that were drawn for the table.
   alignas(64) std::atomic<uint64_t> open_count_{0};

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "index/btree/overflow.h"
+#include "index/btree/prefetch.h"
 #include "index/btree/read_view.h"
 #include "txn/version.h"
 
@@ -26,22 +27,11 @@ uint32_t BTree::inline_value_max(uint32_t page_bytes, size_t key_bytes) noexcept
   return record_max - page::kMetaBytes - static_cast<uint32_t>(key_bytes);
 }
 
-namespace {
-
-/// What a search is going to touch first, while the frame's latch is on its way: the header, and the slots of a leaf.
-void prefetch_node(const std::byte* page, bool is_leaf) noexcept {
-  constexpr size_t kLine = 64, kLeafLines = 6;
-  __builtin_prefetch(page);
-  __builtin_prefetch(page + kLine);
-  if (!is_leaf) return;
-  for (size_t line = 2; line < kLeafLines; ++line) __builtin_prefetch(page + line * kLine);
-}
-
-}  // namespace
-
-Result<OptimisticGuard> BTree::find_leaf(Bytes key, SeekTo where, buffer::ScanRing* ring) {
+Result<OptimisticGuard> BTree::find_leaf(Bytes key, SeekTo where, buffer::ScanRing* ring,
+                                         LeafPlace* place) {
   for (os::Backoff backoff;; backoff.wait()) {
     OptimisticGuard guard = OptimisticGuard::enter(root_);
+    if (place != nullptr) *place = {};
     for (;;) {
       SlottedPage node = services_.pool.node(guard.frame());
       if (node.is_leaf()) {
@@ -50,22 +40,52 @@ Result<OptimisticGuard> BTree::find_leaf(Bytes key, SeekTo where, buffer::ScanRi
       }
       const uint32_t index = where == SeekTo::last ? node.count()
                                                    : node.child_index(key, where == SeekTo::below);
-      uint64_t* place = node.child_word(index);
-      const SwipWord word = SwipWord::load(place);
+      uint64_t* word_place = node.child_word(index);
+      const SwipWord word = SwipWord::load(word_place);
       const bool usable = word.is_hot() || (ring != nullptr && word.is_cool());
       if (!usable) {
-        AETHER_TRY(services_.pool.resolve(guard, place, ring));
+        AETHER_TRY(services_.pool.resolve(guard, word_place, ring));
         break;
       }
       // Only now may the pointer be followed; and after entering the child, only if the swip still held.
       if (!guard.validate()) break;
       Frame& child = *word.frame();
-      prefetch_node(services_.pool.page(child), node.header().level == 1);
+      prefetch_node(services_.pool, child, node.header().level == 1);
       OptimisticGuard next = OptimisticGuard::enter(child);
+      if (place != nullptr) *place = {&guard.frame(), guard.version(), index};
       if (!guard.validate()) break;
       guard = std::move(next);
     }
   }
+}
+
+/// The frame of the leaf beside `place`, a guess until `parent` validates; null: another parent's, or not in memory.
+Frame* BTree::sibling(const OptimisticGuard& parent, uint32_t index) noexcept {
+  SlottedPage node = services_.pool.node(parent.frame());
+  if (index > node.count()) return nullptr;  // Also for the one before the first.
+  const SwipWord word = SwipWord::load(node.child_word(index));
+  return word.in_memory() && parent.validate() ? word.frame() : nullptr;
+}
+
+std::optional<OptimisticGuard> BTree::enter_sibling(LeafPlace& place, bool up) noexcept {
+  if (place.parent == nullptr) return std::nullopt;
+  const std::optional<OptimisticGuard> parent = OptimisticGuard::try_enter(*place.parent);
+  if (!parent || parent->version() != place.version) return std::nullopt;
+  const uint32_t index = up ? place.index + 1 : place.index - 1;
+  Frame* const leaf = sibling(*parent, index);
+  if (leaf == nullptr) return std::nullopt;
+  std::optional<OptimisticGuard> guard = OptimisticGuard::try_enter(*leaf);
+  if (!guard || !parent->validate()) return std::nullopt;
+  place.index = index;
+  return guard;
+}
+
+void BTree::prefetch_sibling(const LeafPlace& place, bool up) noexcept {
+  if (place.parent == nullptr) return;
+  const std::optional<OptimisticGuard> parent = OptimisticGuard::try_enter(*place.parent);
+  if (!parent || parent->version() != place.version) return;
+  const Frame* const leaf = sibling(*parent, up ? place.index + 1 : place.index - 1);
+  if (leaf != nullptr) prefetch_node(services_.pool, *leaf, true);
 }
 
 namespace {

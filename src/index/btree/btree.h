@@ -103,9 +103,20 @@ class BTree {
                            const txn::Validation& validation);
   Result<bool> still_holds(const txn::RangeRead& range, const txn::Validation& validation);
 
+  /// Where a descent came to a leaf: as long as the parent is unchanged, its neighbours are found without another.
+  struct LeafPlace {
+    buffer::Frame* parent = nullptr;  ///< Null: the root is the leaf.
+    uint64_t version = 0;             ///< Of the parent.
+    uint32_t index = 0;               ///< Of the leaf among its children.
+  };
   /// The leaf that covers the place; what is read under the guard is a guess until it validates.
   Result<buffer::OptimisticGuard> find_leaf(Bytes key, SeekTo where = SeekTo::key,
-                                            buffer::ScanRing* ring = nullptr);
+                                            buffer::ScanRing* ring = nullptr,
+                                            LeafPlace* place = nullptr);
+  /// The leaf after (`up`) or before the one at `place`, which moves there. Nothing: a descent has to find it.
+  std::optional<buffer::OptimisticGuard> enter_sibling(LeafPlace& place, bool up) noexcept;
+  /// Asks the processor for that leaf. A hint: nothing is waited for.
+  void prefetch_sibling(const LeafPlace& place, bool up) noexcept;
 
   /// Fills the empty tree from a sorted run, as rows of the transaction of `context`. One record, which is its commit:
   /// the caller waits until `context`'s vector is durable. Returns the number of rows. Errors: exists, busy (locks).
@@ -148,6 +159,7 @@ class BTree {
     buffer::OptimisticGuard node;
   };
 
+  buffer::Frame* sibling(const buffer::OptimisticGuard& parent, uint32_t index) noexcept;
   std::optional<buffer::OptimisticGuard> enter_again(Bytes key, buffer::Frame& leaf, PageId page);
   Result<buffer::OptimisticGuard> find_leaf_for(txn::TransactionContext* txn, Bytes key);
   bool row_holds(page::SlottedPage node, uint32_t slot, Bytes key,

@@ -66,26 +66,48 @@ Result<bool> BTreeCursor::remember_to(Result<bool> moved, bool up) {
   return moved;
 }
 
-Result<void> BTreeCursor::copy_leaf(Bytes key, SeekTo where) {
-  buffer::BufferPool& pool = tree_.services().pool;
-  // Before the copy: so what it shows of open transactions is told from the rest.
+/// Before a copy is made: so what it shows of open transactions is told from the rest.
+void BTreeCursor::take_snapshot() {
   if (txn_ != nullptr && txn_->snapshot != nullptr) {
     snapshot_ = txn_->snapshot;
   } else {
     tree_.services().transactions.renew_snapshot(own_);
     snapshot_ = &own_;
   }
+}
+
+/// False: the leaf changed meanwhile.
+bool BTreeCursor::take_copy(const OptimisticGuard& guard) {
+  tree_.services().pool.node(guard.frame()).copy_to(leaf());
+  const wal::LsnVector vector = guard.frame().lsn_vector;
+  if (!guard.validate()) return false;
+  if (txn_ != nullptr) txn_->log.lsn_vector.raise(vector);
+  frame_ = &guard.frame();
+  version_ = guard.version();
+  writes_ = txn_ == nullptr ? 0 : txn_->writes;
+
+  txn::TransactionTable& transactions = tree_.services().transactions;
+  const TxnId newest = leaf().header().page.newest_txn;
+  if (newest >= transactions.settled_below()) transactions.settle(snapshot_->bounds().next);
+  is_plain_ = newest < transactions.settled_below() && snapshot_->sees_all_to(newest);
+  return true;
+}
+
+Result<void> BTreeCursor::copy_leaf(Bytes key, SeekTo where) {
+  take_snapshot();
   for (os::Backoff backoff;; backoff.wait()) {
-    AETHER_TRY_ASSIGN(const OptimisticGuard guard, tree_.find_leaf(key, where, &ring_));
-    std::memcpy(leaf().bytes(), pool.page(guard.frame()), pool.page_bytes());
-    const wal::LsnVector vector = guard.frame().lsn_vector;
-    if (!guard.validate()) continue;
-    if (txn_ != nullptr) txn_->log.lsn_vector.raise(vector);
-    frame_ = &guard.frame();
-    version_ = guard.version();
-    writes_ = txn_ == nullptr ? 0 : txn_->writes;
-    return {};
+    AETHER_TRY_ASSIGN(const OptimisticGuard guard, tree_.find_leaf(key, where, &ring_, &place_));
+    if (take_copy(guard)) return {};
   }
+}
+
+/// The leaf on the other side of the fence that fence_ holds.
+Result<void> BTreeCursor::copy_neighbour(bool up) {
+  take_snapshot();
+  const std::optional<OptimisticGuard> guard = tree_.enter_sibling(place_, up);
+  if (!guard || !take_copy(*guard)) AETHER_TRY(copy_leaf(fence_, up ? SeekTo::key : SeekTo::below));
+  tree_.prefetch_sibling(place_, up);
+  return {};
 }
 
 /// The copy still shows all that this cursor may see: what others write is not for its snapshot.
@@ -100,14 +122,14 @@ Result<bool> BTreeCursor::settle(uint32_t slot) {
   const Bytes payload = leaf().payload(slot);
   const page::RecordMeta meta = page::meta_of(payload);
   ReadView view(tree_.services(), txn_, snapshot_);
-  is_older_ = !view.sees(meta.txn());
+  is_older_ = !is_plain_ && !view.sees(meta.txn());
   if (is_older_) {
     leaf().key(slot, fence_);
     Result<void> got = tree_.get(fence_, older_value_, view, txn_);
     if (!got && got.error().code() == Code::not_found) return false;
     AETHER_TRY(std::move(got));
   } else {
-    if (txn_ != nullptr)
+    if (txn_ != nullptr && !is_plain_)
       tree_.services().transactions.add_dependency(meta.txn(), txn_->log.lsn_vector);
     if (meta.removed()) return false;
   }
@@ -130,7 +152,7 @@ Result<bool> BTreeCursor::forward(uint32_t slot) {
     const page::Fence upper = leaf().upper_fence();
     if (!upper) break;
     fence_ = *upper;
-    AETHER_TRY(copy_leaf(fence_, SeekTo::key));
+    AETHER_TRY(copy_neighbour(true));
     slot = leaf().lower_bound(fence_).slot;
   }
   positioned_ = false;
@@ -147,7 +169,7 @@ Result<bool> BTreeCursor::backward(uint32_t slots) {
     const page::Fence lower = leaf().lower_fence();
     if (!lower) break;
     fence_ = *lower;
-    AETHER_TRY(copy_leaf(fence_, SeekTo::below));
+    AETHER_TRY(copy_neighbour(false));
     // The leaf may have grown to the right since: keys at or above the fence were there before.
     const page::Fence upper = leaf().upper_fence();
     slots = upper && Bytes(*upper) <= Bytes(fence_) ? leaf().count()
@@ -226,6 +248,42 @@ Result<Bytes> BTreeCursor::value() {
   ReadView view(tree_.services(), txn_, snapshot_);
   AETHER_TRY(tree_.get(key, large_value_, view, txn_));
   return Bytes(large_value_);
+}
+
+Result<bool> BTreeCursor::visit_leaf(Visit& visit) {
+  do {
+    AETHER_TRY_ASSIGN(const bool more, visit_row(visit));
+    if (!more) return false;
+  } while (step_in_copy(visit.up));
+  return true;
+}
+
+Result<bool> BTreeCursor::visit_row(Visit& visit) {
+  const bool outside = visit.up ? !visit.end.empty() && visit.end <= key_ : key_ < visit.begin;
+  if (outside) return false;
+  Result<Bytes> value = this->value();
+  // Removed since: not a row any more.
+  if (!value && value.error().code() == Code::not_found) return true;
+  AETHER_TRY_ASSIGN(const Bytes bytes, std::move(value));
+  ++visit.visited;
+  return visit.visitor(key_, bytes);
+}
+
+/// To the next row of the copy, if nothing else has to be looked at for that: a plain leaf and a snapshot that is still
+/// open, no write of the transaction since, no range to be remembered.
+bool BTreeCursor::step_in_copy(bool up) {
+  if (!is_plain_ || frame_ == nullptr || snapshot_ == &own_ || range_ != nullptr) return false;
+  if (txn_->snapshot != snapshot_ || txn_->writes != writes_) return false;
+  const uint32_t count = leaf().count();
+  uint32_t slot = slot_;
+  do {
+    if (up ? slot + 1 >= count : slot == 0) return false;
+    slot = up ? slot + 1 : slot - 1;
+  } while (page::meta_of(leaf().payload(slot)).removed());
+  leaf().key(slot, key_);
+  slot_ = slot;
+  is_older_ = false;
+  return true;
 }
 
 }  // namespace aether::index

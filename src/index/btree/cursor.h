@@ -46,6 +46,18 @@ class BTreeCursor {
   Bytes key() const noexcept { return key_; }
   Result<Bytes> value();
 
+  /// What a scan does from one row to the next, for all rows of a leaf at once.
+  struct Visit {
+    Bytes begin;  ///< Where it ends: the least key, or the one above the greatest; empty: nowhere.
+    Bytes end;
+    bool up = true;
+    FunctionRef<bool(Bytes key, Bytes value)> visitor;  ///< False: enough.
+    uint64_t visited = 0;
+  };
+  /// Visits the row on which it stands, and those after it that this copy of the leaf shows as they are; it then stands
+  /// on the last one. False: the visit is over. `visitor` may do anything but move this cursor.
+  Result<bool> visit_leaf(Visit& visit);
+
  private:
   /// One move: unless it succeeds, the position is what it was, and the copy is no longer trusted.
   class Move;
@@ -55,6 +67,11 @@ class BTreeCursor {
   Result<bool> last_at(Bytes key);
   Result<bool> last_of_all();
   Result<void> copy_leaf(Bytes key, SeekTo where);
+  Result<void> copy_neighbour(bool up);
+  void take_snapshot();
+  bool take_copy(const buffer::OptimisticGuard& guard);
+  bool step_in_copy(bool up);
+  Result<bool> visit_row(Visit& visit);
   Result<bool> forward(uint32_t slot);
   Result<bool> backward(uint32_t slots);
   bool is_current() const noexcept;
@@ -79,6 +96,8 @@ class BTreeCursor {
   Bytes end_;
   txn::RangeRead*
       range_ = nullptr;  ///< What it has passed since the last seek, for its transaction's reads.
+  BTree::LeafPlace place_;  ///< Of the copy's leaf.
+  bool is_plain_ = false;   ///< All rows of the copy are seen as they are, and depend on nothing.
   buffer::Frame* frame_ = nullptr;  ///< Where the copy came from, and at which version.
   uint64_t version_ = 0;
   uint64_t writes_ = 0;  ///< The transaction's, when it was copied.

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "index/btree/btree.h"
+#include "index/btree/prefetch.h"
 #include "index/btree/read_view.h"
 #include "txn/version.h"
 
@@ -78,22 +79,10 @@ class Descents {
     const SwipWord word = SwipWord::load(node.child_word(node.child_index(key)));
     if (!word.is_hot() || !place.node->validate()) return false;
     place.child = word.frame();
-    prefetch(*place.child, level == 1);
+    prefetch_node(pool_, *place.child, level == 1);
+    // A transaction takes that from the frame too.
+    if (level == 1) __builtin_prefetch(&place.child->lsn_vector);
     return true;
-  }
-
-  /// The frame's latch, the node's header with its hints, and of a leaf, which is seldom in the cache, also the slots and
-  /// what a transaction takes from the frame.
-  void prefetch(const Frame& frame, bool is_leaf) const noexcept {
-    constexpr size_t kCacheLine = 64;
-    constexpr size_t kLeafLines = 8;
-    const std::byte* const bytes = pool_.page(frame);
-    __builtin_prefetch(&frame);
-    __builtin_prefetch(bytes);
-    __builtin_prefetch(bytes + kCacheLine);
-    if (!is_leaf) return;
-    __builtin_prefetch(&frame.lsn_vector);
-    for (size_t line = 2; line < kLeafLines; ++line) __builtin_prefetch(bytes + line * kCacheLine);
   }
 
   buffer::BufferPool& pool_;

@@ -83,6 +83,44 @@ TEST(TransactionTable, ACommitPassesItsVectorOnUntilItIsOldHistory) {
   EXPECT_EQ(other, wal::LsnVector{});
 }
 
+TxnId settled(TransactionTable& table) {
+  Snapshot now;
+  table.open_snapshot(now);
+  table.settle(now.bounds().next);
+  table.close_snapshot(now);
+  return table.settled_below();
+}
+
+TEST(TransactionTable, IdsAreSettledUpToTheFirstThatSomethingMayDependOn) {
+  TableFixture t;
+  for (int i = 0; i < 10; ++i) t.table->draw_id();
+  EXPECT_EQ(settled(*t.table), t.table->next_id());
+  const TxnId writer = *t.table->open();
+  t.table->draw_id();
+  EXPECT_EQ(settled(*t.table), writer) << "it is open";
+  const wal::LsnVector end = t.append(writer);
+  t.table->end(writer, end);
+  EXPECT_EQ(settled(*t.table), writer) << "its end is not durable";
+  wal::LsnVector met;
+  t.table->add_dependency(writer, met);
+  EXPECT_EQ(met.at[0], end.at[0]);
+  ASSERT_TRUE(t.log->flush());
+  EXPECT_EQ(settled(*t.table), t.table->next_id());
+}
+
+TEST(TransactionTable, ALongOpenOneHoldsSettledBackHoweverManyIdsFollow) {
+  TableFixture t;
+  t.table->draw_id();
+  const TxnId held = *t.table->open();
+  for (uint32_t i = 0; i < 3 * TransactionTable::kSlots; ++i) t.table->draw_id();
+  EXPECT_EQ(settled(*t.table), held);
+  for (uint32_t i = 0; i < 2 * TransactionTable::kSlots; ++i) t.table->draw_id();
+  EXPECT_EQ(settled(*t.table), held);
+  t.table->forget(held);
+  for (uint32_t i = 0; i < TransactionTable::kSlots; ++i) t.table->draw_id();
+  EXPECT_EQ(settled(*t.table), t.table->next_id());
+}
+
 TEST(TransactionTable, ThePinHoldsTheLogUntilTheEndIsDurable) {
   TableFixture t;
   const TxnId id = *t.table->open();
