@@ -32,6 +32,8 @@ class MisplacingOs final : public sim::ForwardingOs {
     left_ = plan_.nth;
     random_ = sim::Random(plan_.seed);
   }
+  /// What has not struck yet never will.
+  void disarm() noexcept { left_ = 0; }
   uint64_t fired() const noexcept { return fired_; }
 
   Result<std::unique_ptr<os::File>> open(const std::string& path, os::OpenFlags flags) override {
