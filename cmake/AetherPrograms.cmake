@@ -103,10 +103,20 @@ if(AETHER_BUILD_BENCH)
   file(GLOB contention_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/contention/*.cpp")
   aether_add_comparison(aether-contention SOURCES ${contention_sources})  # Aether against itself.
 
+  # The hot paths, counted by tools/hotpaths and timed by aether-micro.
+  file(GLOB hot_path_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/hotpaths/*.cpp")
+  list(REMOVE_ITEM hot_path_sources "${PROJECT_SOURCE_DIR}/bench/hotpaths/main.cpp")
+  add_library(aether_hot_paths OBJECT ${hot_path_sources})
+  target_include_directories(aether_hot_paths PUBLIC "${PROJECT_SOURCE_DIR}/bench")
+  target_link_libraries(aether_hot_paths PUBLIC aether_flags aether_static)
+  add_executable(aether-hotpaths "${PROJECT_SOURCE_DIR}/bench/hotpaths/main.cpp")
+  target_link_libraries(aether-hotpaths PRIVATE aether_hot_paths)
+  add_dependencies(aether_programs aether-hotpaths)
+
   file(GLOB micro_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/micro/*.cpp")
   find_package(benchmark QUIET CONFIG)
   if(micro_sources AND benchmark_FOUND)
     add_executable(aether-micro ${micro_sources})
-    target_link_libraries(aether-micro PRIVATE aether_flags aether_static benchmark::benchmark_main)
+    target_link_libraries(aether-micro PRIVATE aether_hot_paths benchmark::benchmark_main)
   endif()
 endif()

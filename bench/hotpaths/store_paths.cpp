@@ -1,0 +1,271 @@
+// The public calls on a btree store in memory: rows of 16 + 100 bytes, nothing waits for the disk.
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "aether/aether.hpp"
+#include "hotpaths/hot_path.h"
+
+namespace aether::hotpaths {
+namespace {
+
+constexpr uint64_t kRows = 20'000;  // Three levels.
+constexpr size_t kValueBytes = 100;
+
+uint64_t scramble(uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+/// Row `row` of the store; numbers from kRows on are not there.
+std::string key_of(uint64_t row) {
+  std::string key = std::to_string(scramble(row + 1));
+  key.insert(0, 20 - key.size(), '0');
+  return key.substr(4);
+}
+
+class Rows : public HotPath {
+ protected:
+  Rows() {
+    EnvOptions options;
+    options.pool_bytes = 64 * MiB;
+    options.log_streams = 1;
+    options.log_segment_bytes = 4 * MiB;
+    options.log_bytes_max = 48 * MiB;  // No checkpoint while the rows are inserted.
+    options.durability = Durability::none;
+    options.io_mode = IoMode::threads;
+    options.background_threads = false;
+    env_ = must(DbEnv::open(place_.path("env"), options));
+    store_.emplace(must(env_->open_store("rows")));
+    flushed_.emplace(must(env_->open_store("flushed")));
+    const std::string value(kValueBytes, 'v');
+    for (uint64_t row = 0; row < kRows; ++row) must(store_->insert(key_of(row), value));
+    for (uint64_t i = 0; i < kRows; ++i) keys_.push_back(key_of(scramble(i + 7) % kRows));
+    views_.assign(keys_.begin(), keys_.end());
+  }
+  ~Rows() override { must(env_->close()); }
+
+  // The log's ring is empty then: no flush falls into the loop.
+  void prepare(uint64_t /*count*/) override {
+    Transaction txn = must(env_->begin({.durability = Durability::sync, .env_durability = false}));
+    must(flushed_->put(txn, "", ""));
+    must(txn.commit());
+  }
+
+  Bytes next_key() {
+    next_ = next_ + 1 == views_.size() ? 0 : next_ + 1;
+    return views_[next_];
+  }
+  std::span<const Bytes> next_keys(size_t count) {
+    if (next_ + count > views_.size()) next_ = 0;
+    next_ += count;
+    return std::span<const Bytes>(views_).subspan(next_ - count, count);
+  }
+  /// Each time another one.
+  Bytes next_value() {
+    value_.assign(kValueBytes, static_cast<char>('a' + ++values_ % 26));
+    return value_;
+  }
+
+ private:
+  Place place_;
+  std::vector<std::string> keys_;
+  std::vector<Bytes> views_;
+  size_t next_ = 0;
+  std::string value_;
+  uint64_t values_ = 0;
+
+ protected:
+  std::unique_ptr<DbEnv> env_;
+  std::optional<KvStore> store_;
+  std::optional<KvStore> flushed_;
+};
+
+class Get final : public Rows {
+  void run(uint64_t count) override {
+    for (uint64_t i = 0; i < count; ++i) must(store_->get(next_key(), value_));
+  }
+  std::string value_;
+};
+
+class GetInTxn final : public Rows {
+  void run(uint64_t count) override {
+    Transaction txn = must(env_->begin({.read_only = true}));
+    for (uint64_t i = 0; i < count; ++i) must(store_->get(txn, next_key(), value_));
+    must(txn.commit());
+  }
+  std::string value_;
+};
+
+class GetAbsent final : public Rows {
+ public:
+  GetAbsent() {
+    for (uint64_t row = kRows; row < 2 * kRows; ++row) absent_.push_back(key_of(row));
+  }
+
+ private:
+  void run(uint64_t count) override {
+    for (uint64_t i = 0; i < count; ++i) {
+      if (store_->get(absent_[i % kRows], value_).has_value()) std::abort();
+    }
+  }
+  std::vector<std::string> absent_;
+  std::string value_;
+};
+
+/// All rows have changed since the snapshot.
+class GetOldVersion final : public Rows {
+ public:
+  GetOldVersion() {
+    old_.emplace(must(env_->begin({.read_only = true})));
+    for (uint64_t row = 0; row < kRows; ++row) must(store_->put(key_of(row), next_value()));
+  }
+  ~GetOldVersion() override { must(old_->commit()); }
+
+ private:
+  void run(uint64_t count) override {
+    for (uint64_t i = 0; i < count; ++i) must(store_->get(*old_, next_key(), value_));
+  }
+  std::optional<Transaction> old_;
+  std::string value_;
+};
+
+class Visit final : public Rows {
+  void run(uint64_t count) override {
+    uint64_t bytes = 0;
+    for (uint64_t i = 0; i < count; ++i)
+      must(store_->visit(next_key(), [&](Bytes value) { bytes += value.size(); }));
+    keep(bytes);
+  }
+};
+
+class MultiGet final : public Rows {
+  void run(uint64_t count) override {
+    constexpr size_t kTogether = 64;
+    uint64_t bytes = 0;
+    for (uint64_t i = 0; i < count; i += kTogether) {
+      must(store_->multi_get(next_keys(kTogether),
+                             [&](size_t, const Bytes* value) { bytes += value->size(); }));
+    }
+    keep(bytes);
+  }
+};
+
+class Scan final : public Rows {
+  void run(uint64_t count) override {
+    uint64_t bytes = 0;
+    for (uint64_t i = 0; i < count; ++i) {
+      uint64_t visited = 0;
+      const Result<uint64_t> scanned = store_->scan({.begin = next_key(), .end = {}},
+                                                    [&](Bytes /*key*/, Bytes value) {
+                                                      bytes += value.size();
+                                                      return ++visited < 100;
+                                                    });
+      if (!scanned) stop(scanned.error());
+    }
+    keep(bytes);
+  }
+};
+
+class CursorNext final : public Rows {
+  void run(uint64_t count) override {
+    Transaction txn = must(env_->begin({.read_only = true}));
+    {
+      Cursor cursor = store_->cursor(txn);
+      uint64_t bytes = 0;
+      for (uint64_t i = 0; i < count; ++i) {
+        if (!must(cursor.next())) continue;  // The end: the next one is the first.
+        bytes += cursor.key().size() + must(cursor.value()).size();
+      }
+      keep(bytes);
+    }
+    must(txn.commit());
+  }
+};
+
+class Put final : public Rows {
+  void run(uint64_t count) override {
+    for (uint64_t i = 0; i < count; ++i) must(store_->put(next_key(), next_value()));
+  }
+};
+
+class PutInTxn final : public Rows {
+  void run(uint64_t count) override {
+    for (uint64_t i = 0; i < count; ++i) {
+      Transaction txn = must(env_->begin());
+      must(store_->put(txn, next_key(), next_value()));
+      must(txn.commit());
+    }
+  }
+};
+
+class PutBatch final : public Rows {
+  void run(uint64_t count) override {
+    constexpr uint64_t kTogether = 100;
+    WriteBatch batch;
+    for (uint64_t i = 0; i < count; i += kTogether) {
+      batch.clear();
+      for (const Bytes key : next_keys(kTogether)) batch.put(*store_, key, next_value());
+      must(env_->write(batch));
+    }
+  }
+};
+
+/// Rows that were not there, or were: none is met twice.
+class Fresh : public Rows {
+ protected:
+  void make(uint64_t count) {
+    fresh_.clear();
+    for (uint64_t i = 0; i < count; ++i) fresh_.push_back(key_of(kRows + made_++));
+  }
+  std::vector<std::string> fresh_;
+
+ private:
+  uint64_t made_ = 0;
+};
+
+class Insert final : public Fresh {
+  void prepare(uint64_t count) override {
+    Rows::prepare(count);
+    make(count);
+  }
+  void run(uint64_t /*count*/) override {
+    for (const std::string& key : fresh_) must(store_->insert(key, next_value()));
+  }
+};
+
+class Remove final : public Fresh {
+  void prepare(uint64_t count) override {
+    make(count);
+    for (const std::string& key : fresh_) must(store_->insert(key, next_value()));
+    Rows::prepare(count);
+  }
+  void run(uint64_t /*count*/) override {
+    for (const std::string& key : fresh_) must(store_->remove(key));
+  }
+};
+
+constexpr HotPathKind kPaths[] = {
+    {"get", "a get of a random row", 4'000, make_path<Get>},
+    {"get_in_txn", "the same in a transaction that only reads", 4'000, make_path<GetInTxn>},
+    {"get_absent", "a get of a key that is not there", 4'000, make_path<GetAbsent>},
+    {"get_old_version", "a get in a snapshot that is older than the row", 4'000,
+     make_path<GetOldVersion>},
+    {"visit", "a value shown where it lies", 4'000, make_path<Visit>},
+    {"multi_get_64", "a row of 64 that are read together", 6'400, make_path<MultiGet>},
+    {"scan_100", "a scan of 100 rows from a random key", 200, make_path<Scan>},
+    {"cursor_next", "a row on by a cursor", 10'000, make_path<CursorNext>},
+    {"put", "a random row gets another value, a transaction by itself", 2'000, make_path<Put>},
+    {"put_in_txn", "begin, the same, commit", 2'000, make_path<PutInTxn>},
+    {"put_batch_100", "a write of a batch of 100", 2'000, make_path<PutBatch>},
+    {"insert", "a new row", 2'000, make_path<Insert>},
+    {"remove", "a row removed", 2'000, make_path<Remove>},
+};
+
+}  // namespace
+
+std::span<const HotPathKind> store_paths() { return kPaths; }
+
+}  // namespace aether::hotpaths
