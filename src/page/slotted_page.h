@@ -114,6 +114,12 @@ class SlottedPage {
   void prefetch_record(Bytes key) const noexcept;
   Bytes suffix(uint32_t slot) const noexcept;
   Bytes payload(uint32_t slot) const noexcept;
+  struct Record {
+    Bytes suffix;
+    Bytes payload;
+  };
+  /// Both of a leaf.
+  Record record(uint32_t slot) const noexcept;
   /// Copies what matters of this node over `copy`'s bytes, all but the gap between slots and heap.
   void copy_to(SlottedPage copy) const noexcept;
   /// prefix + suffix, appended to `out` after clearing it.

@@ -77,6 +77,14 @@ inline Bytes SlottedPage::payload(uint32_t slot) const noexcept {
   return bytes_at(is_leaf() ? offset + key_length : offset, length);
 }
 
+inline SlottedPage::Record SlottedPage::record(uint32_t slot) const noexcept {
+  const std::byte* at = slot_at(slot);
+  const uint32_t offset = racy_load<uint16_t>(at + offsetof(Slot, offset));
+  const uint32_t key_length = racy_load<uint16_t>(at + offsetof(Slot, key_length));
+  const uint32_t length = racy_load<uint16_t>(at + offsetof(Slot, payload_length));
+  return {bytes_at(offset, key_length), bytes_at(offset + key_length, length)};
+}
+
 inline uint32_t SlottedPage::child_index(Bytes key, bool strictly_below) const noexcept {
   const Position at = lower_bound(key);
   return at.slot + static_cast<uint32_t>(at.exact && !strictly_below);

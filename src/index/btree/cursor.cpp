@@ -251,16 +251,13 @@ Result<Bytes> BTreeCursor::value() {
 }
 
 Result<bool> BTreeCursor::visit_leaf(Visit& visit) {
-  do {
-    AETHER_TRY_ASSIGN(const bool more, visit_row(visit));
-    if (!more) return false;
-  } while (step_in_copy(visit.up));
-  return true;
+  AETHER_TRY_ASSIGN(const bool more, visit_row(visit));
+  return more && visit_plain_rows(visit);
 }
 
+/// The row on which it stands, whatever it takes.
 Result<bool> BTreeCursor::visit_row(Visit& visit) {
-  const bool outside = visit.up ? !visit.end.empty() && visit.end <= key_ : key_ < visit.begin;
-  if (outside) return false;
+  if (visit.is_outside(key_)) return false;
   Result<Bytes> value = this->value();
   // Removed since: not a row any more.
   if (!value && value.error().code() == Code::not_found) return true;
@@ -269,20 +266,34 @@ Result<bool> BTreeCursor::visit_row(Visit& visit) {
   return visit.visitor(key_, bytes);
 }
 
-/// To the next row of the copy, if nothing else has to be looked at for that: a plain leaf and a snapshot that is still
-/// open, no write of the transaction since, no range to be remembered.
-bool BTreeCursor::step_in_copy(bool up) {
-  if (!is_plain_ || frame_ == nullptr || snapshot_ == &own_ || range_ != nullptr) return false;
-  if (txn_->snapshot != snapshot_ || txn_->writes != writes_) return false;
-  const uint32_t count = leaf().count();
-  uint32_t slot = slot_;
-  do {
-    if (up ? slot + 1 >= count : slot == 0) return false;
-    slot = up ? slot + 1 : slot - 1;
-  } while (page::meta_of(leaf().payload(slot)).removed());
-  leaf().key(slot, key_);
-  slot_ = slot;
-  is_older_ = false;
+/// Nothing but a plain copy has to be looked at for the next row: its snapshot is still open, its transaction has written
+/// nothing since, and no range is to be remembered.
+bool BTreeCursor::copy_is_enough() const noexcept {
+  return is_plain_ && frame_ != nullptr && snapshot_ != &own_ && range_ == nullptr &&
+         txn_->snapshot == snapshot_ && txn_->writes == writes_;
+}
+
+/// The rows of the copy after the one on which it stands, up to the first that needs more than the copy. False: the visit
+/// is over.
+bool BTreeCursor::visit_plain_rows(Visit& visit) {
+  const SlottedPage node = leaf();
+  const uint32_t count = node.count();
+  const size_t prefix_bytes = node.prefix().size();  // All keys of the leaf begin like key_.
+  const uint32_t step = visit.up ? 1 : ~0u;
+  // Below the first slot wraps round, to above the last.
+  for (uint32_t slot = slot_ + step; slot < count && copy_is_enough(); slot += step) {
+    const SlottedPage::Record record = node.record(slot);
+    const page::RecordMeta meta = page::meta_of(record.payload);
+    if (meta.removed()) continue;
+    if (meta.overflow()) return true;
+    key_.resize(prefix_bytes);
+    key_.append(record.suffix);
+    slot_ = slot;
+    is_older_ = false;
+    if (visit.is_outside(key_)) return false;
+    ++visit.visited;
+    if (!visit.visitor(key_, page::value_of(record.payload))) return false;
+  }
   return true;
 }
 

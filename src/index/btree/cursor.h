@@ -53,6 +53,10 @@ class BTreeCursor {
     bool up = true;
     FunctionRef<bool(Bytes key, Bytes value)> visitor;  ///< False: enough.
     uint64_t visited = 0;
+
+    bool is_outside(Bytes key) const noexcept {
+      return up ? !end.empty() && end <= key : key < begin;
+    }
   };
   /// Visits the row on which it stands, and those after it that this copy of the leaf shows as they are; it then stands
   /// on the last one. False: the visit is over. `visitor` may do anything but move this cursor.
@@ -70,8 +74,9 @@ class BTreeCursor {
   Result<void> copy_neighbour(bool up);
   void take_snapshot();
   bool take_copy(const buffer::OptimisticGuard& guard);
-  bool step_in_copy(bool up);
   Result<bool> visit_row(Visit& visit);
+  bool visit_plain_rows(Visit& visit);
+  bool copy_is_enough() const noexcept;
   Result<bool> forward(uint32_t slot);
   Result<bool> backward(uint32_t slots);
   bool is_current() const noexcept;
