@@ -103,6 +103,9 @@ if(AETHER_BUILD_BENCH)
   file(GLOB contention_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/contention/*.cpp")
   aether_add_comparison(aether-contention SOURCES ${contention_sources})  # Aether against itself.
 
+  file(GLOB durable_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/durable/*.cpp")
+  aether_add_comparison(aether-durable SOURCES ${durable_sources})  # No engine: the disk alone.
+
   # The hot paths, counted by tools/hotpaths and timed by aether-micro.
   file(GLOB hot_path_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/hotpaths/*.cpp")
   list(REMOVE_ITEM hot_path_sources "${PROJECT_SOURCE_DIR}/bench/hotpaths/main.cpp")
