@@ -7,7 +7,7 @@
 namespace aether::cli {
 namespace {
 
-constexpr std::array<VerbHelp, 16> kVerbs = {{
+constexpr std::array<VerbHelp, 18> kVerbs = {{
     {Verb::load, "load",
      "Load rows from a file: a database dump, tab-separated values, JSON lines.",
      "load --store cities --input cities.tsv\n"
@@ -51,6 +51,12 @@ constexpr std::array<VerbHelp, 16> kVerbs = {{
     {Verb::printlog, "printlog", "Print the records of the log.",
      "printlog --limit 20\nprintlog --txn 17 --format table\n"},
     {Verb::inspect, "inspect", "Print one page, decoded.", "inspect 3\ninspect 3 --json\n"},
+    {Verb::bench, "bench",
+     "Measure a mix of reads and writes on this disk, in a directory of its own.",
+     "bench --records 10000000 --read-percent 95 --distribution zipf --format table\n"
+     "bench --dir /mnt/fast --durability sync --threads 8 --json\n"},
+    {Verb::tune, "tune", "Say what to change about an environment, and what that would gain.",
+     "tune --format table\ntune --seconds 60 --json\n"},
 }};
 
 std::string indented(std::string_view lines, std::string_view before) {

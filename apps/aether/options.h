@@ -151,6 +151,24 @@ struct InspectOptions {
   uint64_t page = 0;
 };
 
+/// How often each row of a bench is wanted.
+enum class Distribution : uint8_t { uniform, zipf };
+
+struct BenchOptions {
+  std::string directory;  ///< Where its own directory is made; empty: in --home.
+  uint64_t records = 1'000'000;
+  uint64_t value_bytes = 100;
+  uint32_t threads = 2;
+  uint32_t read_percent = 50;
+  Distribution distribution = Distribution::uniform;
+  Durability durability = Durability::group;
+  uint64_t seconds = 10;
+};
+
+struct TuneOptions {
+  uint64_t seconds = 5;  ///< How long it watches.
+};
+
 enum class Verb : uint8_t {
   load,
   dump,
@@ -168,6 +186,8 @@ enum class Verb : uint8_t {
   archive,
   printlog,
   inspect,
+  bench,
+  tune,
 };
 
 struct Options {
@@ -189,6 +209,8 @@ struct Options {
   ArchiveVerbOptions archive;
   PrintlogOptions printlog;
   InspectOptions inspect;
+  BenchOptions bench;
+  TuneOptions tune;
 };
 
 }  // namespace aether::cli

@@ -34,6 +34,8 @@ const Words<FileType> kOutputTypes = {
     {"db_dump", FileType::db_dump}, {"tsv", FileType::tsv}, {"jsonl", FileType::jsonl}};
 const Words<Existing> kExistings = {
     {"overwrite", Existing::overwrite}, {"keep", Existing::keep}, {"fail", Existing::fail}};
+const Words<Distribution> kDistributions = {{"uniform", Distribution::uniform},
+                                            {"zipf", Distribution::zipf}};
 const Words<Durability> kDurabilities = {
     {"group", Durability::group}, {"sync", Durability::sync}, {"none", Durability::none}};
 
@@ -62,14 +64,16 @@ std::optional<uint64_t> parse_number(std::string_view text) {
   return number;
 }
 
-/// What an option must check: a number from `least` up to what T holds.
+/// What an option must check: a number from `least` up to `most`.
 template <typename T>
-CLI::Validator number_from(T least) {
-  const auto check = [least](const std::string& given) {
+CLI::Validator number_from(T least, T most = std::numeric_limits<T>::max()) {
+  const auto check = [least, most](const std::string& given) {
     const std::optional<uint64_t> number = parse_number(given);
-    const bool fits = number && *number >= least && *number <= std::numeric_limits<T>::max();
+    const bool fits = number && *number >= least && *number <= most;
+    const bool is_bounded = most != std::numeric_limits<T>::max();
     return fits ? std::string()
-                : "expected a whole number from " + std::to_string(least) + ", found " + given;
+                : "expected a whole number from " + std::to_string(least) +
+                      (is_bounded ? " to " + std::to_string(most) : "") + ", found " + given;
   };
   return CLI::Validator(check, "");
 }
@@ -265,6 +269,23 @@ void add_printlog(CLI::App& app, PrintlogOptions& o) {
   add_number<uint64_t>(app, "--limit", o.limit, 0, "N", "At most N records");
 }
 
+void add_bench(CLI::App& app, BenchOptions& o) {
+  app.add_option("--dir", o.directory, "Where its directory is made, and removed again (--home)")
+      ->type_name("DIR");
+  add_number<uint64_t>(app, "--records", o.records, 1, "N", "Rows (1000000)");
+  add_size(app, "--value-bytes", o.value_bytes, "Bytes of a value (100)");
+  add_number<uint32_t>(app, "--threads", o.threads, 1, "N", "Threads that read and write (2)")
+      ->check(number_from<uint32_t>(1, 1024));
+  add_number<uint32_t>(app, "--read-percent", o.read_percent, 0, "N",
+                       "So many of 100 operations read, the others replace a value (50)")
+      ->check(number_from<uint32_t>(0, 100));
+  add_choice(app, "--distribution", o.distribution, kDistributions,
+             "Which rows: all alike, or some far more often (uniform)");
+  add_choice(app, "--durability", o.durability, kDurabilities, "What writes wait for (group)");
+  add_number<uint64_t>(app, "--seconds", o.seconds, 1, "N", "How long (10)")
+      ->check(number_from<uint64_t>(1, 86'400));
+}
+
 void add_verb_options(CLI::App& app, const std::map<Verb, CLI::App*>& verbs, Options& o) {
   add_global(app, o.global);
   add_load(*verbs.at(Verb::load), o.load);
@@ -291,6 +312,10 @@ void add_verb_options(CLI::App& app, const std::map<Verb, CLI::App*>& verbs, Opt
   add_number<uint64_t>(*verbs.at(Verb::inspect), "page", o.inspect.page, 0, "PAGE",
                        "The page's number, from 0")
       ->required();
+  add_bench(*verbs.at(Verb::bench), o.bench);
+  add_number<uint64_t>(*verbs.at(Verb::tune), "--seconds", o.tune.seconds, 1, "N",
+                       "How long to watch a process that has it open (5)")
+      ->check(number_from<uint64_t>(1, 86'400));
 }
 
 /// All names of options that `app` knows, as typed.
@@ -434,7 +459,8 @@ std::variant<Options, ExitCode> Parser::parse(int argument_count, const char* co
   }
   const bool needs_home = !(options_.verb == Verb::backup &&
                             (options_.backup.verify || options_.backup.list)) &&
-                          !(options_.verb == Verb::archive && !options_.archive.copy);
+                          !(options_.verb == Verb::archive && !options_.archive.copy) &&
+                          !(options_.verb == Verb::bench && !options_.bench.directory.empty());
   if (needs_home && options_.global.home.empty()) {
     return usage_error("which environment?", "give --home DIR, or set AETHER_HOME");
   }

@@ -25,6 +25,8 @@ std::string Report::plain_text(const Value& value) {
                                [](uint64_t number) { return std::to_string(number); },
                                [](bool truth) { return std::string(truth ? "true" : "false"); },
                                [](Size size) { return std::to_string(size.bytes); },
+                               [](Number number) { return to_text(number.value); },
+                               [](Microseconds time) { return to_text(time.value); },
                                [](double number) { return to_text(number); }},
                     value);
 }
@@ -34,6 +36,8 @@ std::string Report::human_text(const Value& value) {
                                [](uint64_t number) { return with_commas(number); },
                                [](bool truth) { return std::string(truth ? "yes" : "no"); },
                                [](Size size) { return human_bytes(size.bytes); },
+                               [](Number number) { return human_number(number.value); },
+                               [](Microseconds time) { return human_seconds(time.value / 1e6); },
                                [](double number) { return human_seconds(number); }},
                     value);
 }
@@ -55,6 +59,8 @@ void Report::append_json(base::JsonWriter& json) const {
     }
     json.name(figure.name);
     std::visit(Overloaded{[&](Size size) { json.value(size.bytes); },
+                          [&](Number number) { json.value(number.value); },
+                          [&](Microseconds time) { json.value(time.value); },
                           [&](const auto& other) { json.value(other); }},
                figure.value);
   }

@@ -32,6 +32,14 @@ class Report {
   Report& add(std::string name, bool value) { return take(std::move(name), value); }
   /// Printed as bytes for people; the name ends in or holds "bytes".
   Report& add_bytes(std::string name, uint64_t value) { return take(std::move(name), Size{value}); }
+  /// Shown as a whole number for people, or with three digits.
+  Report& add_number(std::string name, double value) {
+    return take(std::move(name), Number{value});
+  }
+  /// Printed as a time for people; the name ends in "_us".
+  Report& add_us(std::string name, double value) {
+    return take(std::move(name), Microseconds{value});
+  }
   Report& add_seconds(std::string name, double value) { return take(std::move(name), value); }
 
   void append_plain(std::string& to) const;
@@ -45,7 +53,13 @@ class Report {
   struct Size {
     uint64_t bytes;
   };
-  using Value = std::variant<std::string, uint64_t, bool, Size, double>;
+  struct Number {
+    double value;
+  };
+  struct Microseconds {
+    double value;
+  };
+  using Value = std::variant<std::string, uint64_t, bool, Size, double, Number, Microseconds>;
   struct Figure {
     std::string group;
     std::string name;

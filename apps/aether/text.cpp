@@ -181,6 +181,11 @@ std::string human_seconds(double seconds) {
   return printed("%.0f min ", minutes) + printed("%.0f s", std::floor(seconds - minutes * 60));
 }
 
+std::string human_number(double number) {
+  if (number >= 100) return with_commas(static_cast<uint64_t>(number + 0.5));
+  return printed("%.3g", number);
+}
+
 std::string human_rate(uint64_t n, double seconds) {
   if (seconds <= 0) return "-";
   const double rate = static_cast<double>(n) / seconds;

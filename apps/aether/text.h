@@ -42,6 +42,7 @@ std::string fitted(std::string_view text, size_t columns);
 std::string with_commas(uint64_t n);                           ///< 135,233
 std::string counted(uint64_t n, const std::string& singular);  ///< 1 row, 2 rows
 std::string human_bytes(uint64_t bytes);                       ///< 9.7 MiB
+std::string human_number(double number);                       ///< 12,346, 0.98
 std::string human_seconds(double seconds);           ///< 850 us, 12.3 ms, 4.21 s, 3 min 20 s
 std::string human_rate(uint64_t n, double seconds);  ///< 123,456; "-" if no time has passed
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "aether/options.h"
+
 namespace aether {
 
 /// One store, as `stats()` sees it. Counting walks the tree's inner pages only.
@@ -63,6 +65,13 @@ struct EnvStats {
   uint32_t format_version = 0;
   uint32_t page_bytes = 0;
   std::string state;  ///< "open", "read_only", "failed" or "closed" (then the rest is empty).
+  // Options, as they hold now
+  uint64_t pool_bytes = 0;
+  uint64_t log_bytes_max = 0;
+  uint64_t version_bytes_max = 0;
+  Durability durability = Durability::group;
+  uint32_t flush_interval_ms = 0;
+  IoMode io_mode = IoMode::automatic;
   // Pool
   uint64_t pool_frames = 0;
   uint64_t pool_frames_free = 0;

@@ -68,6 +68,12 @@ void EnvImpl::fill(EnvStats& stats) {
   stats.format_version = kFormatVersion;
   stats.page_bytes = options_.page_bytes;
   stats.state = options_.read_only ? "read_only" : check_writable() ? "open" : "failed";
+  stats.pool_bytes = options_.pool_bytes;
+  stats.log_bytes_max = options_.log_bytes_max;
+  stats.version_bytes_max = options_.version_bytes_max;
+  stats.durability = options_.durability;
+  stats.flush_interval_ms = options_.flush_interval_ms;
+  stats.io_mode = options_.io_mode;
   stats.pool_frames = pool_->frame_count();
   stats.pool_frames_free = pool_->free_count();
   stats.pool_frames_dirty = pool_->dirty_count();

@@ -30,6 +30,36 @@ void append(base::JsonWriter& json, const char* name, const LengthSummary& lengt
       .end_object();
 }
 
+const char* word_of(Durability durability) {
+  switch (durability) {
+    case Durability::group: return "group";
+    case Durability::sync: return "sync";
+    case Durability::none: return "none";
+  }
+  return "";
+}
+
+const char* word_of(IoMode mode) {
+  switch (mode) {
+    case IoMode::automatic: return "automatic";
+    case IoMode::uring: return "uring";
+    case IoMode::threads: return "threads";
+  }
+  return "";
+}
+
+void append_options(base::JsonWriter& json, const EnvStats& stats) {
+  json.name("options")
+      .begin_object()
+      .member("pool_bytes", stats.pool_bytes)
+      .member("log_bytes_max", stats.log_bytes_max)
+      .member("version_bytes_max", stats.version_bytes_max)
+      .member("durability", word_of(stats.durability))
+      .member("flush_interval_ms", stats.flush_interval_ms)
+      .member("io_mode", word_of(stats.io_mode))
+      .end_object();
+}
+
 void append_storage(base::JsonWriter& json, const EnvStats& stats) {
   json.name("data")
       .begin_object()
@@ -132,7 +162,8 @@ void append_snapshots(base::JsonWriter& json, const EnvStats& stats) {
       .member("version_bytes_on_disk", stats.version_bytes_on_disk)
       .member("version_runs", stats.version_runs)
       .member("version_spills", stats.version_spills)
-      .member("version_spill_failures", stats.version_spill_failures);
+      .member("version_spill_failures", stats.version_spill_failures)
+      .member("version_disk_searches", stats.version_disk_searches);
   append(json, "versions_walked", stats.versions_walked);
   json.end_object();
 }
@@ -158,6 +189,7 @@ std::string stats_document(const EnvStats& stats) {
       .member("state", stats.state)
       .bytes("live", stats.live)
       .member("page_bytes", stats.page_bytes);
+  append_options(json, stats);
   append_storage(json, stats);
   append_scrub(json, stats);
   append_transactions(json, stats);

@@ -11,7 +11,7 @@ expect 0 "$aether" --version
 has version "$out" "aether 0."
 expect 0 "$aether" --help
 has help "$out" "Examples:"
-for verb in load dump get put del scan stat deadlock verify checkpoint recover printlog inspect; do
+for verb in load dump get put del scan stat deadlock verify checkpoint recover backup restore archive printlog inspect bench tune; do
   expect 0 "$aether" "$verb" --help
   has "$verb --help" "$out" "Usage: aether --home DIR $verb"
 done

@@ -55,6 +55,25 @@ TEST(CommandLine, LoadTakesItsFileByNameOrPlace) {
   EXPECT_EQ(parsed({"load", "--no-overwrite"}).load.existing, Existing::keep);
 }
 
+TEST(CommandLine, BenchTakesAMixAndNeedsADirectory) {
+  const Options options = parsed({"bench", "--records", "7", "--value-bytes", "4KiB", "--threads",
+                                  "3", "--read-percent", "95", "--distribution", "zipf",
+                                  "--durability", "none", "--seconds", "2"});
+  EXPECT_EQ(options.verb, Verb::bench);
+  EXPECT_EQ(options.bench.records, 7u);
+  EXPECT_EQ(options.bench.value_bytes, 4096u);
+  EXPECT_EQ(options.bench.threads, 3u);
+  EXPECT_EQ(options.bench.read_percent, 95u);
+  EXPECT_EQ(options.bench.distribution, Distribution::zipf);
+  EXPECT_EQ(options.bench.durability, Durability::none);
+  EXPECT_EQ(options.bench.seconds, 2u);
+  EXPECT_TRUE(std::holds_alternative<Options>(parse({"bench", "--dir", "somewhere"})));
+  EXPECT_EQ(refused({"bench", "--dir", "d", "--read-percent", "101"}), ExitCode::usage);
+  EXPECT_EQ(refused({"bench", "--dir", "d", "--records", "0"}), ExitCode::usage);
+  EXPECT_EQ(refused({"bench", "--dir", "d", "--threads", "1025"}), ExitCode::usage);
+  EXPECT_EQ(parsed({"tune", "--seconds", "60"}).tune.seconds, 60u);
+}
+
 TEST(CommandLine, AKeyMayLookLikeAnOption) {
   EXPECT_EQ(parsed({"get", "--", "--key"}).get.key, "--key");
   EXPECT_EQ(parsed({"put", "k", "-"}).put.value, "-");
