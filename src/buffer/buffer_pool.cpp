@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "base/probes.h"
 #include "base/reached.h"
 #include "base/trace.h"
 #include "page/leaf_record.h"
@@ -252,6 +253,7 @@ Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, 
   // The frame is nobody's until its swip is stored; optimistic readers of its old life fail to validate.
   Result<void> read = data_.read_or_repair(id, page(*lease));
   page_reads_.fetch_add(1, std::memory_order_relaxed);
+  AETHER_PROBE(page_read, raw(id));
   std::optional<ExclusiveGuard> latched = ExclusiveGuard::try_lock_at(parent, version);
   // Something changed: perhaps somebody else has loaded the page; or it was given back, and what was read is being
   // overwritten by another life. The caller restarts.

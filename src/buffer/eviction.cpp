@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/probes.h"
 #include "base/trace.h"
 #include "buffer/buffer_pool.h"
 
@@ -71,6 +72,7 @@ bool BufferPool::evict(Frame& frame, PageId expected) noexcept {
   SwipWord::evicted(id).store(place);
   parent->frame().swizzled_children.fetch_sub(1, std::memory_order_relaxed);
   AETHER_TRACE_EVENT("evict", {{"frame", number_of(frame)}, {"page", raw(id)}});
+  AETHER_PROBE(page_evict, raw(id));
   discard(*std::move(self));
   evictions_.fetch_add(1, std::memory_order_relaxed);
   return true;

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/checksum.h"
 #include "base/planted.h"
+#include "base/probes.h"
 #include "base/reached.h"
 #include "base/trace.h"
 #include "buffer/guard.h"
@@ -285,6 +286,7 @@ Result<void> PageWriter::write_places(std::vector<Copy>& copies) {
   std::vector<os::IoRequest>& requests = requests_;  // Has room: addresses must not move.
   requests.clear();
   for (const Copy& copy : copies) {
+    AETHER_PROBE(page_write, raw(copy.id), page_bytes);
     const uint64_t offset = raw(copy.id) * page_bytes;
     if (!requests.empty()) {
       os::IoRequest& last = requests.back();

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/probes.h"
 #include "base/reached.h"
 #include "base/trace.h"
 #include "buffer/page_order.h"
@@ -170,6 +171,7 @@ Result<void> EnvImpl::checkpoint() {
 Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
   os::LockGuard lock(checkpoint_mutex_);
   if (closing) AETHER_TRY(log_->flush());
+  AETHER_PROBE(checkpoint_begin, flush_below);
   std::vector<buffer::PageWriter::Target> targets;
   pool_->collect_dirty(flush_below, targets);
   for (const buffer::PageWriter::Target& target : space_->map_pages()) {
@@ -212,6 +214,7 @@ Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
   log_start_.store(start, std::memory_order_relaxed);
   redo_start_.store(redo, std::memory_order_relaxed);
   checkpoints_.fetch_add(1, std::memory_order_relaxed);
+  AETHER_PROBE(checkpoint_end, start, targets.size());
   return log_->release_before(AETHER_PLANTED("checkpoint.release_too_much") ? now : start);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/planted.h"
+#include "base/probes.h"
 #include "base/reached.h"
 #include "base/trace.h"
 #include "db/env_impl.h"
@@ -18,6 +19,7 @@ namespace aether::db {
 Result<void> EnvImpl::recover() {
   const uint64_t begin_ns = os_.monotonic_ns();
   recovery_report_.ran = true;
+  AETHER_PROBE(recovery_phase, 1);
   AETHER_TRY_ASSIGN(const buffer::AreaReport area,
                     buffer::restore_torn_pages(home_ + "/doublewrite", *data_, os_));
   recovery_report_.pages_restored = area.pages_restored;
@@ -26,6 +28,7 @@ Result<void> EnvImpl::recover() {
   AETHER_TRY_ASSIGN(pool_, buffer::BufferPool::open(pool_options(), *data_, os_));
   btree_manager_ = std::make_unique<BTreeManager>(this);
   space_manager_ = std::make_unique<SpaceResourceManager>(this);
+  AETHER_PROBE(recovery_phase, 2);
   AETHER_TRY_ASSIGN(recovery::RedoResult redo, redo_log());
   AETHER_TRY_ASSIGN(const std::vector<BrokenPage> broken, look_at_broken(redo));
   // Nothing to undo: the maps stay as they are. Then a refusal leaves all as it was. A repair needs the new epoch.
@@ -37,9 +40,11 @@ Result<void> EnvImpl::recover() {
   AETHER_TRY(open_pool(std::max(control_->state().next_txn, redo.max_txn + 1)));
   AETHER_TRY(drop_redone_pages());
   AETHER_TRY(open_catalogue());
+  AETHER_PROBE(recovery_phase, 3);
   AETHER_TRY(undo_losers(redo));
   AETHER_TRY(check_broken_pages(broken));
   AETHER_TRACE_EVENT("recovered", {});
+  AETHER_PROBE(recovery_phase, 4);
   AETHER_TRY(finish_drops());
   recovery_report_.seconds = static_cast<double>(os_.monotonic_ns() - begin_ns) / 1e9;
   // The log stays as it is until a checkpoint has written the pages; CONTROL holds only so many fences.

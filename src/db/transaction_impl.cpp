@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/probes.h"
 #include "base/reached.h"
 #include "base/trace.h"
 #include "db/transaction_end.h"
@@ -218,6 +219,7 @@ Result<wal::LsnVector> TransactionImpl::precommit() {
   }
   AETHER_TRY(env_.check_writable());
   AETHER_TRY(log_commit(env_, context_));
+  AETHER_PROBE(commit, context_.id(), context_.log.stream, context_.log.last_lsn);
   leave();
   return context_.log.lsn_vector;
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/no_memory.h"
+#include "base/probes.h"
 #include "base/reached.h"
 #include "txn/lock_table_private.h"
 #include "txn/wait_for_graph.h"
@@ -148,7 +149,9 @@ Result<void> LockManager::block_or_grant(LockRequest request, Timer& timer) {
       return Code::no_memory;
     }
   }
+  AETHER_PROBE(lock_wait_begin, set.id(), request.name.store, static_cast<int>(request.mode));
   Result<void> slept = sleep(set, timer);
+  AETHER_PROBE(lock_wait_end, set.id(), slept.has_value());
   if (statistics_ != nullptr)
     statistics_->waited_for_lock(os_.monotonic_ns() - set.waits_since_ns_);
   return slept;

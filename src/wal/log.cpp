@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/probes.h"
 #include "base/reached.h"
 #include "wal/block.h"
 
@@ -193,6 +194,13 @@ bool Log::is_durable(const LsnVector& vector) const noexcept {
 
 Result<void> Log::wait_durable(const LsnVector& vector, bool linger) {
   if (is_durable(vector) || AETHER_PLANTED("wal.ack_before_flush")) return {};
+  AETHER_PROBE(log_wait_begin, linger);
+  Result<void> waited = wait_until_durable(vector, linger);
+  AETHER_PROBE(log_wait_end, waited.has_value());
+  return waited;
+}
+
+Result<void> Log::wait_until_durable(const LsnVector& vector, bool linger) {
   AETHER_ASSERT(
       vector.covered_by(reserved()));  // Else it would wait for records that nobody wrote.
 

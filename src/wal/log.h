@@ -206,6 +206,7 @@ class Log {
 
   // Appending and waiting (log.cpp).
   Result<void> wait_for_room(uint32_t stream, Lsn end);
+  Result<void> wait_until_durable(const LsnVector& vector, bool linger);
   bool is_durable(const LsnVector& vector) const noexcept;
   LsnVector reserved() const noexcept;
   Error failure() const noexcept;

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/probes.h"
 #include "base/reached.h"
 #include "base/trace.h"
 #include "wal/block.h"
@@ -84,6 +85,7 @@ Result<void> Log::make_segment_room(const Gathered& gathered) {
 Result<void> Log::write_block(const Gathered& gathered) {
   const uint64_t length = block_length(gathered);
   const LogPosition position = next_position_;
+  AETHER_PROBE(log_flush_begin, position, length);
   const uint64_t built = build_block(gathered, position);
   AETHER_ASSERT(built == length);
   AETHER_TRY(file_->write_at(position % options_.segment_bytes, block_.data(), length));
@@ -97,6 +99,7 @@ Result<void> Log::write_block(const Gathered& gathered) {
     AETHER_TRY(std::move(synced));
   }
 
+  AETHER_PROBE(log_flush_end, position, length);
   previous_position_ = position;
   next_position_ = position + length;
   bytes_written_.fetch_add(length, std::memory_order_relaxed);

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/probes.h"
 #include "base/reached.h"
 #include "index/btree/btree.h"
 #include "index/btree/overflow.h"
@@ -139,11 +140,13 @@ Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteMode mod
 Result<void> BTree::check_writer(txn::TransactionContext& txn, TxnId writer) const {
   if (writer == txn.id()) return {};
   if (services_.transactions.is_open(writer) && !AETHER_PLANTED("txn.dirty_write")) {
+    AETHER_PROBE(conflict, txn.id(), writer);
     return Error(Code::conflict, "the row is being changed by transaction " +
                                      std::to_string(writer) + ": abort and retry");
   }
   if (txn.snapshot != nullptr && !txn.snapshot->sees(writer) &&
       !services_.transactions.faults().ignore_snapshot && !AETHER_PLANTED("txn.lost_update")) {
+    AETHER_PROBE(conflict, txn.id(), writer);
     return Error(Code::conflict, "the row was changed by transaction " + std::to_string(writer) +
                                      ", which this one's snapshot does not see: abort and retry");
   }

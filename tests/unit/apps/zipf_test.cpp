@@ -21,7 +21,7 @@ TEST(Zipf, RanksComeInProportion) {
   }
   double sum = 0;
   for (uint64_t rank = 1; rank <= kRanks; ++rank) sum += std::pow(rank, -0.99);
-  for (const uint64_t rank : {1, 2, 3, 10, 50}) {
+  for (const uint64_t rank : {1u, 2u, 3u, 10u, 50u}) {
     const double expected = kDraws * std::pow(rank, -0.99) / sum;
     EXPECT_NEAR(static_cast<double>(counts[rank]), expected, 6 * std::sqrt(expected)) << rank;
   }
