@@ -5,11 +5,11 @@ SEED ?=
 TOPIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check format lint tidy bench sim spec fuzz sanitizers clean
+.PHONY: help setup build demo test check format lint tidy bench bench-full bench-build sim spec fuzz sanitizers clean
 
 help: ## list the targets
 	@echo "Aether: make TARGET"
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install the Debian packages that building and testing need (root or sudo)
 	@tools/setup build test
@@ -43,12 +43,16 @@ lint: ## check the layout, and run clang-tidy over changed and core files
 tidy: ## check include directions, headers alone, names that only src/os may use
 	@tools/tidy
 
-bench: ## build for this processor and measure against the peers (bench/run.sh)
+bench: bench-build ## build for this processor and measure against the peers, some ten minutes (bench/README.md)
+	@AETHER_BIN="$(CURDIR)/build/bench/bin" bash bench/run.sh
+
+bench-full: bench-build ## the same with every workload, size and number of threads: hours
+	@AETHER_BIN="$(CURDIR)/build/bench/bin" bash bench/run.sh full
+
+bench-build:
 	@tools/setup build bench
 	cmake --preset bench >/dev/null
 	cmake --build build/bench --parallel $(JOBS)
-	@if [ -f bench/run.sh ]; then AETHER_BIN="$(CURDIR)/build/bench/bin" bash bench/run.sh; \
-	 else echo "built build/bench/bin; see aether-peers --help"; fi
 
 sim: ## the simulator: crashes, damage, all short lists, option sets (SEED=42: from there; CYCLES=1000000)
 	@tools/setup build

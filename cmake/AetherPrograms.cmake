@@ -60,11 +60,20 @@ if(AETHER_BUILD_BENCH)
   target_include_directories(aether_bench_shared PUBLIC "${PROJECT_SOURCE_DIR}/bench")
   target_link_libraries(aether_bench_shared PUBLIC aether_flags aether_static)
 
+  # What is left of aether-peers without engines and main: its tests link it too.
+  set(bench_peers "")
+  foreach(unit data engine goals kv_workers memory_group report report_sections results txn_workers
+               workload ycsb_workers)
+    list(APPEND bench_peers "${PROJECT_SOURCE_DIR}/bench/peers/${unit}.cpp")
+  endforeach()
+  add_library(aether_bench_peers OBJECT ${bench_peers})
+  target_link_libraries(aether_bench_peers PUBLIC aether_bench_shared)
+
   # A program that runs Aether beside peers. An adapter's source is always compiled; what it wraps is
   # compiled in where the peer (name:header:library) is installed.
   function(aether_add_comparison program)
     cmake_parse_arguments(ARG "" "" "SOURCES;PEERS" ${ARGN})
-    list(REMOVE_ITEM ARG_SOURCES ${bench_shared})
+    list(REMOVE_ITEM ARG_SOURCES ${bench_shared} ${bench_peers})
     add_executable(${program} ${ARG_SOURCES})
     target_include_directories(${program} SYSTEM PRIVATE "${AETHER_CLI11_INCLUDE}")
     target_link_libraries(${program} PRIVATE aether_bench_shared)
@@ -94,7 +103,9 @@ if(AETHER_BUILD_BENCH)
   set(transactional_peers wiredtiger:wiredtiger.h:wiredtiger bdb:db.h:db-5.3 sqlite:sqlite3.h:sqlite3)
   file(GLOB_RECURSE peers_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/peers/*.cpp")
   aether_add_comparison(aether-peers SOURCES ${peers_sources}
-                        PEERS lmdb:lmdb.h:lmdb rocksdb:rocksdb/db.h:rocksdb ${transactional_peers})
+                        PEERS lmdb:lmdb.h:lmdb rocksdb:rocksdb/db.h:rocksdb leveldb:leveldb/db.h:leveldb
+                              ${transactional_peers})
+  target_link_libraries(aether-peers PRIVATE aether_bench_peers)
   file(GLOB_RECURSE tpcc_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/tpcc/*.cpp")
   foreach(unit bdb_environment sqlite_connection wiredtiger_connection)
     list(APPEND tpcc_sources "${PROJECT_SOURCE_DIR}/bench/peers/${unit}.cpp")

@@ -96,6 +96,12 @@ if(sources AND TARGET aether_cli)
   target_include_directories(unit_apps SYSTEM PRIVATE "${AETHER_CLI11_INCLUDE}")
 endif()
 
+file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/bench/*_test.cpp")
+if(sources AND TARGET aether_bench_peers)
+  aether_test(unit_bench KIND bench LABELS unit bench SOURCES ${sources}
+              LINK aether_bench_peers aether_bench_shared aether_static)
+endif()
+
 # What tests/crash/preload_test.cpp puts in front of the C library.
 enable_language(C)
 add_library(preload_shim MODULE "${PROJECT_SOURCE_DIR}/tests/crash/preload_shim.c")

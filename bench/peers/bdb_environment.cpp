@@ -52,8 +52,9 @@ Result<void> BdbEnvironment::open(const EngineConfig& config) {
 }
 
 Result<void> BdbEnvironment::configure() {
-  const auto gigabytes = static_cast<uint32_t>(config_.pool_bytes / GiB);
-  const auto rest = static_cast<uint32_t>(config_.pool_bytes % GiB);
+  const uint64_t bytes = cache_bytes();
+  const auto gigabytes = static_cast<uint32_t>(bytes / GiB);
+  const auto rest = static_cast<uint32_t>(bytes % GiB);
   AETHER_TRY(check("set_cachesize", env_->set_cachesize(env_, gigabytes, rest, 1)));
   AETHER_TRY(check("set_lg_bsize", env_->set_lg_bsize(env_, kLogBufferBytes)));
   AETHER_TRY(check("set_lg_max", env_->set_lg_max(env_, 4 * kLogBufferBytes)));
@@ -90,18 +91,23 @@ Result<void> BdbEnvironment::close() {
 }
 
 std::string BdbEnvironment::describe() const {
-  return "cache " + std::to_string(config_.pool_bytes / MiB) +
-         " MiB, DB_PRIVATE, log buffer 32 MiB, DB_LOG_AUTO_REMOVE, checkpoint every 512 MiB of "
-         "log, page "
-         "locks with a deadlock check at every wait (DB_LOCK_DEFAULT), " +
+  return "cache " + std::to_string(cache_bytes() / MiB) +
+         " MiB, DB_PRIVATE, log buffer 32 MiB, DB_LOG_AUTO_REMOVE, " +
+         (config_.keep_log ? "no checkpoint" : "checkpoint every 512 MiB of log") +
+         ", page locks with a deadlock check at every wait (DB_LOCK_DEFAULT), " +
          (config_.snapshots ? "DB_MULTIVERSION, " : "") +
          (config_.sync_commits ? "DB_TXN_SYNC" : "DB_TXN_NOSYNC with log_flush every 20 ms");
+}
+
+/// Larger than memory, an eighth is left to the page cache, through which it reads and writes.
+uint64_t BdbEnvironment::cache_bytes() const {
+  return config_.larger_than_memory ? config_.pool_bytes / 8 * 7 : config_.pool_bytes;
 }
 
 /// A failure here comes back from the next commit: Berkeley DB panics.
 void BdbEnvironment::tick() {
   if (!config_.sync_commits) static_cast<void>(env_->log_flush(env_, nullptr));
-  if (++ticks_ % kTicksPerCheckpointLook == 0) {
+  if (!config_.keep_log && ++ticks_ % kTicksPerCheckpointLook == 0) {
     static_cast<void>(env_->txn_checkpoint(env_, kCheckpointKib, 0, 0));
   }
 }

@@ -54,6 +54,7 @@ class BdbEnvironment {
 
  private:
   Result<void> configure();
+  uint64_t cache_bytes() const;
   void tick();
 
   EngineConfig config_;

@@ -1,5 +1,7 @@
 #include "check.h"
 
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "data.h"
@@ -48,6 +50,26 @@ Result<void> check_points(Session& session) {
   return expect(session.put(Key(0), value_of(0, 2)) == Answer::ok, "put after remove", session);
 }
 
+/// The ends of what --value-bytes takes.
+Result<void> check_sizes(Session& session) {
+  const Key key(kMissingRecords);
+  std::string value;
+  for (const size_t size : {size_t{0}, size_t{8}, size_t{5000}, size_t{1} << 20}) {
+    const std::string what = " of a value of " + std::to_string(size) + " bytes";
+    std::string wanted(size, '\0');
+    make_value(kMissingRecords, size, wanted);
+    AETHER_TRY(expect(session.put(key, wanted) == Answer::ok, "put" + what, session));
+    AETHER_TRY(
+        expect(session.get(key, value) == Answer::ok && value == wanted, "get" + what, session));
+    bool right = false;
+    const Bytes asked[] = {key};
+    const Answer got = session.multi_get(
+        asked, [&](size_t, const Bytes* found) { right = found != nullptr && *found == wanted; });
+    AETHER_TRY(expect(got == Answer::ok && right, "multi_get" + what, session));
+  }
+  return expect(session.remove(key) == Answer::ok, "remove of a large value", session);
+}
+
 Result<void> check_scan(Session& session, const std::vector<uint64_t>& sorted, size_t at,
                         bool reverse, uint32_t limit) {
   std::vector<uint64_t> found;
@@ -91,6 +113,33 @@ Result<void> check_scans(Session& session) {
                 session);
 }
 
+/// Keys that are there, that are not, and one that is asked for twice.
+Result<void> check_batches(Session& session) {
+  std::vector<uint64_t> records;
+  for (uint64_t i = 0; i < 60; ++i) records.push_back(i * 7 % kRecords);
+  records.push_back(kMissingRecords);
+  records.push_back(records[5]);
+  records.push_back(kMissingRecords + 1);
+  records.push_back(11);
+  std::vector<Key> keys;
+  for (const uint64_t record : records) keys.emplace_back(record);
+  const std::vector<Bytes> asked(keys.begin(), keys.end());
+  for (const size_t count : {asked.size(), size_t{1}, asked.size()}) {
+    size_t shown = 0;
+    bool right = true;
+    const Answer got = session.multi_get(
+        std::span(asked).first(count), [&](size_t index, const Bytes* value) {
+          const bool there = records[index] < kRecords;
+          right = right && index == shown && (value != nullptr) == there &&
+                  (!there || *value == value_of(records[index], 2));
+          ++shown;
+        });
+    AETHER_TRY(expect(got == Answer::ok && right && shown == count,
+                      "multi_get of " + std::to_string(count) + " keys", session));
+  }
+  return {};
+}
+
 Result<void> check_transactions(Session& session) {
   std::string value;
   const Key key(1);
@@ -111,24 +160,51 @@ Result<void> check_transactions(Session& session) {
   return expect(session.put(key, value_of(1, 2)) == Answer::ok, "put", session);
 }
 
+Result<void> commit_beside_a_snapshot(Session& other, const Key& key, bool transactions) {
+  std::string value;
+  if (!transactions) {
+    return expect(other.put(key, value_of(3, 9)) == Answer::ok, "put beside a snapshot", other);
+  }
+  AETHER_TRY(expect(other.begin() == Answer::ok, "begin beside a snapshot", other));
+  AETHER_TRY(expect(other.txn_get(key, value) == Answer::ok, "txn_get beside a snapshot", other));
+  AETHER_TRY(
+      expect(other.txn_put(key, value_of(3, 9)) == Answer::ok, "txn_put beside a snapshot", other));
+  return expect(other.commit() == Answer::ok, "commit beside a snapshot", other);
+}
+
 /// A snapshot does not see what another session commits after its begin. `other` is on the same engine.
-Result<void> check_snapshots(Session& session, Session& other) {
+Result<void> check_snapshots(Session& session, Session& other, bool transactions) {
   std::string value;
   const Key key(3);
   AETHER_TRY(expect(session.begin_snapshot() == Answer::ok, "begin_snapshot", session));
   AETHER_TRY(expect(session.snapshot_get(Key(4), value) == Answer::ok && value == value_of(4, 2),
                     "snapshot_get", session));
-  AETHER_TRY(expect(other.begin() == Answer::ok, "begin beside a snapshot", other));
-  AETHER_TRY(expect(other.txn_get(key, value) == Answer::ok, "txn_get beside a snapshot", other));
-  AETHER_TRY(
-      expect(other.txn_put(key, value_of(3, 9)) == Answer::ok, "txn_put beside a snapshot", other));
-  AETHER_TRY(expect(other.commit() == Answer::ok, "commit beside a snapshot", other));
+  AETHER_TRY(commit_beside_a_snapshot(other, key, transactions));
   AETHER_TRY(expect(session.snapshot_get(key, value) == Answer::ok && value == value_of(3, 2),
                     "snapshot_get of a row that was committed later", session));
   session.end_snapshot();
   AETHER_TRY(expect(session.get(key, value) == Answer::ok && value == value_of(3, 9),
                     "get after the snapshot", session));
   return expect(session.put(key, value_of(3, 2)) == Answer::ok, "put after the snapshot", session);
+}
+
+/// From an open to a close. `first`: the store is empty.
+Result<void> check_life(const EngineKind& kind, const EngineConfig& config, bool first) {
+  const std::unique_ptr<Engine> engine = kind.make();
+  AETHER_TRY(engine->open(config));
+  {
+    AETHER_TRY_ASSIGN(const std::unique_ptr<Session> session, engine->session());
+    if (first) AETHER_TRY(check_points(*session));
+    AETHER_TRY(check_sizes(*session));
+    AETHER_TRY(check_scans(*session));
+    AETHER_TRY(expect(session->put(Key(1), value_of(1, 2)) == Answer::ok, "put", *session));
+    AETHER_TRY(check_batches(*session));
+    if (config.transactions) AETHER_TRY(check_transactions(*session));
+    AETHER_TRY_ASSIGN(const std::unique_ptr<Session> other, engine->session());
+    AETHER_TRY(check_snapshots(*session, *other, config.transactions));
+  }
+  AETHER_TRY(engine->settle());
+  return engine->close();
 }
 
 }  // namespace
@@ -140,29 +216,19 @@ Result<void> check_engine(const EngineKind& kind, const std::string& dir) {
   config.transactions = true;
   config.snapshots = true;
   config.writes = true;
-  for (const bool sync : {false, true}) {
-    config.sync_commits = sync && kind.leaves_out(config).empty();
-    const std::unique_ptr<Engine> engine = kind.make();
-    AETHER_TRY(engine->open(config));
-    {
-      AETHER_TRY_ASSIGN(const std::unique_ptr<Session> session, engine->session());
-      if (sync) {
-        // What was put before the close is there after it.
-        AETHER_TRY(check_scans(*session));
-        AETHER_TRY(
-            expect(session->put(Key(1), value_of(1, 2)) == Answer::ok, "durable put", *session));
-      } else {
-        AETHER_TRY(check_points(*session));
-        AETHER_TRY(check_scans(*session));
-      }
-      AETHER_TRY(check_transactions(*session));
-      AETHER_TRY_ASSIGN(const std::unique_ptr<Session> other, engine->session());
-      AETHER_TRY(check_snapshots(*session, *other));
-    }
-    AETHER_TRY(engine->settle());
-    AETHER_TRY(engine->close());
-  }
-  return {};
+  config.transactions = kind.leaves_out(config).empty();
+  AETHER_TRY(check_life(kind, config, true));
+  // What was put before the close is there after it.
+  EngineConfig durable = config;
+  durable.sync_commits = true;
+  durable.sync_commits = kind.leaves_out(durable).empty();
+  AETHER_TRY(check_life(kind, durable, false));
+  EngineConfig large = config;
+  large.larger_than_memory = true;
+  AETHER_TRY(check_life(kind, large, false));
+  EngineConfig logged = config;
+  logged.keep_log = true;
+  return check_life(kind, logged, false);
 }
 
 }  // namespace aether::bench

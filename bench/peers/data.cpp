@@ -18,7 +18,7 @@ Zipf::Zipf(uint64_t records) : records_(records) {
          (1.0 - second_ / zeta_n_);
 }
 
-uint64_t Zipf::draw(Rng& rng) const noexcept {
+uint64_t Zipf::draw_rank(Rng& rng) const noexcept {
   const double u = rng.unit();
   const double uz = u * zeta_n_;
   uint64_t rank = 0;
@@ -28,7 +28,7 @@ uint64_t Zipf::draw(Rng& rng) const noexcept {
   } else if (uz >= 1.0) {
     rank = 1;
   }
-  return mix(rank) % records_;
+  return std::min(rank, records_ - 1);
 }
 
 std::vector<uint64_t> sorted_hashes(uint64_t records) {

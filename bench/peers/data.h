@@ -135,7 +135,9 @@ class Rng {
 class Zipf {
  public:
   explicit Zipf(uint64_t records);
-  uint64_t draw(Rng& rng) const noexcept;
+  uint64_t draw(Rng& rng) const noexcept { return mix(draw_rank(rng)) % records_; }
+  /// 0 is drawn most often; below `records`.
+  uint64_t draw_rank(Rng& rng) const noexcept;
 
  private:
   uint64_t records_;

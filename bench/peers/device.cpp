@@ -1,6 +1,9 @@
 #include "device.h"
 
 #include <fcntl.h>
+#if AETHER_HAVE_URING
+#include <liburing.h>
+#endif
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -121,8 +124,83 @@ class ReadWorker final : public Worker {
   AlignedBytes block_;
 };
 
+#if AETHER_HAVE_URING
+/// `depth` reads in flight: a step waits for one of them and sends another.
+class DeepReadWorker final : public Worker {
+ public:
+  DeepReadWorker(int fd, uint64_t blocks, uint64_t seed, unsigned depth)
+      : fd_(fd),
+        blocks_(blocks),
+        rng_(seed),
+        depth_(depth),
+        memory_(aligned(depth * kBlockBytes)) {}
+  ~DeepReadWorker() override {
+    if (open_) ::io_uring_queue_exit(&ring_);
+  }
+
+  bool step() override {
+    if (!open_ && !start()) return false;
+    io_uring_cqe* done = nullptr;
+    if (const int error = ::io_uring_wait_cqe(&ring_, &done); error != 0) {
+      return refuse("io_uring_wait_cqe", -error);
+    }
+    const uint64_t slot = ::io_uring_cqe_get_data64(done);
+    const int read = done->res;
+    ::io_uring_cqe_seen(&ring_, done);
+    if (read != static_cast<int>(kBlockBytes)) return refuse("read", read < 0 ? -read : EIO);
+    return send(slot);
+  }
+
+ private:
+  bool start() {
+    if (const int error = ::io_uring_queue_init(depth_, &ring_, 0); error != 0) {
+      return refuse("io_uring_queue_init", -error);
+    }
+    open_ = true;
+    for (uint64_t slot = 0; slot < depth_; ++slot) {
+      if (!send(slot)) return false;
+    }
+    return true;
+  }
+
+  bool send(uint64_t slot) {
+    io_uring_sqe* entry = ::io_uring_get_sqe(&ring_);
+    ::io_uring_prep_read(entry, fd_, memory_.get() + slot * kBlockBytes, kBlockBytes,
+                         rng_.below(blocks_) * kBlockBytes);
+    ::io_uring_sqe_set_data64(entry, slot);
+    const int sent = ::io_uring_submit(&ring_);
+    return sent == 1 || refuse("io_uring_submit", -sent);
+  }
+
+  bool refuse(const char* what, int error) {
+    errno = error;
+    return fail(std::string(device_error(what).message()));
+  }
+
+  const int fd_;
+  const uint64_t blocks_;
+  Rng rng_;
+  const unsigned depth_;
+  AlignedBytes memory_;
+  io_uring ring_{};
+  bool open_ = false;
+};
+#endif
+
+Result<std::unique_ptr<Worker>> make_read_worker(int fd, uint64_t blocks, uint64_t seed,
+                                                 unsigned depth) {
+  if (depth == 1) return std::unique_ptr<Worker>(std::make_unique<ReadWorker>(fd, blocks, seed));
+#if AETHER_HAVE_URING
+  return std::unique_ptr<Worker>(std::make_unique<DeepReadWorker>(fd, blocks, seed, depth));
+#else
+  return Error(Code::unsupported,
+               "many reads in flight need io_uring; install liburing-dev and "
+               "build again");
+#endif
+}
+
 Timing timing_of(const RunOptions& options) {
-  return Timing{options.warm_up_seconds, options.seconds};
+  return Timing{std::min(options.warm_up_seconds, options.seconds), options.seconds};
 }
 
 }  // namespace
@@ -138,7 +216,8 @@ Result<Measured> run_device_append(AppendForm form, const RunOptions& options,
   return drive(workers, timing_of(options));
 }
 
-Result<Measured> run_device_read(const RunOptions& options, const std::string& dir) {
+Result<Measured> run_device_read(const RunOptions& options, unsigned depth,
+                                 const std::string& dir) {
   const uint64_t data_bytes = options.records * (kKeyBytes + options.value_bytes);
   const uint64_t blocks = std::max<uint64_t>(data_bytes / kBlockBytes, 1);
   const std::string name = dir + "/read";
@@ -147,8 +226,9 @@ Result<Measured> run_device_read(const RunOptions& options, const std::string& d
   AETHER_TRY(file.open(name, O_RDONLY | O_DIRECT));
   std::vector<std::unique_ptr<Worker>> workers;
   for (unsigned lane = 0; lane < options.threads; ++lane) {
-    workers.push_back(
-        std::make_unique<ReadWorker>(file.fd(), blocks, options.seed * 1000003 + lane));
+    AETHER_TRY_ASSIGN(std::unique_ptr<Worker> worker,
+                      make_read_worker(file.fd(), blocks, options.seed * 1000003 + lane, depth));
+    workers.push_back(std::move(worker));
   }
   return drive(workers, timing_of(options));
 }

@@ -101,9 +101,10 @@ Result<Measured> drive(std::vector<std::unique_ptr<Worker>>& workers, const Timi
       measured.background_operations += lanes[i].operations;
       continue;
     }
+    const uint64_t weight = workers[i]->operations_per_step();
     measured.latency.merge(lanes[i].ticks);
-    measured.operations += lanes[i].operations;
-    measured.warm_up_operations += lanes[i].warm_up_operations;
+    measured.operations += lanes[i].operations * weight;
+    measured.warm_up_operations += lanes[i].warm_up_operations * weight;
     measured.retries += lanes[i].retries;
   }
   measured.us_per_tick = ns_per_tick * 1e-3;

@@ -18,7 +18,7 @@ namespace aether::bench {
 struct Measured {
   Histogram latency;  ///< In ticks.
   double us_per_tick = 0;
-  uint64_t operations = 0;
+  uint64_t operations = 0;  ///< Steps, times what a step counts.
   uint64_t warm_up_operations = 0;
   uint64_t retries = 0;                ///< Conflicts that were tried again.
   uint64_t background_operations = 0;  ///< Of workers in the background, which count nowhere else.
@@ -35,6 +35,8 @@ class Worker {
 
   /// One operation. False: no more work, or it failed and `error` says why.
   virtual bool step() = 0;
+  /// What one step counts in the rate; its latency is that of the step.
+  virtual uint64_t operations_per_step() const noexcept { return 1; }
   /// True: it runs beside what is measured; of its steps only the number is kept.
   virtual bool background() const noexcept { return false; }
   /// The warm-up is over: what the worker counts itself begins now.

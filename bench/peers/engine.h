@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,7 +34,12 @@ struct EngineConfig {
   bool snapshots = false;           ///< begin_snapshot will be called, beside writers.
   bool writes = false;              ///< Something will be put.
   bool larger_than_memory = false;  ///< Eight times the pool: no help from the page cache.
+  /// What is put stays in the log, for `reopen` to replay: no checkpoint, no flush of a memtable before the end.
+  bool keep_log = false;
 };
+
+/// Shows the value of the key at `index`; null if there is no such key.
+using BatchVisitor = FunctionRef<void(size_t index, const Bytes* value)>;
 
 class Session {
  public:
@@ -46,6 +52,9 @@ class Session {
   virtual Answer get(Bytes key, std::string& value) = 0;
   /// Shows the newest value to `visitor` where it lies, as nearly as the engine can.
   virtual Answer visit(Bytes key, FunctionRef<void(Bytes value)> visitor) = 0;
+  /// Shows the newest value of each key, in the order of `keys`. As here: one `visit` after the other, for engines that
+  /// have nothing better.
+  virtual Answer multi_get(std::span<const Bytes> keys, BatchVisitor visitor);
   /// Insert or update; one commit.
   virtual Answer put(Bytes key, Bytes value) = 0;
   /// One commit. `ok` also if there was no such key.
@@ -71,6 +80,8 @@ class Session {
   const std::string& error() const noexcept { return error_; }
 
  protected:
+  /// multi_get for engines where many reads are cheaper in one snapshot: `visit` after `visit` in one.
+  Answer multi_get_in_snapshot(std::span<const Bytes> keys, BatchVisitor visitor);
   Answer fail(std::string why) {
     error_ = std::move(why);
     return Answer::failed;
@@ -105,6 +116,10 @@ struct EngineKind {
   std::unique_ptr<Engine> (*make)() = nullptr;
   /// Empty, or why this engine has no place in a run with this configuration. Not a failure.
   std::string (*leaves_out)(const EngineConfig& config) = nullptr;
+  /// It reads files through the page cache: larger than memory, something must hold that to the pool's size.
+  bool through_page_cache = false;
+  /// For the report: how `multi_get` works.
+  const char* batch_get = "one get after the other, the library has no batch get";
 };
 
 /// All engines that this program was built with, Aether first.

@@ -29,6 +29,10 @@ class AetherSession final : public Session {
     return answer(store_.visit(key, visitor));
   }
 
+  Answer multi_get(std::span<const Bytes> keys, BatchVisitor visitor) override {
+    return answer(store_.multi_get(keys, visitor));
+  }
+
   Answer put(Bytes key, Bytes value) override { return answer(store_.put(key, value)); }
 
   Answer remove(Bytes key) override {
@@ -114,6 +118,7 @@ class AetherEngine final : public Engine {
     transactions_ = config.transactions;
     options_.pool_bytes = config.pool_bytes;
     options_.durability = config.sync_commits ? Durability::group : Durability::none;
+    if (config.keep_log) options_.log_bytes_max = 4 * GiB;
     AETHER_TRY_ASSIGN(env_, DbEnv::open(config.dir, options_));
     AETHER_TRY_ASSIGN(store_, env_->open_store(kStoreName));
     return {};
@@ -163,15 +168,23 @@ std::unique_ptr<Engine> make() {
 }  // namespace
 
 EngineKind aether_kind() {
-  return {"aether", "aether", make<Isolation::snapshot>,
-          [](const EngineConfig&) { return std::string(); }};
+  return {"aether",
+          "aether",
+          make<Isolation::snapshot>,
+          [](const EngineConfig&) { return std::string(); },
+          false,
+          "multi_get"};
 }
 
 EngineKind aether_serializable_kind() {
-  return {"aether-serializable", "aether", make<Isolation::serializable>,
+  return {"aether-serializable",
+          "aether",
+          make<Isolation::serializable>,
           [](const EngineConfig& config) -> std::string {
             return config.transactions ? "" : "outside transactions it is the same as aether";
-          }};
+          },
+          false,
+          "multi_get"};
 }
 
 }  // namespace aether::bench

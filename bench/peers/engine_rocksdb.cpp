@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <vector>
 
 #include "engine.h"
 #include "ticker.h"
@@ -29,6 +30,7 @@ namespace aether::bench {
 namespace {
 
 constexpr uint64_t kMemtableBytes = 64 * MiB;
+constexpr uint64_t kMemtableOfAllBytes = 1 * GiB;  ///< Never full: what is put stays in the log.
 constexpr int kBackgroundJobs = 3;
 
 enum class Form : uint8_t { plain, buffered_wal, optimistic };
@@ -62,6 +64,27 @@ class RocksSession final : public Session {
     if (got.ok()) visitor(to_bytes(pinned_));
     pinned_.Reset();
     return answer("Get", got);
+  }
+
+  Answer multi_get(std::span<const Bytes> keys, BatchVisitor visitor) override {
+    slices_.clear();
+    for (const Bytes key : keys) slices_.push_back(to_slice(key));
+    if (values_.size() < keys.size()) values_ = std::vector<rocksdb::PinnableSlice>(keys.size());
+    statuses_.resize(keys.size());
+    db_.MultiGet(read_, db_.DefaultColumnFamily(), keys.size(), slices_.data(), values_.data(),
+                 statuses_.data());
+    Answer all = Answer::ok;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const Answer one = answer("MultiGet", statuses_[i]);
+      const Bytes found = to_bytes(values_[i]);
+      if (one == Answer::ok || one == Answer::not_found) {
+        visitor(i, one == Answer::ok ? &found : nullptr);
+      } else {
+        all = one;
+      }
+      values_[i].Reset();
+    }
+    return all;
   }
 
   Answer put(Bytes key, Bytes value) override {
@@ -139,6 +162,10 @@ class RocksSession final : public Session {
   rocksdb::WriteOptions write_;
   rocksdb::PinnableSlice pinned_;
   std::unique_ptr<rocksdb::Transaction> txn_;
+  // Of multi_get, kept for the next one.
+  std::vector<rocksdb::Slice> slices_;
+  std::vector<rocksdb::PinnableSlice> values_;
+  std::vector<rocksdb::Status> statuses_;
 };
 
 rocksdb::Transaction* begin_locking(rocksdb::DB& db, const rocksdb::WriteOptions& options,
@@ -245,6 +272,7 @@ class RocksEngine final : public Engine {
 
   /// Larger than memory, the memtables count against the cache and must leave most of it to blocks.
   uint64_t memtable_bytes() const {
+    if (config_.keep_log) return kMemtableOfAllBytes;
     if (!config_.larger_than_memory) return kMemtableBytes;
     return std::clamp<uint64_t>(config_.pool_bytes / 4, 1 * MiB, 32 * MiB);
   }
@@ -294,23 +322,32 @@ std::unique_ptr<Engine> make() {
 }  // namespace
 
 EngineKind rocksdb_kind() {
-  return {"rocksdb", "rocksdb", make<Form::plain>,
-          [](const EngineConfig&) { return std::string(); }};
+  return {
+      "rocksdb", "rocksdb", make<Form::plain>, [](const EngineConfig&) { return std::string(); },
+      false,     "MultiGet"};
 }
 
 EngineKind rocksdb_bufferedwal_kind() {
-  return {"rocksdb-bufferedwal", "rocksdb", make<Form::buffered_wal>,
+  return {"rocksdb-bufferedwal",
+          "rocksdb",
+          make<Form::buffered_wal>,
           [](const EngineConfig& config) -> std::string {
             if (!config.writes) return "reads are the same as rocksdb's";
             return config.sync_commits ? "a durable commit is the same as rocksdb's" : "";
-          }};
+          },
+          false,
+          "MultiGet"};
 }
 
 EngineKind rocksdb_occ_kind() {
-  return {"rocksdb-occ", "rocksdb", make<Form::optimistic>,
+  return {"rocksdb-occ",
+          "rocksdb",
+          make<Form::optimistic>,
           [](const EngineConfig& config) -> std::string {
             return config.transactions ? "" : "outside transactions it is the same as rocksdb";
-          }};
+          },
+          false,
+          "MultiGet"};
 }
 
 }  // namespace aether::bench

@@ -25,6 +25,10 @@ class WiredTigerSession final : public Session {
     return answer("search", rc);
   }
 
+  Answer multi_get(std::span<const Bytes> keys, BatchVisitor visitor) override {
+    return multi_get_in_snapshot(keys, visitor);
+  }
+
   Answer put(Bytes key, Bytes value) override { return leave(write(key, value)); }
 
   Answer remove(Bytes key) override {
@@ -136,9 +140,12 @@ class WiredTigerEngine final : public Engine {
 }  // namespace
 
 EngineKind wiredtiger_kind() {
-  return {"wiredtiger", "wiredtiger",
+  return {"wiredtiger",
+          "wiredtiger",
           [] { return std::unique_ptr<Engine>(std::make_unique<WiredTigerEngine>()); },
-          [](const EngineConfig&) { return std::string(); }};
+          [](const EngineConfig&) { return std::string(); },
+          false,
+          "one get after the other in one snapshot, the library has no batch get"};
 }
 
 }  // namespace aether::bench

@@ -58,6 +58,30 @@ class EngineWorker : public Worker {
     return value_is_right(record, found, options_.value_bytes) || wrong_value(record);
   }
 
+  bool get_and_check(uint64_t record) {
+    const Answer answer = session_->get(Key(record), value_);
+    return answer == Answer::ok ? check_value(record, value_) : wrong_answer("get", answer);
+  }
+
+  /// Up to `limit` pairs from a record that is there. Every pair is looked at: an engine that fetches values lazily
+  /// must fetch them.
+  bool scan_from(uint64_t record, bool reverse, uint32_t limit) {
+    uint32_t visited = 0;
+    uint32_t right = 0;
+    const Key from(record);
+    const Answer answer = session_->scan(from, reverse, limit, [&](Bytes key, Bytes value) {
+      right += key.size() == kKeyBytes && (visited > 0 || key == from.bytes()) &&
+               value_is_right(record_of(key), value, options_.value_bytes);
+      ++visited;
+    });
+    if (answer != Answer::ok) return wrong_answer("scan", answer);
+    if (visited == 0 || visited > limit) {
+      return fail("a scan of " + std::to_string(limit) + " from a key that is there visited " +
+                  std::to_string(visited));
+    }
+    return right == visited || fail("a scan visited a wrong key or value");
+  }
+
   /// One put of a fresh version; a conflict is tried again.
   bool put(uint64_t record, uint64_t version) {
     const Key key(record);

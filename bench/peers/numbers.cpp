@@ -15,7 +15,7 @@ std::string rate(double per_second) {
   if (per_second >= 9.995e5) return format("%.2fM", per_second / 1e6);
   if (per_second >= 9995) return format("%.0fK", per_second / 1e3);
   if (per_second >= 999.5) return format("%.1fK", per_second / 1e3);
-  return format("%.0f", per_second);
+  return format(per_second >= 99.5 ? "%.0f" : "%.3g", per_second);
 }
 
 std::string micros(double us) {

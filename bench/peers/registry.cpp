@@ -18,6 +18,9 @@ EngineKind rocksdb_occ_kind();
 #if defined(AETHER_PEERS_HAVE_WIREDTIGER)
 EngineKind wiredtiger_kind();
 #endif
+#if defined(AETHER_PEERS_HAVE_LEVELDB)
+EngineKind leveldb_kind();
+#endif
 #if defined(AETHER_PEERS_HAVE_BDB)
 EngineKind bdb_kind();
 #endif
@@ -42,6 +45,9 @@ const std::vector<EngineKind>& engine_kinds() {
 #endif
 #if defined(AETHER_PEERS_HAVE_WIREDTIGER)
     all.push_back(wiredtiger_kind());
+#endif
+#if defined(AETHER_PEERS_HAVE_LEVELDB)
+    all.push_back(leveldb_kind());
 #endif
 #if defined(AETHER_PEERS_HAVE_BDB)
     all.push_back(bdb_kind());

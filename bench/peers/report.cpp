@@ -1,52 +1,34 @@
 #include "report.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
-#include <optional>
 #include <sstream>
 
 #include "numbers.h"
-#include "process.h"
+#include "report_sections.h"
+#include "results.h"
 
 namespace aether::bench {
 namespace {
 
-/// The runs of one engine in one workload with one number of threads.
-struct Cell {
-  std::vector<const JsonObject*> runs;
-
-  bool empty() const { return runs.empty(); }
-  double of(const char* field) const {
-    std::vector<double> numbers;
-    for (const JsonObject* run : runs) numbers.push_back(run->number(field));
-    return median(std::move(numbers));
-  }
-  double rate() const { return of("ops_per_s"); }
-  /// Half the distance between the best and the worst run, in percent of the median.
-  double spread() const {
-    double least = runs.front()->number("ops_per_s");
-    double most = least;
-    for (const JsonObject* run : runs) {
-      least = std::min(least, run->number("ops_per_s"));
-      most = std::max(most, run->number("ops_per_s"));
-    }
-    return (most - least) / 2 / rate() * 100;
-  }
-};
-
 class Report {
  public:
-  Report(const Settings& settings, const std::vector<JsonObject>& results)
-      : settings_(settings), results_(results) {
-    for (const EngineKind* kind : settings.engines) engines_.push_back(kind->name);
-  }
+  explicit Report(const std::vector<JsonObject>& all) : results_(all) {}
 
-  std::string make() {
+  std::string make(const std::vector<Goal>& goals) {
     head();
-    rates();
-    snapshots();
-    devices();
+    if (results_.engines().empty()) {
+      write_devices(out_, results_);
+      problems();
+      return out_.str();
+    }
+    for (const DataSize& size : results_.sizes()) rates(size);
+    write_goals(out_, goals, results_);
+    write_growth(out_, results_);
+    write_value_sizes(out_, results_);
+    write_snapshots(out_, results_);
+    write_devices(out_, results_);
+    write_amplification(out_, results_);
     resources();
     configurations();
     problems();
@@ -54,168 +36,85 @@ class Report {
   }
 
  private:
-  Cell cell(const std::string& workload, const std::string& engine, unsigned threads) const {
-    Cell found;
-    for (const JsonObject& result : results_) {
-      if (result.text("workload") == workload && result.text("engine") == engine &&
-          result.number("threads") == threads && result.has("ops_per_s")) {
-        found.runs.push_back(&result);
-      }
-    }
-    return found;
-  }
-
   void head() {
-    out_
-        << "# Aether and its peers\n\n"
-        << "- Machine: " << machine_line() << "\n- Data: " << settings_.run.records
-        << " records, 16-byte keys, " << settings_.run.value_bytes << "-byte values; pool "
-        << settings_.pool_mib << " MiB (oom-*: an eighth of the data)\n- Runs: median of "
-        << settings_.repeat << ", " << settings_.run.seconds
-        << " s each (loads: all records); ± is half the spread\n"
-        << "- Cells: operations a second (p50/p99/p99.9 latency in microseconds; m = milliseconds)."
-           " Ratios above 1: "
-        << engines_.front() << " is faster\n\n";
-  }
-
-  void rates() {
-    out_ << "| workload | threads |";
-    for (const std::string& engine : engines_) out_ << ' ' << engine << " |";
-    out_ << (engines_.size() > 1 ? " to the best peer | to each |" : "") << "\n|---|---|";
-    for (size_t i = 0; i < engines_.size() + (engines_.size() > 1 ? 2 : 0); ++i) out_ << "---|";
-    out_ << '\n';
-    for (const Workload* workload : settings_.workloads) {
-      if (workload->is_device()) continue;
-      for (const unsigned threads : settings_.threads) rate_row(*workload, threads);
+    out_ << "# Aether and its peers\n\n";
+    if (results_.all().empty()) return;
+    double repeats = 0;
+    for (const JsonObject& result : results_.all()) {
+      repeats = std::max(repeats, result.number("repeat") + 1);
     }
-    out_ << '\n';
-  }
-
-  void rate_row(const Workload& workload, unsigned threads) {
-    out_ << "| " << workload.name << " | " << threads << " |";
-    std::optional<double> subject;
-    double best_peer = 0;
-    std::string each;
-    for (size_t i = 0; i < engines_.size(); ++i) {
-      const Cell runs = cell(workload.name, engines_[i], threads);
-      out_ << ' ' << rate_cell(runs) << " |";
-      if (runs.empty()) continue;
-      if (i == 0) {
-        subject = runs.rate();
-        continue;
-      }
-      best_peer = std::max(best_peer, runs.rate());
-      if (subject) {
-        each += (each.empty() ? "" : ", ") + engines_[i] + format(" %.2f", *subject / runs.rate());
-      }
+    const JsonObject& first = results_.all().front();
+    out_ << "- Machine: " << first.text("machine") << "\n- Runs: median of "
+         << format("%.0f", repeats) << ", " << format("%g", first.number("run_seconds"))
+         << " s each (loads and single acts: to their end); ± is half the spread\n"
+         << "- Cells: operations a second (p50/p99/p99.9 latency in microseconds; m = "
+            "milliseconds).";
+    if (!results_.engines().empty()) {
+      out_ << " Ratios above 1: " << results_.subject() << " is faster";
     }
-    if (engines_.size() > 1) {
-      const bool known = subject && best_peer > 0;
-      out_ << ' ' << (known ? format("**%.2f**", *subject / best_peer) : "-") << " | "
-           << (each.empty() ? "-" : each) << " |";
-    }
-    out_ << '\n';
+    out_ << "\n\n";
   }
 
-  static std::string rate_cell(const Cell& runs) {
-    if (runs.empty()) return "-";
-    std::string text = rate(runs.rate()) + " (" + micros(runs.of("p50_us")) + "/" +
-                       micros(runs.of("p99_us")) + "/" + micros(runs.of("p999_us")) + ")";
-    if (runs.runs.size() > 1) text += format(" ±%.0f%%", runs.spread());
-    return text;
-  }
-
-  /// What writers cost readers: the same reads on the same share of the cores, without and with them.
-  void snapshots() {
+  void rates(const DataSize& size) {
+    const std::vector<std::string>& engines = results_.engines();
+    const bool peers = engines.size() > 1;
     std::ostringstream rows;
-    for (const unsigned threads : settings_.threads) {
-      for (const std::string& engine : engines_) {
-        const Cell alone = cell("txn-read-alone", engine, threads);
-        const Cell mixed = cell("txn-read-mixed", engine, threads);
-        if (alone.empty() || mixed.empty()) continue;
-        rows << "| " << engine << " | " << threads << " | " << rate_cell(alone) << " | "
-             << rate_cell(mixed) << " | " << rate(mixed.of("background_ops_per_s")) << " | "
-             << format("**%.2f**", mixed.rate() / alone.rate()) << " |\n";
-      }
+    for (const Row& row : results_.rows()) {
+      if (row.size == size) rate_row(rows, row);
     }
     if (rows.str().empty()) return;
-    out_ << "## Snapshot reads beside writers\n\nA snapshot of 100 reads is one operation. Alone: "
-            "as many "
-            "threads burn processor time; mixed: as many threads write.\n\n"
-            "| engine | readers | alone | mixed | the writers' transactions a second | mixed to "
-            "alone "
-            "|\n|---|---|---|---|---|---|\n"
-         << rows.str() << '\n';
+    out_ << "## " << size.text() << "\n\n| workload | threads |";
+    for (const std::string& engine : engines) out_ << ' ' << engine << " |";
+    out_ << (peers ? " to the best peer | to each |" : "") << "\n|---|---|";
+    for (size_t i = 0; i < engines.size() + (peers ? 2 : 0); ++i) out_ << "---|";
+    out_ << '\n' << rows.str() << '\n';
   }
 
-  /// The device's own rates, and what part of them the engines reach.
-  void devices() {
-    const bool any = std::any_of(settings_.workloads.begin(), settings_.workloads.end(),
-                                 [](const Workload* workload) { return workload->is_device(); });
-    if (!any) return;
-    out_ << "## The device\n\n| what | form | threads | rate | engines, part of the best form |\n"
-            "|---|---|---|---|---|\n";
-    for (const Workload* workload : settings_.workloads) {
-      if (!workload->is_device()) continue;
-      const bool append = workload->task == Task::device_append;
-      const std::vector<unsigned> threads = append ? std::vector<unsigned>{1} : settings_.threads;
-      for (const unsigned count : threads) {
-        device_rows(workload->name, append ? "sync-put" : "oom-get", count);
-      }
+  void rate_row(std::ostream& out, const Row& row) const {
+    const std::vector<std::string>& engines = results_.engines();
+    out << "| " << row.workload << " | " << row.threads << " |";
+    const Cell subject = results_.cell(row, results_.subject());
+    std::string each;
+    double best_peer = 0;
+    for (const std::string& engine : engines) {
+      const Cell runs = results_.cell(row, engine);
+      out << ' ' << runs.text() << " |";
+      if (runs.empty() || engine == results_.subject()) continue;
+      if (!is_ours(engine)) best_peer = std::max(best_peer, runs.rate());
+      if (subject.empty()) continue;
+      each.append(each.empty() ? "" : ", ").append(engine);
+      each += format(" %.2f", subject.rate() / runs.rate());
     }
-    out_ << '\n';
-  }
-
-  void device_rows(const char* device, const char* workload, unsigned threads) {
-    double best = 0;
-    for (const char* form : {"device-buffered", "device-direct"}) {
-      const Cell runs = cell(device, form, threads);
-      if (!runs.empty()) best = std::max(best, runs.rate());
+    if (engines.size() > 1) {
+      const bool known = !subject.empty() && best_peer > 0;
+      out << ' ' << (known ? format("**%.2f**", subject.rate() / best_peer) : "-") << " | "
+          << (each.empty() ? "-" : each) << " |";
     }
-    for (const char* form : {"device-buffered", "device-direct"}) {
-      const Cell runs = cell(device, form, threads);
-      if (runs.empty()) continue;
-      out_ << "| " << device << " | " << form << " | " << threads << " | " << rate_cell(runs)
-           << " | ";
-      if (runs.rate() == best) out_ << parts_of(best, workload, threads);
-      out_ << " |\n";
-    }
-  }
-
-  std::string parts_of(double best, const char* workload, unsigned threads) const {
-    std::string text;
-    for (const std::string& engine : engines_) {
-      const Cell runs = cell(workload, engine, threads);
-      if (runs.empty()) continue;
-      text += text.empty() ? std::string(workload) + ": " : ", ";
-      text += engine + format(" %.2f", runs.rate() / best);
-    }
-    return text;
+    out << '\n';
   }
 
   void resources() {
     out_ << "## Resources\n\nBytes for each operation as the kernel charges them to the process, "
             "from open to close; processor time of all its threads; disk after close.\n\n"
-            "| workload | threads | engine | CPU us/op | written B/op | read B/op | disk MB | peak "
-            "RSS MB | max latency us | retries |\n|---|---|---|---|---|---|---|---|---|---|\n";
-    for (const Workload* workload : settings_.workloads) {
-      if (workload->is_device()) continue;
-      for (const unsigned threads : settings_.threads) {
-        for (const std::string& engine : engines_) {
-          const Cell runs = cell(workload->name, engine, threads);
-          if (!runs.empty()) resource_row(runs, workload->name, threads, engine);
-        }
+            "| data | workload | threads | engine | CPU us/op | written MB | written B/op | read "
+            "B/op | disk MB | peak RSS MB | max latency us | retries |\n"
+            "|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+    for (const Row& row : results_.rows()) {
+      for (const std::string& engine : results_.engines()) {
+        const Cell runs = results_.cell(row, engine);
+        if (!runs.empty()) resource_row(runs, row, engine);
       }
     }
     out_ << '\n';
   }
 
-  void resource_row(const Cell& runs, const char* workload, unsigned threads,
-                    const std::string& engine) {
+  void resource_row(const Cell& runs, const Row& row, const std::string& engine) {
     const double operations = std::max(runs.of("ops"), 1.0);
     const double all_operations = std::max(runs.of("ops") + runs.of("warm_up_ops"), 1.0);
-    out_ << "| " << workload << " | " << threads << " | " << engine << " | "
+    out_ << "| " << row.size.records << " x " << row.size.value_bytes << " | " << row.workload
+         << " | " << row.threads << " | " << engine << " | "
          << format("%.2f", runs.of("cpu_seconds") * 1e6 / operations) << " | "
+         << format("%.3g", runs.of("bytes_written") / 1e6) << " | "
          << format("%.0f", runs.of("bytes_written") / all_operations) << " | "
          << format("%.0f", runs.of("bytes_read") / all_operations) << " | "
          << format("%.0f", runs.of("disk_bytes") / 1e6) << " | "
@@ -225,38 +124,39 @@ class Report {
 
   void configurations() {
     out_ << "## Configurations\n\n";
-    for (const std::string& engine : engines_) {
-      std::vector<std::string> order;
-      std::vector<std::string> names;
-      std::string version;
-      for (const JsonObject& result : results_) {
-        if (result.text("engine") != engine || !result.has("config")) continue;
-        version = result.text("version");
-        const std::string config = result.text("config");
-        const size_t at = static_cast<size_t>(std::find(order.begin(), order.end(), config) -
-                                              order.begin());
-        if (at == order.size()) {
-          order.push_back(config);
-          names.emplace_back();
-        }
-        add_name(names[at], result.text("workload"));
-      }
-      for (size_t i = 0; i < order.size(); ++i) {
-        out_ << "- **" << engine << "** " << version << " (" << names[i] << "): " << order[i]
-             << '\n';
-      }
-    }
+    for (const std::string& engine : results_.engines()) configurations_of(engine);
     out_ << '\n';
+  }
+
+  void configurations_of(const std::string& engine) {
+    std::vector<std::string> order;
+    std::vector<std::string> names;
+    std::string version;
+    for (const JsonObject& result : results_.all()) {
+      if (result.text("engine") != engine || !result.has("config")) continue;
+      version = result.text("version");
+      const std::string config = result.text("config");
+      const auto at = static_cast<size_t>(std::find(order.begin(), order.end(), config) -
+                                          order.begin());
+      if (at == order.size()) {
+        order.push_back(config);
+        names.emplace_back();
+      }
+      add_name(names[at], result.text("workload"));
+    }
+    for (size_t i = 0; i < order.size(); ++i) {
+      out_ << "- **" << engine << "** " << version << " (" << names[i] << "): " << order[i] << '\n';
+    }
   }
 
   static void add_name(std::string& names, const std::string& name) {
     if ((", " + names + ",").find(", " + name + ",") != std::string::npos) return;
-    names += (names.empty() ? "" : ", ") + name;
+    names.append(names.empty() ? "" : ", ").append(name);
   }
 
   void problems() {
     std::map<std::string, std::string> workloads_of;  // By engine and reason.
-    for (const JsonObject& result : results_) {
+    for (const JsonObject& result : results_.all()) {
       std::string workload = result.text("workload");
       std::string reason = "left out: " + result.text("left_out");
       if (result.has("error")) {
@@ -265,7 +165,9 @@ class Report {
       } else if (!result.has("left_out")) {
         continue;
       }
-      add_name(workloads_of["**" + result.text("engine") + "** " + reason], workload);
+      std::string key = "**";
+      key.append(result.text("engine")).append("** ").append(reason);
+      add_name(workloads_of[key], workload);
     }
     if (workloads_of.empty()) return;
     out_ << "## Left out, and failed\n\n";
@@ -275,26 +177,26 @@ class Report {
     out_ << '\n';
   }
 
-  const Settings& settings_;
-  const std::vector<JsonObject>& results_;
-  std::vector<std::string> engines_;
+  const Results results_;
   std::ostringstream out_;
 };
 
 }  // namespace
 
-std::string make_report(const Settings& settings, const std::vector<JsonObject>& results) {
-  return Report(settings, results).make();
+std::string make_report(const std::vector<JsonObject>& results, const std::vector<Goal>& goals) {
+  return Report(results).make(goals);
 }
 
 std::string progress_line(const JsonObject& result) {
-  std::string line = result.text("workload") + ", " + format("%.0f", result.number("threads")) +
-                     " threads, " + result.text("engine") + ": ";
-  if (result.has("error")) return line + "FAILED: " + result.text("error");
-  if (result.has("left_out")) return line + "left out: " + result.text("left_out");
-  return line + rate(result.number("ops_per_s")) + "/s, p50 " + micros(result.number("p50_us")) +
-         " us, p99 " + micros(result.number("p99_us")) + " us, p99.9 " +
-         micros(result.number("p999_us")) + " us";
+  std::string line = result.text("workload");
+  line += format(", %.0f threads, ", result.number("threads"));
+  line.append(result.text("engine")).append(": ");
+  if (result.has("error")) return line.append("FAILED: ").append(result.text("error"));
+  if (result.has("left_out")) return line.append("left out: ").append(result.text("left_out"));
+  line.append(rate(result.number("ops_per_s"))).append("/s, p50 ");
+  line.append(micros(result.number("p50_us"))).append(" us, p99 ");
+  line.append(micros(result.number("p99_us"))).append(" us, p99.9 ");
+  return line.append(micros(result.number("p999_us"))).append(" us");
 }
 
 }  // namespace aether::bench

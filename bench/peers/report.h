@@ -1,4 +1,4 @@
-/// The table that a reader looks at: medians over the repeats, their spread, and ratios.
+/// The report that a reader looks at: medians over the repeats, their spread, ratios, and what became of the goals.
 ///
 /// Threads  Values; no shared state.
 #pragma once
@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "compare.h"
+#include "goals.h"
 #include "json.h"
 
 namespace aether::bench {
 
-/// Markdown. Ratios are those of the first engine of `settings` to each of the others.
-std::string make_report(const Settings& settings, const std::vector<JsonObject>& results);
+/// Markdown. Ratios are those of the engine that comes first in `results` to each of the others.
+std::string make_report(const std::vector<JsonObject>& results, const std::vector<Goal>& goals);
 
 /// A short line for standard error while the runs go on.
 std::string progress_line(const JsonObject& result);

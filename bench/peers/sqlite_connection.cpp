@@ -11,14 +11,21 @@ constexpr uint64_t kMapBytesMax = 2146435072;  // What the library is compiled f
 /// Waits are short: writers queue before SQLite, only a restart of the log stands in their way.
 constexpr int kBusyTimeoutMs = 10000;
 
+const char* autocheckpoint_pages(const EngineConfig& config) {
+  if (config.keep_log) return "0";
+  return config.larger_than_memory ? "4096" : "32768";
+}
+
 }  // namespace
 
 std::string sqlite_pragmas(const EngineConfig& config) {
   return "PRAGMA page_size=4096;PRAGMA journal_mode=WAL;PRAGMA synchronous=" +
          std::string(config.sync_commits ? "FULL" : "NORMAL") +
-         ";PRAGMA cache_size=-32768;PRAGMA mmap_size=" +
-         std::to_string(std::min(config.pool_bytes, kMapBytesMax)) +
-         ";PRAGMA wal_autocheckpoint=32768;";
+         (config.larger_than_memory
+              ? ";PRAGMA cache_size=-8192;PRAGMA mmap_size=0"
+              : ";PRAGMA cache_size=-32768;PRAGMA mmap_size=" +
+                    std::to_string(std::min(config.pool_bytes, kMapBytesMax))) +
+         ";PRAGMA wal_autocheckpoint=" + autocheckpoint_pages(config) + ";";
 }
 
 void sqlite_bind(sqlite3_stmt* statement, int index, Bytes bytes) {

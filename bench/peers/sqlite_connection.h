@@ -15,7 +15,8 @@
 namespace aether::bench {
 
 /// WAL; FULL if commits are durable, else NORMAL: a commit is with the kernel. The page cache is small and the
-/// file is mapped: with a large cache version 3.40 walks all of it after page splits.
+/// file is mapped: with a large cache version 3.40 walks all of it after page splits. Larger than memory it is not mapped: the kernel would
+/// read ahead of each fault.
 std::string sqlite_pragmas(const EngineConfig& config);
 
 /// `bytes` must live until `statement` is reset.

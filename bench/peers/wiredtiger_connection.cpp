@@ -76,7 +76,8 @@ std::string WiredTigerConnection::connection_config() const {
          "MB,session_max=300,log=(enabled=true,archive=true,file_max=256MB),transaction_sync="
          "(enabled=" +
          (config_.sync_commits ? "true" : "false") +
-         ",method=fsync),eviction=(threads_min=1,threads_max=2),checkpoint=(wait=60,log_size=2GB)" +
+         ",method=fsync),eviction=(threads_min=1,threads_max=2)" +
+         (config_.keep_log ? "" : ",checkpoint=(wait=60,log_size=2GB)") +
          (config_.larger_than_memory ? ",direct_io=[data]" : "");
 }
 
