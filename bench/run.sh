@@ -35,9 +35,9 @@ built() {
 }
 
 selection() {
-  local small=(--records "${RECORDS:-300000}" --seconds "${SECONDS_A_RUN:-0.5}" --pool-mib 512)
-  part reads "${small[@]}" --threads 2 \
-    --workloads load-rand,get-uniform,get-zipf,batch-get,get-miss,scan-100,update-rand
+  local small=(--records "${RECORDS:-200000}" --seconds "${SECONDS_A_RUN:-0.5}" --pool-mib 512)
+  engines=${engines:-$(built aether,lmdb,rocksdb,rocksdb-bufferedwal,wiredtiger,leveldb,bdb,sqlite)}
+  part reads "${small[@]}" --threads 2 --workloads get-uniform,batch-get,get-miss,scan-100,update-rand
   part mixes "${small[@]}" --threads 2 --workloads ycsb-a,ycsb-e,txn-4
   part durable "${small[@]}" --threads 1,8 --workloads dev-append-sync,sync-put
   part disk "${small[@]}" --threads 2 --workloads dev-randread,dev-randread-32,oom-get,oom-batch-get

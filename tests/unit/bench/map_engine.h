@@ -9,7 +9,7 @@
 #include <mutex>
 #include <string>
 
-#include "peers/engine.h"
+#include "bench/peers/engine.h"
 
 namespace aether::bench {
 
