@@ -122,6 +122,7 @@ Result<void> check_batches(Session& session) {
   records.push_back(kMissingRecords + 1);
   records.push_back(11);
   std::vector<Key> keys;
+  keys.reserve(records.size());
   for (const uint64_t record : records) keys.emplace_back(record);
   const std::vector<Bytes> asked(keys.begin(), keys.end());
   for (const size_t count : {asked.size(), size_t{1}, asked.size()}) {

@@ -23,20 +23,24 @@ void write_table_head(std::ostream& out, const std::string& first,
   out << '\n';
 }
 
-std::vector<uint64_t> sorted_records(const Results& results) {
+/// What a field of the sizes takes, ascending.
+std::vector<uint64_t> all_of(uint64_t DataSize::*field, const Results& results) {
   std::vector<uint64_t> all;
-  for (const DataSize& size : results.sizes()) all.push_back(size.records);
+  all.reserve(results.sizes().size());
+  for (const DataSize& size : results.sizes()) all.push_back(size.*field);
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
   return all;
 }
 
-std::vector<uint64_t> sorted_value_bytes(const Results& results) {
-  std::vector<uint64_t> all;
-  for (const DataSize& size : results.sizes()) all.push_back(size.value_bytes);
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  return all;
+std::vector<std::string> names_of(const std::vector<uint64_t>& numbers, const char* unit) {
+  std::vector<std::string> names;
+  names.reserve(numbers.size() + 1);
+  for (const uint64_t number : numbers) {
+    names.push_back(std::to_string(number));
+    names.back() += unit;
+  }
+  return names;
 }
 
 /// Rows that differ in what `same` makes equal, once each.
@@ -69,10 +73,40 @@ void write_growth_row(std::ostream& out, Row row, const std::string& engine,
       << engine << " |" << cells.str() << format(" %.2f |\n", costs.back() / costs.front());
 }
 
+/// In the largest store with values of that size.
+Cell largest(Row row, uint64_t value_bytes, const std::string& engine, const Results& results) {
+  Cell runs;
+  for (const uint64_t count : all_of(&DataSize::records, results)) {
+    row.size = {count, value_bytes};
+    Cell found = results.cell(row, engine);
+    if (!found.empty()) runs = std::move(found);
+  }
+  return runs;
+}
+
+void write_value_size_row(std::ostream& out, const Row& any, const std::string& engine,
+                          const std::vector<uint64_t>& bytes, const Results& results) {
+  std::ostringstream cells;
+  size_t measured = 0;
+  for (const uint64_t size : bytes) {
+    const Cell runs = largest(any, size, engine, results);
+    if (runs.empty()) {
+      cells << " - |";
+      continue;
+    }
+    ++measured;
+    cells << ' ' << rate(runs.rate())
+          << format(" (%.3g) |", runs.rate() * static_cast<double>(size) / 1e6);
+  }
+  if (measured < 2) return;
+  out << "| " << any.workload << " | " << any.threads << " | " << engine << " |" << cells.str()
+      << '\n';
+}
+
 }  // namespace
 
 void write_growth(std::ostream& out, const Results& results) {
-  const std::vector<uint64_t> records = sorted_records(results);
+  const std::vector<uint64_t> records = all_of(&DataSize::records, results);
   if (records.size() < 2) return;
   std::ostringstream rows;
   for (const Row& row : rows_without(results, [](Row& r) { r.size.records = 0; })) {
@@ -81,8 +115,7 @@ void write_growth(std::ostream& out, const Results& results) {
     }
   }
   if (rows.str().empty()) return;
-  std::vector<std::string> names;
-  for (const uint64_t count : records) names.push_back(std::to_string(count));
+  std::vector<std::string> names = names_of(records, "");
   names.emplace_back("last to first");
   out << "## Growth\n\nMicroseconds of a thread for an operation, by the number of records.\n\n";
   write_table_head(out, "| workload | threads | value bytes | engine |", names);
@@ -90,38 +123,15 @@ void write_growth(std::ostream& out, const Results& results) {
 }
 
 void write_value_sizes(std::ostream& out, const Results& results) {
-  const std::vector<uint64_t> bytes = sorted_value_bytes(results);
+  const std::vector<uint64_t> bytes = all_of(&DataSize::value_bytes, results);
   if (bytes.size() < 2) return;
-  out << "## Value sizes\n\nOperations a second, and in brackets MB of values a second (a scan: of "
-         "one value). Large values come "
-         "with fewer records.\n\n";
-  std::vector<std::string> names;
-  for (const uint64_t size : bytes) names.push_back(std::to_string(size) + " B");
-  write_table_head(out, "| workload | threads | engine |", names);
+  out << "## Value sizes\n\nOperations a second, and in brackets as many values in MB a second (a "
+         "scan of 100 moves a hundred "
+         "times as much). Large values come with fewer records.\n\n";
+  write_table_head(out, "| workload | threads | engine |", names_of(bytes, " B"));
   for (const Row& any : rows_without(results, [](Row& r) { r.size = DataSize(); })) {
     for (const std::string& engine : results.engines()) {
-      std::ostringstream cells;
-      size_t measured = 0;
-      for (const uint64_t size : bytes) {
-        // The largest store with values of that size.
-        Cell runs;
-        for (const uint64_t count : sorted_records(results)) {
-          Row row = any;
-          row.size = {count, size};
-          Cell found = results.cell(row, engine);
-          if (!found.empty()) runs = std::move(found);
-        }
-        measured += !runs.empty();
-        cells << ' '
-              << (runs.empty()
-                      ? "-"
-                      : rate(runs.rate()) +
-                            format(" (%.3g)", runs.rate() * static_cast<double>(size) / 1e6))
-              << " |";
-      }
-      if (measured < 2) continue;
-      out << "| " << any.workload << " | " << any.threads << " | " << engine << " |" << cells.str()
-          << '\n';
+      write_value_size_row(out, any, engine, bytes, results);
     }
   }
   out << '\n';
