@@ -9,6 +9,7 @@ namespace aether::bench {
 namespace {
 
 constexpr uint32_t kLogBufferBytes = 32 << 20;
+constexpr uint32_t kSmallLogBufferBytes = 4 << 20;  ///< Where memory is bounded.
 constexpr uint32_t kLocksMax = 200000;
 constexpr uint32_t kTransactionsMax = 4096;
 constexpr uint32_t kCheckpointKib = 512 << 10;
@@ -56,7 +57,7 @@ Result<void> BdbEnvironment::configure() {
   const auto gigabytes = static_cast<uint32_t>(bytes / GiB);
   const auto rest = static_cast<uint32_t>(bytes % GiB);
   AETHER_TRY(check("set_cachesize", env_->set_cachesize(env_, gigabytes, rest, 1)));
-  AETHER_TRY(check("set_lg_bsize", env_->set_lg_bsize(env_, kLogBufferBytes)));
+  AETHER_TRY(check("set_lg_bsize", env_->set_lg_bsize(env_, log_buffer_bytes())));
   AETHER_TRY(check("set_lg_max", env_->set_lg_max(env_, 4 * kLogBufferBytes)));
   AETHER_TRY(check("log_set_config", env_->log_set_config(env_, DB_LOG_AUTO_REMOVE, 1)));
   AETHER_TRY(check("set_lk_detect", env_->set_lk_detect(env_, DB_LOCK_DEFAULT)));
@@ -91,8 +92,8 @@ Result<void> BdbEnvironment::close() {
 }
 
 std::string BdbEnvironment::describe() const {
-  return "cache " + std::to_string(cache_bytes() / MiB) +
-         " MiB, DB_PRIVATE, log buffer 32 MiB, DB_LOG_AUTO_REMOVE, " +
+  return "cache " + std::to_string(cache_bytes() / MiB) + " MiB, DB_PRIVATE, log buffer " +
+         std::to_string(log_buffer_bytes() / MiB) + " MiB, DB_LOG_AUTO_REMOVE, " +
          (config_.keep_log ? "no checkpoint" : "checkpoint every 512 MiB of log") +
          ", page locks with a deadlock check at every wait (DB_LOCK_DEFAULT), " +
          (config_.snapshots ? "DB_MULTIVERSION, " : "") +
@@ -102,6 +103,10 @@ std::string BdbEnvironment::describe() const {
 /// Larger than memory, an eighth is left to the page cache, through which it reads and writes.
 uint64_t BdbEnvironment::cache_bytes() const {
   return config_.larger_than_memory ? config_.pool_bytes / 8 * 7 : config_.pool_bytes;
+}
+
+uint32_t BdbEnvironment::log_buffer_bytes() const {
+  return config_.larger_than_memory ? kSmallLogBufferBytes : kLogBufferBytes;
 }
 
 /// A failure here comes back from the next commit: Berkeley DB panics.

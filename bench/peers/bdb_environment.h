@@ -55,6 +55,7 @@ class BdbEnvironment {
  private:
   Result<void> configure();
   uint64_t cache_bytes() const;
+  uint32_t log_buffer_bytes() const;
   void tick();
 
   EngineConfig config_;
