@@ -1,4 +1,4 @@
-# Tests. Labels: the kind (unit, property, integration, isolation, crash), and the room where there is one:
+# Tests. Labels: the kind (unit, property, conformance, integration, isolation, crash), and the room where there is one:
 #   ctest -L wal        one room          ctest -L crash      one kind
 #   ctest -R Concurrent what the thread sanitizer runs (suites with Concurrent in their name)
 
@@ -55,7 +55,7 @@ function(aether_test target)
     "  set_tests_properties(\${${target}_TESTS} PROPERTIES LABELS \"${ARG_LABELS}\")\nendif()\n")
   set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${labels_file}")
 
-  if(ARG_KIND STREQUAL "unit" OR ARG_KIND STREQUAL "property")
+  if(ARG_KIND MATCHES "^(unit|property|conformance)$")
     add_dependencies(aether_asan_tests ${target})
   endif()
   foreach(source IN LISTS ARG_SOURCES)
@@ -111,7 +111,7 @@ target_link_libraries(preload_shim PRIVATE ${CMAKE_DL_LIBS} Threads::Threads)
 
 # One program per *_test.cpp, named by the file, with what else the folder has linked into each; and
 # scripts, run with bash against the built programs.
-foreach(kind property integration isolation crash)
+foreach(kind property conformance integration isolation crash)
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${kind}/*_test.cpp")
   file(GLOB shared CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${kind}/*.cpp")
   list(FILTER shared EXCLUDE REGEX "_test\\.cpp$")

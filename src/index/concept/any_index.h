@@ -1,0 +1,107 @@
+/// An ordered index of any type behind one: what a catalogue of stores of several kinds holds.
+///
+/// Cost      One indirect call each; a cursor is one allocation.
+/// Threads   As the index's own.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "index/concept/ordered_index.h"
+
+namespace aether::index {
+
+class AnyCursor {
+ public:
+  /// May throw std::bad_alloc.
+  template <OrderedCursor C>
+  static AnyCursor of(C cursor) {
+    return AnyCursor(std::make_unique<Body<C>>(std::move(cursor)));
+  }
+
+  Result<bool> seek(Bytes key) { return body_->seek_op(SeekOp::at_least, key); }
+  Result<bool> seek_for_prev(Bytes key) { return body_->seek_op(SeekOp::at_most, key); }
+  Result<bool> seek(SeekOp op, Bytes key) { return body_->seek_op(op, key); }
+  Result<bool> first() { return body_->seek_op(SeekOp::first, {}); }
+  Result<bool> last() { return body_->seek_op(SeekOp::last, {}); }
+  Result<bool> next() { return body_->next(); }
+  Result<bool> prev() { return body_->prev(); }
+  bool positioned() const { return body_->positioned(); }
+  Bytes key() const { return body_->key(); }
+  Result<Bytes> value() { return body_->value(); }
+
+ private:
+  struct Base {
+    virtual ~Base() = default;
+    virtual Result<bool> seek_op(SeekOp op, Bytes key) = 0;
+    virtual Result<bool> next() = 0;
+    virtual Result<bool> prev() = 0;
+    virtual bool positioned() const = 0;
+    virtual Bytes key() const = 0;
+    virtual Result<Bytes> value() = 0;
+  };
+  template <OrderedCursor C>
+  struct Body final : Base {
+    explicit Body(C from) : cursor(std::move(from)) {}
+    Result<bool> seek_op(SeekOp op, Bytes key) override { return index::seek(cursor, op, key); }
+    Result<bool> next() override { return cursor.next(); }
+    Result<bool> prev() override { return cursor.prev(); }
+    bool positioned() const override { return cursor.positioned(); }
+    Bytes key() const override { return cursor.key(); }
+    Result<Bytes> value() override { return cursor.value(); }
+    C cursor;
+  };
+  explicit AnyCursor(std::unique_ptr<Base> body) noexcept : body_(std::move(body)) {}
+  std::unique_ptr<Base> body_;
+};
+
+class AnyIndex {
+ public:
+  /// Owns `index`. May throw std::bad_alloc, and so may `cursor`.
+  template <OrderedIndex T>
+  explicit AnyIndex(std::unique_ptr<T> index)
+      : body_(std::make_unique<Body<T>>(std::move(index))) {}
+
+  Result<void> get(Bytes key, std::string& value) const { return body_->get(key, value); }
+  Result<void> visit(Bytes key, FunctionRef<void(Bytes)> visitor) const {
+    return body_->visit(key, visitor);
+  }
+  Result<void> put(Bytes key, Bytes value) { return body_->put(key, value); }
+  Result<void> insert(Bytes key, Bytes value) { return body_->insert(key, value); }
+  Result<void> update(Bytes key, Bytes value) { return body_->update(key, value); }
+  Result<void> remove(Bytes key) { return body_->remove(key); }
+  AnyCursor cursor() const { return body_->cursor(); }
+
+ private:
+  struct Base {
+    virtual ~Base() = default;
+    virtual Result<void> get(Bytes key, std::string& value) const = 0;
+    virtual Result<void> visit(Bytes key, FunctionRef<void(Bytes)> visitor) const = 0;
+    virtual Result<void> put(Bytes key, Bytes value) = 0;
+    virtual Result<void> insert(Bytes key, Bytes value) = 0;
+    virtual Result<void> update(Bytes key, Bytes value) = 0;
+    virtual Result<void> remove(Bytes key) = 0;
+    virtual AnyCursor cursor() const = 0;
+  };
+  template <OrderedIndex T>
+  struct Body final : Base {
+    explicit Body(std::unique_ptr<T> from) : index(std::move(from)) {}
+    Result<void> get(Bytes key, std::string& value) const override {
+      return std::as_const(*index).get(key, value);
+    }
+    Result<void> visit(Bytes key, FunctionRef<void(Bytes)> visitor) const override {
+      return std::as_const(*index).visit(key, visitor);
+    }
+    Result<void> put(Bytes key, Bytes value) override { return index->put(key, value); }
+    Result<void> insert(Bytes key, Bytes value) override { return index->insert(key, value); }
+    Result<void> update(Bytes key, Bytes value) override { return index->update(key, value); }
+    Result<void> remove(Bytes key) override { return index->remove(key); }
+    AnyCursor cursor() const override { return AnyCursor::of(std::as_const(*index).cursor()); }
+    std::unique_ptr<T> index;
+  };
+  std::unique_ptr<Base> body_;
+};
+
+static_assert(OrderedIndex<AnyIndex>);
+
+}  // namespace aether::index
