@@ -8,6 +8,7 @@
 
 #include "index/concept/any_index.h"
 #include "index/concept/ordered_index.h"
+#include "index/rax/rax.h"
 #include "index/skiplist/skiplist.h"
 #include "property/world.h"
 
@@ -25,14 +26,23 @@ struct SkiplistForm {
   Skiplist list_;
 };
 
+struct RaxForm {
+  static constexpr const char* kName = "rax";
+  static constexpr uint64_t kKeyBytesMax = Rax::kKeyBytesMax;
+  Rax& index() { return tree_; }
+
+ private:
+  Rax tree_;
+};
+
 /// The form for catalogues, around one of the others.
 struct AnyForm {
   static constexpr const char* kName = "any";
-  static constexpr uint64_t kKeyBytesMax = Skiplist::kKeyBytesMax;
+  static constexpr uint64_t kKeyBytesMax = Rax::kKeyBytesMax;
   AnyIndex& index() { return any_; }
 
  private:
-  AnyIndex any_{std::make_unique<Skiplist>()};
+  AnyIndex any_{std::make_unique<Rax>()};
 };
 
 /// On files, or on simulated ones in memory, where one thread works.
@@ -59,7 +69,7 @@ struct BTreeForm {
 };
 
 template <bool kSimulated>
-using Forms = testing::Types<BTreeForm<kSimulated>, SkiplistForm, AnyForm>;
+using Forms = testing::Types<BTreeForm<kSimulated>, SkiplistForm, RaxForm, AnyForm>;
 
 struct FormName {
   template <typename Form>

@@ -1,0 +1,289 @@
+#include <new>
+
+#include "base/assert.h"
+#include "base/no_memory.h"
+#include "base/reached.h"
+#include "index/rax/common_private.h"
+#include "index/rax/rax.h"
+#include "os/sync.h"
+
+namespace aether::index {
+
+using rax::kNoChild;
+using rax::Node;
+
+// --- The path ----------------------------------------------------------------------------------------
+
+void RaxCursor::push(Node* node) {
+  path_.push_back({node, kNoChild});
+  key_.append(node->prefix());
+}
+
+void RaxCursor::push_child(uint32_t index) {
+  Frame& frame = path_.back();
+  frame.child = index;
+  key_.push_back(static_cast<char>(frame.node->edge(index)));
+  push(frame.node->child(index));
+}
+
+void RaxCursor::shorten(size_t nodes, size_t key_bytes) noexcept {
+  path_.erase(path_.begin() + static_cast<std::ptrdiff_t>(nodes), path_.end());
+  key_.erase(key_bytes);
+}
+
+RaxCursor::Found RaxCursor::stand() noexcept {
+  AETHER_ASSERT(path_.back().node->has_value());
+  value_ = path_.back().node->value();
+  positioned_ = true;
+  return Found::here;
+}
+
+// The least key of the last node's subtree: a node that is no key has ways on.
+RaxCursor::Found RaxCursor::least_from_here() {
+  while (!path_.back().node->has_value()) push_child(0);
+  return stand();
+}
+
+RaxCursor::Found RaxCursor::greatest_from_here() {
+  while (path_.back().node->children() != 0) push_child(path_.back().node->children() - 1);
+  return stand();
+}
+
+// The least key after the last node's subtree. Nothing changes before it is found; a node of the path that is gone says
+// nothing of what is there now.
+RaxCursor::Found RaxCursor::after_here() {
+  size_t key_bytes = key_.size();
+  for (size_t depth = path_.size(); depth > 1; --depth) {
+    key_bytes -= path_[depth - 1].node->prefix_bytes() + 1;
+    const Frame frame = path_[depth - 2];
+    if (frame.node->is_gone()) return Found::stale;
+    if (frame.child + 1 == frame.node->children()) continue;
+    shorten(depth - 1, key_bytes);
+    push_child(frame.child + 1);
+    return least_from_here();
+  }
+  return Found::nowhere;
+}
+
+// The greatest key before the last node's subtree.
+RaxCursor::Found RaxCursor::before_here() {
+  size_t key_bytes = key_.size();
+  for (size_t depth = path_.size(); depth > 1; --depth) {
+    key_bytes -= path_[depth - 1].node->prefix_bytes() + 1;
+    const Frame frame = path_[depth - 2];
+    if (frame.node->is_gone()) return Found::stale;
+    if (frame.child == 0 && !frame.node->has_value()) continue;
+    shorten(depth - 1, key_bytes);
+    if (frame.child == 0) return stand();
+    push_child(frame.child - 1);
+    return greatest_from_here();
+  }
+  return Found::nowhere;
+}
+
+// --- Seeking -----------------------------------------------------------------------------------------
+
+// The first key > `key`, or >= it.
+RaxCursor::Found RaxCursor::look_up(Bytes key, bool or_equal) {
+  for (Bytes rest = key;;) {
+    const Node& node = *path_.back().node;
+    const Bytes prefix = node.prefix();
+    const size_t same = rax::common_bytes(prefix, rest);
+    if (same < prefix.size()) {  // All of the subtree lies on one side of it.
+      const bool is_above = same == rest.size() ||
+                            static_cast<uint8_t>(prefix[same]) > static_cast<uint8_t>(rest[same]);
+      return is_above ? least_from_here() : after_here();
+    }
+    rest.remove_prefix(same);
+    if (rest.empty()) {
+      if (or_equal && node.has_value()) return stand();
+      if (node.children() == 0) return after_here();
+      push_child(0);
+      return least_from_here();
+    }
+    const uint8_t byte = static_cast<uint8_t>(rest[0]);
+    const uint32_t index = rax::first_child_from(node, byte);
+    if (index == node.children()) return after_here();
+    push_child(index);
+    if (node.edge(index) != byte) return least_from_here();
+    rest.remove_prefix(1);
+  }
+}
+
+// The last key < `key`, or <= it.
+RaxCursor::Found RaxCursor::look_down(Bytes key, bool or_equal) {
+  for (Bytes rest = key;;) {
+    const Node& node = *path_.back().node;
+    const Bytes prefix = node.prefix();
+    const size_t same = rax::common_bytes(prefix, rest);
+    if (same < prefix.size()) {
+      const bool is_above = same == rest.size() ||
+                            static_cast<uint8_t>(prefix[same]) > static_cast<uint8_t>(rest[same]);
+      return is_above ? before_here() : greatest_from_here();
+    }
+    rest.remove_prefix(same);
+    if (rest.empty()) return or_equal && node.has_value() ? stand() : before_here();
+    const uint8_t byte = static_cast<uint8_t>(rest[0]);
+    const uint32_t index = rax::first_child_from(node, byte);
+    if (index < node.children() && node.edge(index) == byte) {
+      push_child(index);
+      rest.remove_prefix(1);
+      continue;
+    }
+    if (index > 0) {
+      push_child(index - 1);
+      return greatest_from_here();
+    }
+    return node.has_value() ? stand() : before_here();
+  }
+}
+
+// The longest key that `key` begins with; only `key` itself, if it has to be equal.
+RaxCursor::Found RaxCursor::look_along(Bytes key, bool equal) {
+  size_t best_nodes = 0;
+  size_t best_bytes = 0;
+  for (Bytes rest = key;;) {
+    const Node& node = *path_.back().node;
+    const size_t same = rax::common_bytes(node.prefix(), rest);
+    if (same < node.prefix_bytes()) break;
+    rest.remove_prefix(same);
+    if (node.has_value()) {
+      best_nodes = path_.size();
+      best_bytes = key_.size();
+    }
+    if (rest.empty()) break;
+    const uint32_t index = rax::find_child(node, static_cast<uint8_t>(rest[0]));
+    if (index == kNoChild) break;
+    push_child(index);
+    rest.remove_prefix(1);
+  }
+  if (best_nodes == 0 || (equal && best_bytes != key.size())) return Found::nowhere;
+  shorten(best_nodes, best_bytes);
+  return stand();
+}
+
+RaxCursor::Found RaxCursor::look(SeekOp op, Bytes key) {
+  path_.clear();
+  key_.clear();
+  Node* const root = tree_->root();
+  if (root == nullptr) return Found::nowhere;
+  push(root);
+  switch (op) {
+    case SeekOp::first: return least_from_here();
+    case SeekOp::last: return greatest_from_here();
+    case SeekOp::greater: return look_up(key, false);
+    case SeekOp::at_least: return look_up(key, true);
+    case SeekOp::less: return look_down(key, false);
+    case SeekOp::at_most: return look_down(key, true);
+    case SeekOp::equal: return look_along(key, true);
+    case SeekOp::longest_prefix: break;
+  }
+  return look_along(key, false);
+}
+
+Result<bool> RaxCursor::seek(SeekOp op, Bytes key) {
+  try {
+    wanted_.assign(key);  // It may be this cursor's own, and the way may have to be found again.
+    for (;;) {
+      if (!pin_.holds() || pin_.is_behind()) {
+        pin_.release();
+        pin_ = tree_->epochs_.pin(os::worker_id());
+      }
+      const Found found = look(op, wanted_);
+      if (found == Found::here) return true;
+      if (found == Found::nowhere) return lose();
+      AETHER_REACHED("index.rax_cursor_seeks_again");
+    }
+  } catch (const std::bad_alloc&) {
+    lose();
+    return Code::no_memory;
+  }
+}
+
+bool RaxCursor::lose() noexcept {
+  positioned_ = false;
+  path_.clear();
+  pin_.release();
+  return false;
+}
+
+// --- Moving ------------------------------------------------------------------------------------------
+
+// False: it rests, or what it stands on says nothing of what is there now.
+bool RaxCursor::may_step() const noexcept {
+  return !path_.empty() && !pin_.is_behind() && !path_.back().node->is_gone();
+}
+
+Result<bool> RaxCursor::next() {
+  if (!positioned_) return first();
+  if (!may_step()) return seek(SeekOp::greater, key_);
+  try {
+    Found found = Found::here;
+    if (path_.back().node->children() != 0) {
+      push_child(0);
+      found = least_from_here();
+    } else {
+      found = after_here();
+    }
+    if (found == Found::stale) return seek(SeekOp::greater, key_);
+    return found == Found::here ? true : lose();
+  } catch (const std::bad_alloc&) {
+    lose();
+    return Code::no_memory;
+  }
+}
+
+Result<bool> RaxCursor::prev() {
+  if (!positioned_) return last();
+  if (!may_step()) return seek(SeekOp::less, key_);
+  try {
+    const Found found = before_here();
+    if (found == Found::stale) return seek(SeekOp::less, key_);
+    return found == Found::here ? true : lose();
+  } catch (const std::bad_alloc&) {
+    lose();
+    return Code::no_memory;
+  }
+}
+
+Result<bool> RaxCursor::random(FunctionRef<uint64_t(uint64_t)> below) {
+  try {
+    pin_.release();
+    pin_ = tree_->epochs_.pin(os::worker_id());
+    path_.clear();
+    key_.clear();
+    Node* const root = tree_->root();
+    if (root == nullptr) return lose();
+    push(root);
+    for (;;) {
+      const Node& node = *path_.back().node;
+      const uint32_t own = node.has_value() ? 1 : 0;
+      const uint64_t chosen = below(own + node.children());
+      AETHER_ASSERT(chosen < own + node.children());
+      if (chosen < own) break;
+      push_child(static_cast<uint32_t>(chosen) - own);
+    }
+    stand();
+    return true;
+  } catch (const std::bad_alloc&) {
+    lose();
+    return Code::no_memory;
+  }
+}
+
+Result<Bytes> RaxCursor::value() {
+  if (!positioned_) return Error(Code::invalid_argument, "the cursor is not positioned");
+  return path_.empty() ? Bytes(value_copy_) : value_;
+}
+
+Result<void> RaxCursor::rest() {
+  if (path_.empty()) return {};
+  return base::or_no_memory([&]() -> Result<void> {
+    value_copy_.assign(value_);
+    path_.clear();
+    pin_.release();
+    return {};
+  });
+}
+
+}  // namespace aether::index

@@ -1,0 +1,116 @@
+/// What a RAX is made of: one shape of node, in one allocation of exactly the size it needs.
+///
+///   offset  size  what
+///   0       8     word     bit 0: gone, and then the link of retired nodes; bit 1: latched by a writer
+///   8       4     shape    bits 0-16 bytes of the prefix, 17-25 number of children, 26 has a value
+///   12      4     bytes of the value
+///   16      8*n   children, in the order of their edges
+///   ..      n     edges: the byte that leads to each child, ascending
+///   ..            prefix: what every key below goes on with
+///   ..            value of the key that ends here
+///
+/// All but the word and the child pointers never changes: who changes the rest puts another node in its place.
+#pragma once
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include <atomic>
+#include <cstdint>
+
+#include "aether/options.h"
+#include "base/epochs.h"
+
+namespace aether::index::rax {
+
+struct Node {
+  static constexpr uint64_t kLatched = 2;
+  static constexpr uint32_t kPrefixBits = 17;
+  static constexpr uint32_t kChildrenBits = 9;
+  static constexpr uint32_t kHasValue = 1U << (kPrefixBits + kChildrenBits);
+
+  base::Epochs::Link word;
+  uint32_t shape;
+  uint32_t value_bytes;
+
+  static uint64_t bytes_for(uint32_t children, uint64_t prefix, uint64_t value) noexcept {
+    return sizeof(Node) + children * 9ULL + prefix + value;
+  }
+  uint32_t prefix_bytes() const noexcept { return shape & ((1U << kPrefixBits) - 1); }
+  uint32_t children() const noexcept { return shape >> kPrefixBits & ((1U << kChildrenBits) - 1); }
+  bool has_value() const noexcept { return (shape & kHasValue) != 0; }
+  uint64_t bytes() const noexcept { return bytes_for(children(), prefix_bytes(), value_bytes); }
+  bool is_gone() const noexcept {
+    return base::Epochs::is_gone(word.load(std::memory_order_acquire));
+  }
+
+  std::atomic<Node*>& slot(uint32_t index) noexcept {
+    return reinterpret_cast<std::atomic<Node*>*>(this + 1)[index];
+  }
+  Node* child(uint32_t index) const noexcept {
+    return const_cast<Node*>(this)->slot(index).load(std::memory_order_acquire);
+  }
+  const uint8_t* edges() const noexcept {
+    return reinterpret_cast<const uint8_t*>(this + 1) + 8ULL * children();
+  }
+  uint8_t edge(uint32_t index) const noexcept { return edges()[index]; }
+  Bytes prefix() const noexcept {
+    return {reinterpret_cast<const char*>(edges()) + children(), prefix_bytes()};
+  }
+  Bytes value() const noexcept {
+    const Bytes before = prefix();
+    return {before.data() + before.size(), value_bytes};
+  }
+};
+static_assert(sizeof(Node) == 16 && alignof(Node) == 8);
+static_assert(sizeof(std::atomic<Node*>) == 8);
+
+inline constexpr uint32_t kNoChild = UINT32_MAX;
+
+#if defined(__SSE2__)
+/// The place of `byte` among `count` >= 8 bytes, no two of them equal; reads no other bytes.
+inline uint32_t find_byte_wide(const uint8_t* bytes, uint32_t count, uint8_t byte) noexcept {
+  const __m128i wanted = _mm_set1_epi8(static_cast<char>(byte));
+  const auto matches = [&](__m128i block) {
+    return static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, wanted)));
+  };
+  if (count < 16) {
+    const auto* const low = reinterpret_cast<const __m128i*>(bytes);
+    const auto* const high = reinterpret_cast<const __m128i*>(bytes + count - 8);
+    const uint32_t in_low = matches(_mm_loadl_epi64(low)) & 0xff;
+    if (in_low != 0) return static_cast<uint32_t>(__builtin_ctz(in_low));
+    const uint32_t in_high = matches(_mm_loadl_epi64(high)) & 0xff;
+    return in_high == 0 ? kNoChild : count - 8 + static_cast<uint32_t>(__builtin_ctz(in_high));
+  }
+  for (uint32_t at = 0;; at += 16) {
+    if (at + 16 > count) at = count - 16;  // The last block, over some of the one before.
+    const uint32_t found = matches(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + at)));
+    if (found != 0) return at + static_cast<uint32_t>(__builtin_ctz(found));
+    if (at + 16 >= count) return kNoChild;
+  }
+}
+#endif
+
+/// The child that `byte` leads to, or kNoChild.
+inline uint32_t find_child(const Node& node, uint8_t byte) noexcept {
+  const uint8_t* const edges = node.edges();
+  const uint32_t count = node.children();
+#if defined(__SSE2__)
+  if (count >= 8) return find_byte_wide(edges, count, byte);
+#endif
+  for (uint32_t i = 0; i < count; ++i) {
+    if (edges[i] == byte) return i;
+  }
+  return kNoChild;
+}
+
+/// The first child whose edge is not below `byte`; the number of children, if there is none.
+inline uint32_t first_child_from(const Node& node, uint8_t byte) noexcept {
+  const uint8_t* const edges = node.edges();
+  uint32_t index = 0;
+  while (index < node.children() && edges[index] < byte) ++index;
+  return index;
+}
+
+}  // namespace aether::index::rax

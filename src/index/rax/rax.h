@@ -1,0 +1,176 @@
+/// RAX: an ordered map in memory as a compressed radix tree. Keys lie along the paths, so that what they begin with in
+/// common is there once; a node may end a key and lead on to others.
+///
+/// Nodes are not changed: a change makes a new node and puts it in the old one's place, which is one store into its
+/// parent. So a reader never waits, never begins anew, and validates nothing: what it reads was so at one moment between the
+/// begin and the end of its call. A writer latches, from the top down, the parent whose pointer it changes and the nodes it
+/// replaces: two of them, four where a removal joins nodes. Decision 0021.
+///
+/// Threads     Any method from any thread. A cursor is one thread's at a time. Latch order: parent before child, left
+///             before right.
+/// Invariants  README.md
+/// Source      Morrison: "PATRICIA", J. ACM 15(4), 1968; antirez: rax (what it offers); Leis, Scheibner, Kemper, Neumann:
+///             "The ART of Practical Synchronization", DaMoN 2016. We differ: nodes of one exact shape, copied on write.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "aether/error.h"
+#include "aether/function_ref.h"
+#include "base/epochs.h"
+#include "base/sharded.h"
+#include "index/concept/ordered_index.h"
+#include "index/rax/node.h"
+
+namespace aether::index {
+
+struct RaxOptions {
+  /// Nodes, also those that are retired and wait for a reader, with what the allocator takes for each. A sixteenth is
+  /// kept for removals, which need a node for each that they take.
+  uint64_t memory_bytes_max = 1 * GiB;
+};
+
+struct RaxStats {
+  uint64_t keys = 0;
+  uint64_t nodes = 0;         ///< That are in the tree.
+  uint64_t memory_bytes = 0;  ///< Taken of memory_bytes_max.
+  base::EpochStats epochs;
+};
+
+class RaxCursor;
+
+class Rax {
+ public:
+  static constexpr uint64_t kKeyBytesMax = 64 * KiB;
+
+  explicit Rax(const RaxOptions& options = {}) noexcept;
+  Rax(const Rax&) = delete;
+  Rax& operator=(const Rax&) = delete;
+  /// No cursor may be left, and nobody inside.
+  ~Rax();
+
+  Result<void> get(Bytes key, std::string& value) const;
+  Result<void> visit(Bytes key, FunctionRef<void(Bytes)> visitor) const;
+  Result<void> put(Bytes key, Bytes value) { return write(Mode::put, key, value); }
+  Result<void> insert(Bytes key, Bytes value) { return write(Mode::insert, key, value); }
+  Result<void> update(Bytes key, Bytes value) { return write(Mode::update, key, value); }
+  Result<void> remove(Bytes key) { return write(Mode::remove, key, {}); }
+  RaxCursor cursor() const noexcept;
+
+  RaxStats stats() const noexcept;
+  /// Frees what nobody reads any more; a write does a part of it now and then.
+  void collect() noexcept { epochs_.collect_all(); }
+
+ private:
+  friend class RaxCursor;
+  using Node = rax::Node;
+  enum class Mode : uint8_t { put, insert, update, remove };
+  /// A way down to where a key is, or would be.
+  struct Path;
+  /// What a new node is to hold.
+  struct Content;
+  /// What a write has allocated and not linked yet.
+  struct Fresh;
+  /// Latches of a write, which let go on every way out.
+  class Latches;
+  enum class Step : uint8_t { done, restart, no_memory };
+
+  Result<void> write(Mode mode, Bytes key, Bytes value);
+  Result<void> try_write(Mode mode, Bytes key, Bytes value, Fresh& fresh) noexcept;
+  Path descend(Bytes key) noexcept;
+  Step add(const Path& path, Bytes value, Fresh& fresh) noexcept;
+  Step split(const Path& path, Bytes value, Fresh& fresh) noexcept;
+  Step replace_value(const Path& path, Bytes value, Fresh& fresh) noexcept;
+  Step take_value(const Path& path, Fresh& fresh) noexcept;
+  Step take_leaf(const Path& path, Fresh& fresh) noexcept;
+
+  Node* make(const Content& content, Fresh& fresh) noexcept;
+  void retire(Node& node, uint32_t hint) noexcept;
+  void release(Node* node, uint32_t hint) noexcept;
+  static uint64_t free_retired(void* self, base::Epochs::Link& link, uint32_t kind);
+
+  Node* root() const noexcept { return top_.node.child(0); }
+
+  /// Stands above the root, as a node with one child: so the root has a parent like every other.
+  struct Top {
+    Node node{};
+    std::atomic<Node*> child{nullptr};
+    uint8_t edge = 0;
+  };
+  Top top_;
+  base::ShardedCounter keys_;
+  base::ShardedCounter nodes_;
+  base::MemoryBudget budget_;
+  mutable base::Epochs epochs_;
+};
+
+/// Walks both ways along the tree; each step follows its own path as long as the nodes on it are in the tree, and finds
+/// the way anew by its key where one is not.
+///
+/// Between moves it pins the epoch, so that value() needs no copy: what others replace meanwhile stays in memory until it
+/// moves (then it pins anew, if the epoch has moved on) or `rest`s. A move for which there is no memory leaves it
+/// unpositioned.
+class RaxCursor {
+ public:
+  explicit RaxCursor(const Rax& tree) noexcept : tree_(&tree) {}
+
+  Result<bool> seek(Bytes key) { return seek(SeekOp::at_least, key); }
+  Result<bool> seek_for_prev(Bytes key) { return seek(SeekOp::at_most, key); }
+  /// Each in one descent.
+  Result<bool> seek(SeekOp op, Bytes key);
+  Result<bool> first() { return seek(SeekOp::first, {}); }
+  Result<bool> last() { return seek(SeekOp::last, {}); }
+  Result<bool> next();
+  Result<bool> prev();
+  /// To some key, by choosing at each node among its own and the ways down: `below(n)` gives a number below n. Any key may
+  /// come; those on short paths more often. False: there is none.
+  Result<bool> random(FunctionRef<uint64_t(uint64_t n)> below);
+
+  bool positioned() const noexcept { return positioned_; }
+  Bytes key() const noexcept { return key_; }
+  Result<Bytes> value();
+
+  /// Lets go of what it holds back, and stays where it is. Errors: no_memory (then it holds on).
+  Result<void> rest();
+
+ private:
+  enum class Found : uint8_t { here, nowhere, stale };
+  struct Frame {
+    rax::Node* node;
+    uint32_t child;  ///< Where the path goes on; of the last one: nothing.
+  };
+
+  Found look(SeekOp op, Bytes key);
+  Found look_up(Bytes key, bool or_equal);
+  Found look_down(Bytes key, bool or_equal);
+  Found look_along(Bytes key, bool equal);
+  Found least_from_here();
+  Found greatest_from_here();
+  Found after_here();
+  Found before_here();
+  Found stand() noexcept;
+  void push(rax::Node* node);
+  void push_child(uint32_t index);
+  void shorten(size_t nodes, size_t key_bytes) noexcept;
+  bool lose() noexcept;
+  bool may_step() const noexcept;
+
+  const Rax* tree_;
+  base::Epochs::Pin pin_;
+  std::vector<Frame> path_;  ///< While it is pinned.
+  std::string key_;          ///< Along the path.
+  std::string wanted_;       ///< What a seek goes for.
+  Bytes value_;
+  std::string value_copy_;  ///< While it rests.
+  bool positioned_ = false;
+};
+
+inline RaxCursor Rax::cursor() const noexcept { return RaxCursor(*this); }
+
+static_assert(OrderedIndex<Rax>);
+
+}  // namespace aether::index
