@@ -12,6 +12,12 @@ namespace aether::index {
 using rax::kNoChild;
 using rax::Node;
 
+namespace {
+// What is set aside at a seek, so that most walks allocate once.
+constexpr size_t kUsualDepth = 24;
+constexpr size_t kUsualSuffix = 32;
+}  // namespace
+
 // --- The path ----------------------------------------------------------------------------------------
 
 void RaxCursor::push(Node* node) {
@@ -164,7 +170,9 @@ RaxCursor::Found RaxCursor::look_along(Bytes key, bool equal) {
 
 RaxCursor::Found RaxCursor::look(SeekOp op, Bytes key) {
   path_.clear();
+  path_.reserve(kUsualDepth);
   key_.clear();
+  key_.reserve(key.size() + kUsualSuffix);
   Node* const root = tree_->root();
   if (root == nullptr) return Found::nowhere;
   push(root);

@@ -16,6 +16,7 @@
 #include <emmintrin.h>
 #endif
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -96,7 +97,17 @@ inline uint32_t find_byte_wide(const uint8_t* bytes, uint32_t count, uint8_t byt
 inline uint32_t find_child(const Node& node, uint8_t byte) noexcept {
   const uint8_t* const edges = node.edges();
   const uint32_t count = node.children();
+  if (count == 256) return byte;
 #if defined(__SSE2__)
+  if (count >= 16) {
+    // Edges ascend and differ: at most `missing` bytes before it are no edge. In a node of many children that
+    // leaves one block to look at.
+    const uint32_t missing = 256 - count;
+    const uint32_t from = std::min(byte > missing ? byte - missing : 0, count - 16);
+    const uint32_t to = std::max(std::min<uint32_t>(byte + 1, count), from + 16);
+    const uint32_t found = find_byte_wide(edges + from, to - from, byte);
+    return found == kNoChild ? kNoChild : from + found;
+  }
   if (count >= 8) return find_byte_wide(edges, count, byte);
 #endif
   for (uint32_t i = 0; i < count; ++i) {

@@ -130,6 +130,7 @@ TEST(ConcurrentEpochs, NobodyReadsWhatIsFreed) {
   std::atomic<Object*> current{new Object(t.live)};
   std::atomic<bool> done{false};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (uint32_t i = 0; i < 2; ++i) {
     threads.emplace_back([&, i] {
       while (!done.load()) {
@@ -142,6 +143,7 @@ TEST(ConcurrentEpochs, NobodyReadsWhatIsFreed) {
     });
   }
   std::vector<std::thread> writers;
+  writers.reserve(4);
   for (uint32_t i = 2; i < 4; ++i) {
     writers.emplace_back([&, i] {
       for (int round = 0; round < 20000; ++round) {

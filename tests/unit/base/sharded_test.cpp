@@ -48,6 +48,7 @@ TEST(ConcurrentMemoryBudget, NeverBeyondItsBound) {
   MemoryBudget budget(kMax);
   std::atomic<uint64_t> taken{0};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (uint32_t thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&, thread] {
       std::mt19937_64 random(thread);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -40,6 +41,27 @@ TEST(Rax, FindsAByteAmongAnyNumber) {
   }
 }
 #endif
+
+// Children from one to 256, at any place among the bytes: each is found, and no other.
+TEST(Rax, FindsChildrenOfAnyNumber) {
+  std::mt19937_64 random(5);
+  std::vector<uint8_t> bytes(256);
+  for (uint32_t i = 0; i < 256; ++i) bytes[i] = static_cast<uint8_t>(i);
+  for (uint32_t count = 1; count <= 256; ++count) {
+    std::shuffle(bytes.begin(), bytes.end(), random);
+    Rax tree;
+    for (uint32_t i = 0; i < count; ++i) {
+      const char key = static_cast<char>(bytes[i]);
+      ASSERT_TRUE(tree.insert({&key, 1}, {&key, 1}).has_value());
+    }
+    for (uint32_t i = 0; i < 256; ++i) {
+      const char key = static_cast<char>(bytes[i]);
+      std::string value;
+      ASSERT_EQ(tree.get({&key, 1}, value).has_value(), i < count) << count << " " << i;
+      ASSERT_EQ(value, i < count ? std::string(1, key) : std::string());
+    }
+  }
+}
 
 // The shapes of a split, and joining again: the tree of the same keys has the same nodes, however it came to be.
 TEST(Rax, NodesAreThoseThatTheKeysNeed) {
@@ -216,6 +238,7 @@ TEST(ConcurrentRax, SplitsAndJoinsOfNeighbours) {
                                          "bcde", "bcdf", "bcxx", "bcxy", "c",    "cc",   "ccc"};
   std::vector<std::atomic<int64_t>> there(keys.size());
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (uint64_t thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&, thread] {
       std::mt19937_64 random(thread);

@@ -116,6 +116,7 @@ TEST(Skiplist, HeightsOfKeysChangeWithTheSeedAndOrderDoesNot) {
 TEST(ConcurrentSkiplist, NodesThatAreRemovedWhileTheyAreLinkedAreFreedOnce) {
   Skiplist list;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&, thread] {
       for (uint64_t round = 0; round < 20000; ++round) {
