@@ -255,8 +255,9 @@ Result<ExitCode> run_recover(Session& session, const RecoverOptions& options) {
   if (session.global().read_only) {
     return Error(Code::invalid_argument, "recover writes; use recover --dry-run with --read-only");
   }
-  AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env,
-                    DbEnv::open(session.global().home, options_of(session.global())));
+  EnvOptions all = options_of(session.global());
+  all.redo_on_demand = false;
+  AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env, DbEnv::open(session.global().home, all));
   AETHER_TRY(report_of(env->recovery_report()).print(session));
   AETHER_TRY(env->close());
   return ExitCode::ok;

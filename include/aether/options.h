@@ -78,6 +78,11 @@ struct EnvOptions {
   /// recovery replays, within log_bytes_max: by the rate of the last recovery of this environment in this process, if it
   /// read at least 16 MiB, else by 32 MiB a second. An estimate, no promise: EnvStats::reopen_seconds says where it stands.
   double reopen_seconds_max = 0;
+  /// After a crash the environment is open as soon as its log is read and what was not committed is taken back; the pages that
+  /// the log changes are brought up to date when they are met, and by a background thread at once (without
+  /// background_threads: before the next checkpoint). Until then up to 256 MiB, or pool_bytes, of log stay in memory. Off: all
+  /// of it before the environment is open.
+  bool redo_on_demand = true;
   /// What `commit` waits for unless the transaction says otherwise.
   Durability durability = Durability::group;
   /// With Durability::none: the longest time between a commit and its flush, in milliseconds. Kept by a

@@ -87,6 +87,7 @@ struct EnvStats {
   uint32_t log_streams = 0;
   uint64_t log_bytes_on_disk = 0;    ///< From the last checkpoint's start to the end.
   double reopen_seconds = 0;         ///< What replaying the log would take now: an estimate.
+  uint64_t pages_to_redo = 0;        ///< That wait to be met, or for the background: since a crash.
   uint64_t log_bytes_appended = 0;   ///< Records, since open.
   uint64_t log_bytes_written = 0;    ///< Blocks with padding, since open.
   uint64_t log_flushes = 0;          ///< Writes followed by fdatasync, since open.
@@ -190,8 +191,10 @@ struct RecoveryReport {
   bool ran = false;  ///< False: the environment was closed cleanly.
   uint64_t log_bytes_read = 0;
   uint64_t records_read = 0;
-  uint64_t records_redone = 0;  ///< Page changes applied.
+  uint64_t records_redone = 0;  ///< Page changes applied before it was open.
   uint64_t pages_redone = 0;
+  /// With EnvOptions::redo_on_demand: pages that were left to be redone when they are met; not counted in the two above.
+  uint64_t pages_waiting = 0;
   uint64_t pages_restored = 0;  ///< Torn pages taken from the double-write area.
   uint64_t transactions_committed = 0;
   uint64_t transactions_undone = 0;

@@ -170,18 +170,56 @@ std::string Checker::check_damaged(sim::SimOs& os, const Model& model, const Mod
   return {};
 }
 
+namespace {
+
+/// Meets a few pages and writes some rows as they are, so that a crash finds some pages redone, some changed since, and the rest
+/// as the last one has left them.
+Result<void> meet_some(DbEnv& env, sim::Random& random) {
+  AETHER_TRY_ASSIGN(const std::vector<std::string> names, env.list_stores());
+  for (uint64_t i = random.below(5); i > 0 && !names.empty(); --i) {
+    AETHER_TRY_ASSIGN(KvStore store,
+                      env.open_store(names[random.below(names.size())], {.create = false}));
+    const std::string from = "k" + std::to_string(random.below(300));
+    std::string row, as_it_is;
+    AETHER_TRY(store.scan({.begin = from, .end = {}}, [&](Bytes key, Bytes value) {
+      row = key;
+      as_it_is = value;
+      return random.percent(60);
+    }));
+    if (row.empty() || random.percent(30)) continue;
+    AETHER_TRY_ASSIGN(Transaction txn,
+                      env.begin({.durability = Durability::sync, .env_durability = false}));
+    AETHER_TRY(store.put(txn, row, as_it_is));
+    if (random.percent(70)) AETHER_TRY(txn.commit());
+  }
+  return {};
+}
+
+}  // namespace
+
 std::string Checker::check_open(sim::SimOs& os, const Model& model, sim::Random& random,
                                 Found* found) {
   Result<std::unique_ptr<DbEnv>> env = DbEnv::open(kHome, profile_.env, os);
+  if (env && random.percent(50)) {
+    const Result<void> met = meet_some(**env, random);
+    if (!met && is_damage(met.error()))
+      return "meeting pages: " + std::string(met.error().message());
+  }
   os.on_step({});
   if (!env) return "recovery: " + std::string(env.error().message());
   const RecoveryReport& report = (*env)->recovery_report();
   counts_.recoveries_with_undo += report.transactions_undone > 0 ? 1 : 0;
   counts_.recoveries_in_doubt += report.transactions_prepared > 0 ? 1 : 0;
   counts_.torn_pages_restored += report.pages_restored;
-  if (std::string problem = verify(**env); !problem.empty()) return problem;
+  // Verifying redoes all that waits: it comes first, or last, or not before the next crash.
+  constexpr uint64_t kFirst = 0, kLast = 1;
+  const uint64_t when = random.below(3);
+  if (when == kFirst)
+    if (std::string problem = verify(**env); !problem.empty()) return problem;
   Result<Found> read = read_found(**env);
   if (!read) return "reading: " + std::string(read.error().message());
+  if (when == kLast)
+    if (std::string problem = verify(**env); !problem.empty()) return problem;
   if (std::string breach = model.breach(*read, profile_.same_stream); !breach.empty()) {
     return breach;
   }

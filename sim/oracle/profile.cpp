@@ -55,6 +55,7 @@ Profile make_profile(uint64_t seed) {
   profile.env.log_bytes_max = 1 * MiB;
   profile.env.durability = random.percent(60) ? Durability::group : Durability::none;
   profile.env.background_threads = false;
+  profile.env.redo_on_demand = seed % 4 != 0;
   profile.same_stream = profile.env.log_streams == 1 || random.percent(20);
   for (const Kind& kind : kKinds) {
     profile.weight(kind.operation) = kind.weight;

@@ -44,6 +44,7 @@ class ThreadRun {
     env_.flush_interval_ms = static_cast<uint32_t>(1 + random_.below(20));
     env_.durability = random_.percent(60) ? Durability::group : Durability::none;
     env_.live = false;
+    env_.redo_on_demand = seed % 4 != 0;
     load_.seed = seed;
     load_.workers = static_cast<uint32_t>(2 + random_.below(5));
     load_.transactions = static_cast<uint32_t>(8 + random_.below(25));

@@ -100,7 +100,7 @@ Cut ==
 
 \* Recovery!RedoOne: a change that counts, at the GSN before it, or a new life of the page.
 Redo ==
-  /\ Is("redo") /\ phase \in {"down", "recovering"}
+  /\ Is("redo") /\ phase \in {"down", "recovering", "run"}  \* When the page is met.
   /\ e.gsn \in Of(counts, e.page, {})
   /\ IF e.before = -1 THEN TRUE  \* A new life: whatever was there.
      ELSE /\ e.before = e.found /\ e.found < e.gsn

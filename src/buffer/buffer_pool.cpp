@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 #include "base/probes.h"
 #include "base/reached.h"
 #include "base/trace.h"
@@ -246,6 +247,9 @@ void BufferPool::heat(OptimisticGuard& parent, uint64_t* place, SwipWord word) n
 
 Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, PageId id,
                               ScanRing* ring, Fences fences) {
+  const bool asks = pending_ != nullptr &&
+                    !(AETHER_PLANTED("recovery.scan_skips_waiting") && ring != nullptr);
+  if (asks) AETHER_TRY(pending_->bring(id));
   AETHER_TRY_ASSIGN(const bool is_redone, adopt_redone(parent, version, place, id, fences));
   if (is_redone) return {};
   AETHER_TRY_ASSIGN(Frame* const taken, take_frame(ring));
@@ -351,6 +355,8 @@ void BufferPool::free_frame(ExclusiveGuard guard) noexcept {
 }
 
 Result<Frame*> BufferPool::load_pinned(PageId id) {
+  if (pending_ != nullptr && !AETHER_PLANTED("recovery.root_skips_waiting"))
+    AETHER_TRY(pending_->bring(id));
   if (Redone::node_type taken = take_redone(id)) {
     Frame* const redone = taken.mapped();
     base::Unless put_back([&]() noexcept { put_back_redone(std::move(taken)); });

@@ -74,6 +74,17 @@ enum class Fences : uint8_t {
   may_end_early,  ///< Of a tree that is being dropped from the right: the last child may end before its parent.
 };
 
+/// Pages of which the log knows changes that the file does not have, and nobody has applied yet (recovery/deferred_redo.h).
+class PendingPages {
+ public:
+  virtual ~PendingPages() = default;
+  /// If changes of page `id` wait, it is a redone page of the pool afterwards. With no latch held. Errors: corruption, io_error,
+  /// busy.
+  virtual Result<void> bring(PageId id) = 0;
+  /// The pages begin another life.
+  virtual void forget(PageId first, uint64_t count) noexcept = 0;
+};
+
 class BufferPool {
  public:
   /// Errors: invalid_argument (fewer than 64 pages).
@@ -133,6 +144,8 @@ class BufferPool {
   // their parent's swip is resolved and adopts them, their frame is needed (written and clean, it goes), or their number
   // is given out for a new page. Space: an entry for each of them.
 
+  /// From now on who loads a page asks `pending` first, which must outlive the pool. Before there are threads.
+  void set_pending(PendingPages& pending) noexcept { pending_ = &pending; }
   /// A free frame, state loading; null: there is none. Evicts nothing.
   Frame* try_take_frame() noexcept;
   /// The frame of redone page `id`; null: there is none. Stays what it is only while redo runs.
@@ -257,6 +270,7 @@ class BufferPool {
   std::atomic<uint64_t> page_reads_{0};
   std::atomic<uint64_t> evictions_{0};
 
+  PendingPages* pending_ = nullptr;
   os::Mutex
       redone_mutex_;  ///< Before a frame's latch only to try it, or when nobody else is about.
   Redone redone_ AETHER_GUARDED_BY(redone_mutex_);

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "base/planted.h"
 #include "base/reached.h"
 #include "base/trace.h"
 #include "buffer/buffer_pool.h"
@@ -133,6 +134,9 @@ void BufferPool::drop_redone(FunctionRef<bool(PageId, page::PageKind)> drop) {
 }
 
 void BufferPool::forget_redone(PageId first, uint64_t count) noexcept {
+  // First: what is being redone just now comes into the table, or does not.
+  if (pending_ != nullptr && !AETHER_PLANTED("recovery.waiting_page_reused"))
+    pending_->forget(first, count);
   for (uint64_t i = 0; i < count && redone_count_.load(std::memory_order_acquire) != 0; ++i) {
     const Redone::node_type taken = take_redone(PageId{raw(first) + i});
     if (!taken) continue;

@@ -149,8 +149,10 @@ void EnvImpl::run_checkpointer() {
                                              log_bytes_bound() / kTriggerDivisor / 2);
     const Result<void> done = base::or_no_memory(
         [&] { return checkpoint_now(all ? ~LogPosition{0} : now - keep, false); });
-    // Without memory: the next write asks for another.
-    if (!done && done.error().code() != Code::no_memory) fail(done.error());
+    // Without memory, or without a frame for what waits to be redone: the next write asks for another.
+    const bool is_passing = !done && (done.error().code() == Code::no_memory ||
+                                      done.error().code() == Code::busy);
+    if (!done && !is_passing) fail(done.error());
     checkpoint_requested_.store(false, std::memory_order_relaxed);
     checkpointer_mutex_.lock();
     checkpoint_wanted_ = false;
@@ -167,8 +169,10 @@ Result<void> EnvImpl::checkpoint() {
 }
 
 /// Writes every page that has been dirty since before `flush_below`, then moves the start of recovery up to the
-/// oldest change that is not in the data file and the oldest record that an undo may need.
+/// oldest change that is not in the data file and the oldest record that an undo may need. What waits to be redone comes first:
+/// of its changes only the log knows.
 Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
+  AETHER_TRY(drain_redo());
   os::LockGuard lock(checkpoint_mutex_);
   if (closing) AETHER_TRY(log_->flush());
   AETHER_PROBE(checkpoint_begin, flush_below);

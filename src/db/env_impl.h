@@ -27,6 +27,7 @@
 #include "os/process_mark.h"
 #include "os/sync.h"
 #include "recovery/control.h"
+#include "recovery/deferred_redo.h"
 #include "recovery/recovery.h"
 #include "txn/lock_manager.h"
 #include "txn/statistics.h"
@@ -152,6 +153,10 @@ class EnvImpl {
   /// Verification while others write: no problem is false, and no leak is looked for.
   Result<VerifyReport> verify_online(FunctionRef<Result<void>(uint64_t done, uint64_t total)> step);
 
+  /// Applies what redo has left for later: for who reads the data file past the pool. With no latch and no mutex held. Errors:
+  /// corruption (of a page; the environment writes nothing more then), io_error, busy (no frame).
+  Result<void> drain_redo();
+
   // Scrubbing (env_scrub.cpp).
   Result<ScrubReport> scrub(uint64_t bytes_per_second,
                             FunctionRef<bool(uint64_t done, uint64_t total)> progress);
@@ -247,6 +252,8 @@ class EnvImpl {
   Result<void> check_broken_pages(const std::vector<BrokenPage>& broken);
   Result<bool> is_allocated_now(PageId id);
   Result<recovery::RedoResult> redo_log();
+  recovery::ResourceManagers resource_managers() const noexcept;
+  void defer_redo(std::unique_ptr<recovery::DeferredParts> parts);
   Result<void> write_redone_pages();
   uint32_t recovery_workers() const;
   Result<void> end_last_epoch(const recovery::LogEnd& end);
@@ -321,6 +328,7 @@ class EnvImpl {
   std::shared_ptr<wal::Log> log_;  ///< Nobody else holds on to it: see log().
   std::unique_ptr<buffer::PageWriter> writer_;
   std::unique_ptr<buffer::SpaceManager> space_;
+  std::unique_ptr<recovery::DeferredRedo> deferred_redo_;  ///< Null: nothing was left for later.
   std::unique_ptr<buffer::BufferPool> pool_;
   txn::Statistics statistics_;
   std::unique_ptr<txn::TransactionTable> transactions_;

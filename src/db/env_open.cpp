@@ -300,6 +300,7 @@ Result<void> EnvImpl::close_parts() noexcept {
   services_.reset();
   versions_.reset();
   pool_.reset();
+  deferred_redo_.reset();
   space_.reset();
   writer_.reset();
   archiver_.reset();

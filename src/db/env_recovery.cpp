@@ -35,10 +35,12 @@ Result<void> EnvImpl::recover() {
   if (redo.losers.empty() && !may_repair()) AETHER_TRY(check_broken_pages(broken));
   if (log_ == nullptr) AETHER_TRY(end_last_epoch(redo.end));
   AETHER_TRY(data_->refresh_capacity());
-  AETHER_TRY(data_->ensure_capacity(pool_->redone_end()));
+  const uint64_t deferred_end = redo.deferred != nullptr ? redo.deferred->pages_end : 0;
+  AETHER_TRY(data_->ensure_capacity(std::max(pool_->redone_end(), deferred_end)));
   // Ids must not meet those that stand in pages and log records.
   AETHER_TRY(open_pool(std::max(control_->state().next_txn, redo.max_txn + 1)));
   AETHER_TRY(drop_redone_pages());
+  if (redo.deferred != nullptr) defer_redo(std::move(redo.deferred));
   AETHER_TRY(open_catalogue());
   AETHER_PROBE(recovery_phase, 3);
   AETHER_TRY(undo_losers(redo));
@@ -56,18 +58,51 @@ Result<void> EnvImpl::recover() {
   return {};
 }
 
-Result<recovery::RedoResult> EnvImpl::redo_log() {
+recovery::ResourceManagers EnvImpl::resource_managers() const noexcept {
   recovery::ResourceManagers managers{};
   managers[static_cast<size_t>(wal::ResourceManager::space)] = space_manager_.get();
   managers[static_cast<size_t>(wal::ResourceManager::btree)] = btree_manager_.get();
-  const recovery::RedoOptions options{.reader = reader_options(),
-                                      .extents = recovery::log_extents(control_->state()),
-                                      .lsn = control_->state().lsn,
-                                      .redo_position = control_->state().redo_position,
-                                      .workers = recovery_workers(),
-                                      .make_room = [this] { return write_redone_pages(); },
-                                      .io_mode = options_.io_mode};
-  return recovery::analyze_and_redo(options, managers, *data_, *pool_, os_, recovery_report_);
+  return managers;
+}
+
+Result<recovery::RedoResult> EnvImpl::redo_log() {
+  // What waits for its pages is in memory meanwhile: as much as the pool, at most.
+  constexpr uint64_t kWaitingBytesMax = 256 * MiB;
+  recovery::RedoOptions options{.reader = reader_options(),
+                                .extents = recovery::log_extents(control_->state()),
+                                .lsn = control_->state().lsn,
+                                .redo_position = control_->state().redo_position,
+                                .workers = recovery_workers(),
+                                .defer = options_.redo_on_demand,
+                                .make_room = [this] { return write_redone_pages(); },
+                                .io_mode = options_.io_mode};
+  if (options.defer) options.window_bytes = std::min(options_.pool_bytes, kWaitingBytesMax);
+  return recovery::analyze_and_redo(options, resource_managers(), *data_, *pool_, os_,
+                                    recovery_report_);
+}
+
+/// From here on whoever loads a page applies what waits for it.
+void EnvImpl::defer_redo(std::unique_ptr<recovery::DeferredParts> parts) {
+  recovery::DeferredRedoOptions options{
+      .workers = recovery_workers(),
+      .io_mode = options_.io_mode,
+      .is_used = [this](PageId id) { return space_->is_allocated(id); },
+      .repair = {}};
+  if (may_repair())
+    options.repair = [this](PageId id, Gsn at_least) { return repair_page(id, at_least); };
+  deferred_redo_ = std::make_unique<recovery::DeferredRedo>(
+      std::move(parts), std::move(options), resource_managers(), *data_, *pool_, os_);
+  recovery_report_.pages_waiting = deferred_redo_->waiting();
+  pool_->set_pending(*deferred_redo_);
+}
+
+/// A page that cannot be had keeps the log as it is: nothing more is written then.
+Result<void> EnvImpl::drain_redo() {
+  if (deferred_redo_ == nullptr || AETHER_PLANTED("checkpoint.leaves_waiting_pages")) return {};
+  Result<void> drained = deferred_redo_->drain();
+  if (!drained && drained.error().code() != Code::no_memory && drained.error().code() != Code::busy)
+    fail(drained.error());
+  return drained;
 }
 
 /// Redo has more pages than the pool has frames: they go to the file. Before the first one does, the log's end is fenced.

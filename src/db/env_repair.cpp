@@ -32,10 +32,7 @@ Result<void> EnvImpl::repair_page(PageId id, Gsn at_least) {
   if (!options_.repair_from.empty())
     sources.backups = recovery::find_backups(options_.repair_from, os_);
   if (archiver_ != nullptr) sources.archives = {archiver_->directory()};
-  recovery::ResourceManagers managers{};
-  managers[static_cast<size_t>(wal::ResourceManager::space)] = space_manager_.get();
-  managers[static_cast<size_t>(wal::ResourceManager::btree)] = btree_manager_.get();
-  Result<Gsn> rebuilt = recovery::rebuild_page(id, sources, managers, page.data(), os_);
+  Result<Gsn> rebuilt = recovery::rebuild_page(id, sources, resource_managers(), page.data(), os_);
   if (!rebuilt) {
     repair_failures_.fetch_add(1, std::memory_order_relaxed);
     return std::move(rebuilt).error();

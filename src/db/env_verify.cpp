@@ -218,6 +218,9 @@ Result<VerifyReport> EnvImpl::verify_still(FunctionRef<bool(uint64_t, uint64_t)>
 Result<VerifyReport> EnvImpl::verify_online(
     FunctionRef<Result<void>(uint64_t done, uint64_t total)> step) {
   AETHER_TRY(check_open());
+  // What cannot be redone is damage, and shows.
+  Result<void> redone = drain_redo();
+  if (!redone && redone.error().code() != Code::corruption) return std::move(redone).error();
   return OnlineVerifier(*this, step).run();
 }
 

@@ -45,6 +45,9 @@ class Scrubber::Round final : public PageLook::Visitor {
         read_begun_ns_(begun_ns_) {}
 
   Result<ScrubReport> run(uint64_t first_group) {
+    // What cannot be redone is damage, and shows below.
+    Result<void> redone = env_.drain_redo();
+    if (!redone && redone.error().code() != Code::corruption) return std::move(redone).error();
     const uint64_t page_bytes = env_.options().page_bytes;
     buffer::SpaceManager& space = env_.services().space;
     total_ = space.page_count() - space.free_count();

@@ -84,6 +84,7 @@ void EnvImpl::fill(EnvStats& stats) {
   stats.data_pages_free = space_->free_count();
   stats.log_streams = log_->stream_count();
   stats.log_bytes_on_disk = log_bytes_used();
+  stats.pages_to_redo = deferred_redo_ == nullptr ? 0 : deferred_redo_->waiting();
   stats.reopen_seconds = static_cast<double>(log_bytes_to_redo()) / replay_bytes_per_second();
   const wal::LogStats log = log_->stats();
   stats.log_bytes_appended = log.bytes_appended;

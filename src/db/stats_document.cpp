@@ -84,6 +84,7 @@ void append_storage(base::JsonWriter& json, const EnvStats& stats) {
       .member("checkpoint_position", stats.checkpoint_position)
       .member("bytes_on_disk", stats.log_bytes_on_disk)
       .member("reopen_seconds", stats.reopen_seconds)
+      .member("pages_to_redo", stats.pages_to_redo)
       .member("bytes_appended", stats.log_bytes_appended)
       .member("bytes_written", stats.log_bytes_written)
       .member("flushes", stats.log_flushes)

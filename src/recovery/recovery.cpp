@@ -87,6 +87,11 @@ class LogPass {
 
 }  // namespace
 
+RedoResult::RedoResult() = default;
+RedoResult::RedoResult(RedoResult&&) noexcept = default;
+RedoResult& RedoResult::operator=(RedoResult&&) noexcept = default;
+RedoResult::~RedoResult() = default;
+
 Result<LogEnd> find_log_end(const wal::LogReaderOptions& options, const ControlState& control,
                             os::Os& os) {
   AETHER_TRY_ASSIGN(auto reader, wal::LogReader::open(options, log_extents(control), os));
@@ -133,7 +138,12 @@ Result<RedoResult> analyze_and_redo(const RedoOptions& options, const ResourceMa
   result.end.position = reader->end();
   result.end.cut.raise(reader->cut());
   pass.forget_held();
-  AETHER_TRY(window.apply(report));
+  if (options.defer) {
+    result.deferred = std::make_unique<DeferredParts>();
+    AETHER_TRY(window.apply_some(report, *result.deferred));
+  } else {
+    AETHER_TRY(window.apply(report));
+  }
   result.max_txn = pass.analysis().max_txn();
   result.losers = std::move(pass.analysis()).losers();
   result.broken_pages = window.take_broken();

@@ -3,8 +3,8 @@
 ///
 ///   analyze_and_redo reads the log once, from the last checkpoint to its exact end. A record counts iff its
 ///                    dependencies lie within its epoch's cut: at once, if what has been read so far covers them. Changes
-///                    are sorted by page and GSN; pages are read once, changed, and stay in the pool, dirty; losers are
-///                    collected
+///                    are sorted by page and GSN; pages are read once, changed, and stay in the pool, dirty, or wait until
+///                    somebody meets them; losers are collected
 ///   (the caller fences the cut in CONTROL before it writes a page or appends anything; if the pool runs out of frames
 ///                    that is in the middle, and find_log_end has to read the rest of the log before)
 ///
@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <vector>
@@ -63,6 +64,8 @@ struct Loser {
   std::vector<RecordPlace> undo;        ///< What has not been undone yet, oldest first.
 };
 
+struct DeferredParts;
+
 struct RedoResult {
   LogEnd end;
   std::vector<Loser> losers;
@@ -70,6 +73,13 @@ struct RedoResult {
   /// Pages whose changes could not all be applied, because the page itself is not whole. Harmless if the page turns
   /// out to be free; else corruption.
   std::set<PageId> broken_pages;
+  /// With RedoOptions::defer: the changes that wait until their pages are met (deferred_redo.h).
+  std::unique_ptr<DeferredParts> deferred;
+
+  RedoResult();
+  RedoResult(RedoResult&&) noexcept;
+  RedoResult& operator=(RedoResult&&) noexcept;
+  ~RedoResult();
 };
 
 struct RedoOptions {
@@ -79,6 +89,8 @@ struct RedoOptions {
   LogPosition redo_position = 0;
   uint32_t workers = 1;
   uint64_t window_bytes = 64 * MiB;  ///< Log held in memory at a time.
+  /// The last window is not applied, but given back: the caller sees to it that whoever meets one of its pages applies it.
+  bool defer = false;
   /// Called when the pool has no frames left: writes the redone pages and frees theirs, or fails.
   std::function<Result<void>()> make_room;
   IoMode io_mode = IoMode::automatic;

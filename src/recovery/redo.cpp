@@ -7,9 +7,7 @@
 #include "base/no_memory.h"
 #include "base/planted.h"
 #include "base/reached.h"
-#include "base/trace.h"
 #include "buffer/space_manager.h"
-#include "page/page_header.h"
 
 namespace aether::recovery {
 namespace {
@@ -40,17 +38,85 @@ Result<void> RedoWindow::add(const wal::RecordView& record, LogPosition block) {
   return {};
 }
 
-Result<void> RedoWindow::apply(RecoveryReport& report) {
-  std::sort(parts_.begin(), parts_.end(), [](const PendingPart& a, const PendingPart& b) {
-    if (AETHER_PLANTED("recovery.redo_unordered")) return a.page < b.page;
-    return a.page != b.page ? a.page < b.page : a.gsn < b.gsn;
+std::vector<PendingPart> parts_of(const DeferredParts::Run& run,
+                                  const std::deque<PendingPart>& parts,
+                                  const std::vector<uint32_t>& order) {
+  std::vector<PendingPart> result;
+  result.reserve(run.end - run.begin);
+  for (uint32_t i = run.begin; i < run.end; ++i) result.push_back(parts[order[i]]);
+  return result;
+}
+
+/// Where the parts are, not the parts themselves, is moved about.
+std::vector<RedoWindow::Run> RedoWindow::sort_parts() {
+  struct Key {
+    PageId page;
+    Gsn gsn;
+    uint32_t index;
+  };
+  std::vector<Key> keys;
+  keys.reserve(parts_.size());
+  for (const PendingPart& part : parts_)
+    keys.push_back({part.page, part.gsn, static_cast<uint32_t>(keys.size())});
+  std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) {
+    if (a.page != b.page) return a.page < b.page;
+    return AETHER_PLANTED("recovery.redo_unordered") ? a.gsn > b.gsn : a.gsn < b.gsn;
   });
   std::vector<Run> runs;
-  for (size_t i = 0; i < parts_.size(); ++i) {
-    if (i == 0 || parts_[i].page != parts_[i - 1].page) runs.push_back({i, i});
-    runs.back().end = i + 1;
+  order_.clear();
+  order_.reserve(keys.size());
+  for (const Key& key : keys) {
+    const auto at = static_cast<uint32_t>(order_.size());
+    if (runs.empty() || runs.back().page != key.page) runs.push_back({key.page, at, at});
+    order_.push_back(key.index);
+    runs.back().end = at + 1;
   }
+  return runs;
+}
+
+Result<void> RedoWindow::apply(RecoveryReport& report) {
+  const std::vector<Run> runs = sort_parts();
   std::vector<WorkerResult> results;
+  AETHER_TRY(apply_all(runs, results));
+  const std::deque<std::string> old_arena = std::exchange(arena_, {});
+  bytes_ = 0;
+  parts_.clear();
+  take_results(results, report);
+  return {};
+}
+
+/// Space maps: allocation begins with them. Images of what is written past the pool is read past it, too. And a page in memory
+/// is found before anybody asks what waits for it.
+bool RedoWindow::is_needed_now(const Run& run) {
+  const auto is_of_space = [this](uint32_t index) {
+    return parts_[index].view.header.manager != wal::ResourceManager::btree;
+  };
+  return !data_.may_hold(run.page) ||
+         std::any_of(order_.begin() + run.begin, order_.begin() + run.end, is_of_space) ||
+         pool_.find_redone(run.page) != nullptr;
+}
+
+Result<void> RedoWindow::apply_some(RecoveryReport& report, DeferredParts& left) {
+  std::vector<Run> now;
+  for (const Run& run : sort_parts()) (is_needed_now(run) ? now : left.runs).push_back(run);
+  std::vector<WorkerResult> results;
+  AETHER_TRY(apply_all(now, results));
+  left.arena = std::exchange(arena_, {});
+  left.parts = std::exchange(parts_, {});
+  left.order = std::exchange(order_, {});
+  for (const Run& run : left.runs) {
+    for (uint32_t i = run.begin; i < run.end; ++i) {
+      const PendingPart& part = left.parts[left.order[i]];
+      if (part.view.header.gsn_before == wal::kFormatGsn)
+        left.pages_end = std::max(left.pages_end, raw(part.page) + 1);
+    }
+  }
+  bytes_ = 0;
+  take_results(results, report);
+  return {};
+}
+
+Result<void> RedoWindow::apply_all(std::span<const Run> runs, std::vector<WorkerResult>& results) {
   for (std::span<const Run> rest = runs; !rest.empty();) {
     // The workers take free frames, and evict nothing: room is made here, where nobody else is about.
     const uint64_t enough = std::min<uint64_t>(rest.size(), pool_.frame_count() / 8);
@@ -60,23 +126,22 @@ Result<void> RedoWindow::apply(RecoveryReport& report) {
     AETHER_TRY(apply_runs(rest.first(count), results));
     rest = rest.subspan(count);
   }
+  return {};
+}
 
-  std::deque<std::string> old_arena = std::move(arena_);
-  arena_.clear();
-  bytes_ = 0;
-  parts_.clear();
+/// What meets a gap waits for the next window, with copies of its bytes.
+void RedoWindow::take_results(std::vector<WorkerResult>& results, RecoveryReport& report) {
   broken_.clear();
   for (WorkerResult& result : results) {
-    report.records_redone += result.records;
+    report.records_redone += result.outcome.records;
     report.pages_redone += result.pages;
     bad_.insert(result.bad.begin(), result.bad.end());
-    for (PendingPart& part : result.waiting) {
+    for (PendingPart& part : result.outcome.waiting) {
       broken_.insert(part.page);
       part.view.data = arena_.emplace_back(part.view.data);
       parts_.push_back(part);
     }
   }
-  return {};
 }
 
 std::set<PageId> RedoWindow::take_broken() {
@@ -146,7 +211,7 @@ Result<void> RedoWindow::start_batch(Batch& batch) {
   batch.pages.clear();
   batch.wanted.clear();
   for (const Run& run : batch.runs) {
-    PageWork page{.id = parts_[run.begin].page};
+    PageWork page{.id = run.page};
     if (!data_.may_hold(page.id)) {
       return Error(Code::corruption, "the log changes page " + std::to_string(raw(page.id)) +
                                          ", which no data file has: restore from a backup");
@@ -170,7 +235,7 @@ Result<void> RedoWindow::finish_batch(Batch& batch, WorkerResult& result) {
     PageWork& page = batch.pages[i];
     if (page.is_new)
       page.readable = (read++)->is_whole && data_.check(page.id, page.bytes).has_value();
-    AETHER_TRY(apply_run(page, batch.runs[i], result));
+    AETHER_TRY(page_redo_.apply(page, parts_of(batch.runs[i], parts_, order_), result.outcome));
     keep(page, result);
   }
   return {};
@@ -190,82 +255,6 @@ void RedoWindow::keep(PageWork& page, WorkerResult& result) {
   } else if (is_kept) {
     pool_.forget_redone(page.id, 1);
   }
-}
-
-/// The page is dirty from its first change on: several streams may put a later one into an earlier block.
-void RedoWindow::note_position(PageWork& page, const PendingPart& part) noexcept {
-  page.position = page.position == 0 ? part.block : std::min(page.position, part.block);
-}
-
-/// The changes of one page, in GSN order.
-Result<void> RedoWindow::apply_run(PageWork& page, const Run& run, WorkerResult& result) {
-  for (size_t i = run.begin; i < run.end; ++i) {
-    const PendingPart& part = parts_[i];
-    auto& header = *reinterpret_cast<page::PageHeader*>(page.bytes);
-    const Gsn has = AETHER_PLANTED("recovery.redo_off_by_one") ? header.gsn - 1 : header.gsn;
-    if (page.readable && part.gsn <= has) {
-      // It has this change already, as it is read: the disk may not. After a failed sync the system takes what it has in
-      // memory for written, and no later sync saves it. So what the log explains is written once more.
-      if (!AETHER_PLANTED("recovery.trust_the_cache")) note_position(page, part);
-      continue;
-    }
-    const bool formats = part.view.header.gsn_before == wal::kFormatGsn;
-    if (!formats && page.readable && !page.checked) AETHER_TRY(check_structure(page, part));
-    if (!formats && (!page.readable || part.view.header.gsn_before != header.gsn)) {
-      AETHER_REACHED("recovery.gap_in_a_page");
-      result.waiting.push_back(part);
-      continue;
-    }
-    if (formats) {
-      // A new life: changes of the old one that were left waiting do not matter any more.
-      if (!result.waiting.empty() && result.waiting.back().page == page.id)
-        AETHER_REACHED("recovery.page_began_another_life");
-      std::erase_if(result.waiting, [&](const PendingPart& old) { return old.page == page.id; });
-      std::memset(page.bytes, 0, data_.page_bytes());
-      header.page_id = page.id;
-      page.checked = true;
-    }
-    AETHER_TRY(apply_part(page, part));
-    ++result.records;
-  }
-  return {};
-}
-
-Result<const ResourceManager*> RedoWindow::manager_of(const PendingPart& part) const {
-  const auto index = static_cast<size_t>(part.view.header.manager);
-  if (index >= managers_.size() || managers_[index] == nullptr) {
-    return Error(Code::corruption, "the log names resource manager " + std::to_string(index) +
-                                       ", which this program does not have");
-  }
-  return managers_[index];
-}
-
-/// A page with the right checksum may still not be what it says: changing it could then go anywhere. It counts as one that
-/// cannot be read, and its changes wait: harmless if the page turns out to be free.
-Result<void> RedoWindow::check_structure(PageWork& page, const PendingPart& part) const {
-  AETHER_TRY_ASSIGN(const ResourceManager* manager, manager_of(part));
-  page.checked = true;
-  page.readable = manager->check(page.bytes, data_.page_bytes()).has_value();
-  return {};
-}
-
-Result<void> RedoWindow::apply_part(PageWork& page, const PendingPart& part) {
-  AETHER_TRY_ASSIGN(const ResourceManager* manager, manager_of(part));
-  Result<void> applied = manager->redo(page.bytes, data_.page_bytes(), part.view);
-  if (!applied) {
-    return std::move(applied).error().with_context("redo of page " + std::to_string(raw(page.id)) +
-                                                   " to GSN " + std::to_string(part.gsn));
-  }
-  auto& header = *reinterpret_cast<page::PageHeader*>(page.bytes);
-  AETHER_TRACE_EVENT("redo", {{"page", raw(page.id)},
-                              {"before", part.view.header.gsn_before},
-                              {"found", page.readable ? header.gsn : 0},
-                              {"gsn", part.gsn}});
-  header.page_id = page.id;
-  header.gsn = part.gsn;
-  page.readable = true;
-  note_position(page, part);
-  return {};
 }
 
 }  // namespace aether::recovery

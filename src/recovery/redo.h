@@ -15,23 +15,37 @@
 #include "buffer/buffer_pool.h"
 #include "os/sync.h"
 #include "recovery/page_reads.h"
+#include "recovery/page_redo.h"
 #include "recovery/recovery.h"
 
 namespace aether::recovery {
 
-/// A change of one page, waiting to be applied.
-struct PendingPart {
-  PageId page = kNoPage;
-  Gsn gsn = 0;
-  LogPosition block = 0;  ///< Where its record lies.
-  wal::PartView view;
+/// What is left of the log's changes for whoever meets their pages.
+struct DeferredParts {
+  /// The changes of one page, in GSN order: parts[order[begin, end)].
+  struct Run {
+    PageId page = kNoPage;
+    uint32_t begin = 0;
+    uint32_t end = 0;
+  };
+  std::deque<std::string> arena;  ///< The parts' data.
+  std::deque<PendingPart> parts;  ///< As the log has them.
+  std::vector<uint32_t> order;
+  std::vector<Run> runs;  ///< By page, ascending.
+  /// Behind the greatest page that begins a life here: the data file may end before it.
+  uint64_t pages_end = 0;
 };
+
+/// Those of `run`, one after another.
+std::vector<PendingPart> parts_of(const DeferredParts::Run& run,
+                                  const std::deque<PendingPart>& parts,
+                                  const std::vector<uint32_t>& order);
 
 class RedoWindow {
  public:
   RedoWindow(const RedoOptions& options, const ResourceManagers& managers, buffer::DataFile& data,
              buffer::BufferPool& pool, os::Os& os)
-      : options_(options), managers_(managers), data_(data), pool_(pool), os_(os) {}
+      : options_(options), page_redo_(managers, data), data_(data), pool_(pool), os_(os) {}
 
   /// Remembers the parts of the record, which lies in `block`; their bytes are copied. Errors: io_error, corruption (of
   /// `tags`).
@@ -40,31 +54,19 @@ class RedoWindow {
   /// Applies what was added. What meets a gap waits for the next window: records of one page may lie in one block
   /// later than their order says, when they come from different streams.
   Result<void> apply(RecoveryReport& report);
+  /// In place of the last `apply`: applies only what recovery itself, or what reads past the pool, is going to need (space
+  /// maps, images, pages that are in memory already), and leaves the rest in `left`.
+  Result<void> apply_some(RecoveryReport& report, DeferredParts& left);
   /// Pages with changes that still wait, since their chains have a gap, and such as are none after their changes.
   std::set<PageId> take_broken();
 
  private:
-  /// The changes of one page: parts_[begin, end).
-  struct Run {
-    size_t begin = 0;
-    size_t end = 0;
-  };
+  using Run = DeferredParts::Run;
   struct WorkerResult {
     Result<void> status;
-    uint64_t records = 0;
     uint64_t pages = 0;
-    std::vector<PendingPart> waiting;
+    PageRedo::Outcome outcome;
     std::vector<PageId> bad;
-  };
-  /// A page while its changes are applied.
-  struct PageWork {
-    PageId id = kNoPage;
-    buffer::Frame* frame = nullptr;
-    std::byte* bytes = nullptr;
-    bool is_new = false;  ///< In this window: to be read.
-    bool readable = false;
-    bool checked = false;      ///< Its structure too: before the first change.
-    LogPosition position = 0;  ///< Of its first change; 0: none.
   };
 
   /// Pages that are read side by side.
@@ -75,26 +77,26 @@ class RedoWindow {
     std::unique_ptr<PageReads> reads;
   };
 
+  std::vector<Run> sort_parts();
+  bool is_needed_now(const Run& run);
+  Result<void> apply_all(std::span<const Run> runs, std::vector<WorkerResult>& results);
   Result<void> apply_runs(std::span<const Run> runs, std::vector<WorkerResult>& results);
   void run_worker(std::span<const Run> runs, WorkerResult& result) noexcept;
   Result<void> redo_share(std::span<const Run> runs, WorkerResult& result);
   Result<void> start_batch(Batch& batch);
   Result<void> finish_batch(Batch& batch, WorkerResult& result);
-  Result<void> apply_run(PageWork& page, const Run& run, WorkerResult& result);
-  static void note_position(PageWork& page, const PendingPart& part) noexcept;
   void keep(PageWork& page, WorkerResult& result);
-  Result<const ResourceManager*> manager_of(const PendingPart& part) const;
-  Result<void> check_structure(PageWork& page, const PendingPart& part) const;
-  Result<void> apply_part(PageWork& page, const PendingPart& part);
+  void take_results(std::vector<WorkerResult>& results, RecoveryReport& report);
 
   const RedoOptions& options_;
-  const ResourceManagers& managers_;
+  PageRedo page_redo_;
   buffer::DataFile& data_;
   buffer::BufferPool& pool_;
   os::Os& os_;
   std::deque<std::string> arena_;  ///< Copies of part data; addresses stay.
   uint64_t bytes_ = 0;
-  std::vector<PendingPart> parts_;
+  std::deque<PendingPart> parts_;
+  std::vector<uint32_t> order_;  ///< Of the parts that are being applied: by page and GSN.
   std::set<PageId> broken_;
   std::set<PageId> bad_;
 };
