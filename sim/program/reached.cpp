@@ -17,6 +17,8 @@ constexpr Elsewhere kElsewhere[] = {
     {"checkpoint.for_room_in_the_log",
      "EnvFullDisk.*: a background thread has to find that there is none"},
     {"checkpoint.no_room_in_the_log", "EnvFullDisk.*"},
+    {"recovery.busy_page_given_up", "DeferredRedo.*: threads"},
+    {"recovery.waited_for_a_page_being_redone", "DeferredRedo.*: threads"},
     {"space.second_group", "SpaceManager.*: 128 MiB of pages of 4 KiB"},
     {"txn.deadlock", "LockManager.*, aether-sim-threads"},
     {"txn.deadlock_of_an_upgrade", "LockManager.*, aether-sim-threads"},

@@ -22,8 +22,11 @@ inline EnvOptions options() {
 }
 
 /// Opens the environment on `os`, and gives its rows to `rows`. Empty: it opened; else why not.
-inline std::string open(sim::SimOs& os, std::unique_ptr<DbEnv>& env, Rows& rows) {
-  Result<std::unique_ptr<DbEnv>> opened = DbEnv::open("/env", options(), os);
+inline std::string open(sim::SimOs& os, std::unique_ptr<DbEnv>& env, Rows& rows,
+                        bool redo_on_demand = true) {
+  EnvOptions how = options();
+  how.redo_on_demand = redo_on_demand;
+  Result<std::unique_ptr<DbEnv>> opened = DbEnv::open("/env", how, os);
   if (!opened) return std::string(opened.error().message());
   env = *std::move(opened);
   Result<KvStore> store = env->open_store("s");

@@ -147,7 +147,8 @@ TEST_F(SimRecoveryFaults, ARecoveryThatFailsHalfWayCanBeRepeated) {
 }
 
 // Goal:   a recovery that is refused leaves the environment as it is: the next one is refused with the same words.
-// Method: the data file of an earlier checkpoint is put back, so that the pages are older than the log's changes of them.
+// Method: the data file of an earlier checkpoint is put back, so that the pages are older than the log's changes of them; all
+//         is redone before opening.
 TEST_F(SimRecoveryFaults, ARefusedRecoveryIsRefusedAgainAndChangesNothing) {
   sim::SimOs os({.seed = 1});
   std::unique_ptr<DbEnv> env;
@@ -176,12 +177,12 @@ TEST_F(SimRecoveryFaults, ARefusedRecoveryIsRefusedAgainAndChangesNothing) {
   const std::map<std::string, std::string> before = bytes();
   std::unique_ptr<DbEnv> refused;
   Rows rows;
-  const std::string why = open(*killed, refused, rows);
+  const std::string why = open(*killed, refused, rows, false);
   EXPECT_NE(why.find("page "), std::string::npos) << why;
   EXPECT_NE(why.find("restore the environment from a backup"), std::string::npos) << why;
   for (int i = 0; i < 3; ++i) {
     EXPECT_TRUE(bytes() == before) << "something was changed";
-    EXPECT_EQ(open(*killed, refused, rows), why);
+    EXPECT_EQ(open(*killed, refused, rows, false), why);
   }
 }
 

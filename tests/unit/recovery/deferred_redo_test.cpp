@@ -92,7 +92,7 @@ TEST(DeferredRedo, APageThatBeginsAnotherLifeIsForgotten) {
   ASSERT_TRUE(t.deferred->bring(RedoFixture::page_id(1)).has_value());
   t.pool->forget_redone(RedoFixture::page_id(1), 3);
   EXPECT_EQ(t.deferred->waiting(), kPages - 3);
-  for (const uint64_t page : {1, 2, 3}) {
+  for (uint64_t page = 1; page <= 3; ++page) {
     ASSERT_TRUE(t.deferred->bring(RedoFixture::page_id(page)).has_value());
     EXPECT_FALSE(t.is_in_pool(page));
   }
