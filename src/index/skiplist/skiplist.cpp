@@ -97,7 +97,8 @@ Skiplist::Node* Skiplist::lower_bound(Bytes key, bool& is_equal) const noexcept 
       }
       before = at->tower();
       // Where the search goes if `next` is too far: two misses then overlap.
-      if (level != 0) __builtin_prefetch(node_of(before[level - 1].load(std::memory_order_relaxed)));
+      if (level != 0)
+        __builtin_prefetch(node_of(before[level - 1].load(std::memory_order_relaxed)));
       at = node_of(next);
     }
     if (at == nullptr) is_equal = false;
