@@ -234,7 +234,7 @@ Analyse ==
   /\ UNCHANGED <<log, durable, start, redoFrom, mem, dirty, disk, pending, clock, crashes, checkpoints, undone,
                  told>>
 
-\* RedoWindow::apply_run for one page: its changes in GSN order.
+\* PageRedo::apply for one page: its changes in GSN order.
 RECURSIVE Redone(_, _)
 Redone(content, i) ==
   IF i > Len(log) THEN content
