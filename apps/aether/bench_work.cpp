@@ -173,12 +173,15 @@ Result<MixResult> run_mix(const KvStore& store, const BenchOptions& options, Pro
   std::vector<std::unique_ptr<Worker>> workers;
   std::vector<std::unique_ptr<os::Thread>> threads;
   Result<void> started;
-  for (uint32_t i = 0; i < options.threads && started; ++i) {
+  for (uint32_t i = 0; i < options.threads; ++i) {
     Worker& worker = *workers.emplace_back(std::make_unique<Worker>(shared, i));
     Result<std::unique_ptr<os::Thread>> thread = os::production().spawn(
         "bench-" + std::to_string(i), [&worker] { worker.run(); });
-    if (!thread) started = std::move(thread).error();
-    if (started) threads.push_back(*std::move(thread));
+    if (!thread) {
+      started = std::move(thread).error();
+      break;
+    }
+    threads.push_back(*std::move(thread));
   }
   if (started) {
     wait_for_end(shared, progress);
