@@ -72,15 +72,16 @@ Result<Measured> drive(std::vector<std::unique_ptr<Worker>>& workers, const Timi
   // Ticks become nanoseconds by comparing both clocks over the whole run.
   const uint64_t all_ticks = ticks();
   const uint64_t all_ns = clock_ns();
+  // Nobody works before this thread arrives; after it, short work may be done before it runs again.
+  Usage usage = usage_now();
+  uint64_t begin_ns = clock_ns();
   start.arrive_and_wait();
   if (!to_the_end) {
     wait_in_phase(timing.warm_up_seconds, phase);
     Phase expected = Phase::warm_up;
     phase.compare_exchange_strong(expected, Phase::measure);
-  }
-  const Usage usage = usage_now();
-  const uint64_t begin_ns = clock_ns();
-  if (!to_the_end) {
+    usage = usage_now();
+    begin_ns = clock_ns();
     wait_in_phase(timing.seconds, phase);
     phase.store(Phase::stop, std::memory_order_relaxed);
   } else {

@@ -151,6 +151,20 @@ TEST(InsertedRecords, TheNewestAreThere) {
   }
 }
 
+// A load of a few records is over before the thread that started it looks at its clock again: it used to be given
+// the rate of no time at all.
+TEST(Workloads, AShortLoadTakesAtLeastTheTimeOfItsPuts) {
+  RunOptions options = small_run(1);
+  options.records = 50;
+  for (int i = 0; i < 200; ++i) {
+    MapEngine engine;
+    const Result<Measured> loaded = load_all(options, engine);
+    ASSERT_TRUE(loaded.has_value());
+    const double median_us = loaded->latency.quantile(0.5) * loaded->us_per_tick;
+    ASSERT_GE(loaded->seconds * 1e6, median_us * 50 / 2 * 0.95) << "run " << i;
+  }
+}
+
 TEST(Workloads, HaveNamesOfTheirOwnAndThreads) {
   std::vector<std::string> names;
   for (const Workload& workload : workloads()) {
