@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 #include "base/reached.h"
-#include "index/concept/limits.h"
+#include "index/concept/size_limits.h"
 #include "index/rax/common_private.h"
 #include "os/sync.h"
 

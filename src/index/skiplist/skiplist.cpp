@@ -7,7 +7,7 @@
 #include "base/checksum.h"
 #include "base/reached.h"
 #include "index/concept/key_order.h"
-#include "index/concept/limits.h"
+#include "index/concept/size_limits.h"
 #include "os/sync.h"
 
 namespace aether::index {

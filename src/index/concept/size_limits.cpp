@@ -1,4 +1,4 @@
-#include "index/concept/limits.h"
+#include "index/concept/size_limits.h"
 
 #include <new>
 
