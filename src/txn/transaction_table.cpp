@@ -73,6 +73,8 @@ void TransactionTable::reopen(TxnId id, LogPosition pin) noexcept {
   slot.pin.store(pin, std::memory_order_relaxed);
   slot.state.store(State::open, std::memory_order_release);
   open_count_.fetch_add(1, std::memory_order_relaxed);
+  // Who has read before it was known took it for old history.
+  settled_below_.store(std::min(settled_below(), id), std::memory_order_relaxed);
   os::LockGuard lock(mutex_);
   open_ids_.insert(std::lower_bound(open_ids_.begin(), open_ids_.end(), id), id);
 }

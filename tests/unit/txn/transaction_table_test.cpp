@@ -121,6 +121,20 @@ TEST(TransactionTable, ALongOpenOneHoldsSettledBackHoweverManyIdsFollow) {
   EXPECT_EQ(settled(*t.table), t.table->next_id());
 }
 
+TEST(TransactionTable, OneThatRecoveryReopensIsSettledNoMore) {
+  TableFixture t;
+  for (int i = 0; i < 10; ++i) t.table->draw_id();
+  ASSERT_EQ(settled(*t.table), t.table->next_id()) << "recovery reads before it knows the losers";
+  const TxnId in_doubt = 5;
+  t.table->reopen(in_doubt, 1);
+  EXPECT_EQ(settled(*t.table), in_doubt);
+  const wal::LsnVector end = t.append(in_doubt);
+  t.table->end(in_doubt, end);
+  wal::LsnVector met;
+  t.table->add_dependency(in_doubt, met);
+  EXPECT_EQ(met.at[0], end.at[0]) << "who reads its row depends on its end";
+}
+
 TEST(TransactionTable, ThePinHoldsTheLogUntilTheEndIsDurable) {
   TableFixture t;
   const TxnId id = *t.table->open();
