@@ -150,13 +150,11 @@ Result<std::unique_ptr<BufferPool>> BufferPool::open(const PoolOptions& options,
     auto partition = std::make_unique<Partition>();
     partition->begin = frames * i / count;
     partition->end = frames * (i + 1) / count;
-    partition->hand = partition->begin;
+    partition->hand = 0;
+    partition->used_end = partition->begin;
+    partition->free_count = partition->end - partition->begin;
+    partition->number = static_cast<uint32_t>(i);
     pool->partitions_.push_back(std::move(partition));
-  }
-  for (uint64_t i = frames; i-- > 0;) {
-    auto* frame = new (&pool->frames_[i]) Frame();
-    frame->partition = static_cast<uint32_t>(((i + 1) * count - 1) / frames);
-    pool->push_free(*frame);
   }
   return pool;
 }
@@ -177,8 +175,15 @@ Frame* BufferPool::pop_free(Partition& partition) noexcept {
   if (partition.free_count.load(std::memory_order_relaxed) == 0) return nullptr;
   os::LockGuard lock(partition.mutex);
   Frame* frame = partition.free;
-  if (frame == nullptr) return nullptr;
-  partition.free = frame->next_free;
+  if (frame != nullptr) {
+    partition.free = frame->next_free;
+  } else {
+    const uint64_t next = partition.used_end.load(std::memory_order_relaxed);
+    if (next == partition.end) return nullptr;
+    frame = new (&frames_[next]) Frame();
+    frame->partition = partition.number;
+    partition.used_end.store(next + 1, std::memory_order_seq_cst);
+  }
   partition.free_count.fetch_sub(1, std::memory_order_relaxed);
   return frame;
 }
@@ -383,29 +388,30 @@ Result<Frame*> BufferPool::load_pinned(PageId id) {
 LogPosition BufferPool::collect_dirty(LogPosition position,
                                       std::vector<PageWriter::Target>& targets) const {
   LogPosition lowest = position;
-  for (uint64_t i = 0; i < frame_count_; ++i) {
-    Frame& frame = frames_[i];
+  for_each_frame([&](Frame& frame) {
     const LogPosition dirty = frame.dirty_position.load(std::memory_order_seq_cst);
-    if (dirty == 0) continue;
+    if (dirty == 0) return true;
     const FrameState state = frame.state.load(std::memory_order_acquire);
     AETHER_MAYBE(state == FrameState::loading);  // A new page whose record is being written.
     if (dirty < position && (state == FrameState::hot || state == FrameState::cool)) {
       targets.push_back({&frame, page(frame)});
     }
     lowest = std::min(lowest, dirty);
-  }
+    return true;
+  });
   return lowest;
 }
 
 std::optional<PageWriter::Target> BufferPool::find_page(PageId id) const noexcept {
-  for (uint64_t i = 0; i < frame_count_; ++i) {
-    Frame& frame = frames_[i];
-    if (frame.page_id.load(std::memory_order_relaxed) != id) continue;
+  std::optional<PageWriter::Target> found;
+  for_each_frame([&](Frame& frame) {
+    if (frame.page_id.load(std::memory_order_relaxed) != id) return true;
     const FrameState state = frame.state.load(std::memory_order_acquire);
-    if (state == FrameState::hot || state == FrameState::cool)
-      return PageWriter::Target{&frame, page(frame)};
-  }
-  return std::nullopt;
+    if (state != FrameState::hot && state != FrameState::cool) return true;
+    found = {&frame, page(frame)};
+    return false;
+  });
+  return found;
 }
 
 uint64_t BufferPool::free_count() const noexcept {
@@ -417,9 +423,10 @@ uint64_t BufferPool::free_count() const noexcept {
 
 uint64_t BufferPool::dirty_count() const noexcept {
   uint64_t count = 0;
-  for (uint64_t i = 0; i < frame_count_; ++i) {
-    count += frames_[i].dirty_position.load(std::memory_order_relaxed) != 0 ? 1 : 0;
-  }
+  for_each_frame([&](const Frame& frame) {
+    count += frame.dirty_position.load(std::memory_order_relaxed) != 0 ? 1 : 0;
+    return true;
+  });
   return count;
 }
 

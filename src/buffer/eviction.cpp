@@ -100,7 +100,7 @@ void BufferPool::look_at(Frame& frame, uint64_t& evicted, DirtyPages& dirty) noe
 }
 
 Result<uint64_t> BufferPool::evict_some(Partition& partition, uint64_t wanted) {
-  const uint64_t size = partition.end - partition.begin;
+  const uint64_t size = partition.used_end.load(std::memory_order_acquire) - partition.begin;
   uint64_t evicted = 0;
   DirtyPages dirty;
   // Twice round: once to cool, once to evict what stayed cool.

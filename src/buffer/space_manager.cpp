@@ -351,10 +351,13 @@ SpaceManager::UsedPages SpaceManager::used_pages(uint64_t index) {
   os::LockGuard lock(mutex_);
   Group& place = *groups_[index];
   const SharedGuard guard = SharedGuard::lock(place.frame);
-  for (uint32_t bit = 0; bit < per_group; ++bit) {
-    used.allocated[bit] = page::SpaceMapPage(place.bytes.data(), page_bytes).test(bit);
-    used.taken[bit] = page::SpaceMapPage(place.unavailable.data(), page_bytes).test(bit);
-  }
+  const auto mark = [&](AlignedBuffer& bytes, std::vector<bool>& to) {
+    const page::SpaceMapPage map(bytes.data(), page_bytes);
+    for (uint32_t bit = map.find_allocated(0); bit < per_group; bit = map.find_allocated(bit + 1))
+      to[bit] = true;
+  };
+  mark(place.bytes, used.allocated);
+  mark(place.unavailable, used.taken);
   return used;
 }
 

@@ -6,6 +6,7 @@
 #include "db/verify.h"
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 #include <string>
 #include <utility>
@@ -31,6 +32,17 @@ class PageBitmap {
   void resize(uint64_t pages) { words_.resize((pages + 63) / 64); }
   bool test(uint64_t page) const noexcept { return (words_[page / 64] >> (page % 64) & 1) != 0; }
   void set(uint64_t page) noexcept { words_[page / 64] |= uint64_t{1} << (page % 64); }
+  /// The first page >= `from` that is in one of the two and not in both; `end` if there is none below it.
+  static uint64_t find_difference(const PageBitmap& a, const PageBitmap& b, uint64_t from,
+                                  uint64_t end) noexcept {
+    while (from < end) {
+      const uint64_t different = (a.words_[from / 64] ^ b.words_[from / 64]) >> (from % 64);
+      if (different != 0)
+        return std::min(end, from + static_cast<uint64_t>(std::countr_zero(different)));
+      from = (from / 64 + 1) * 64;
+    }
+    return end;
+  }
 
  private:
   std::vector<uint64_t> words_;
@@ -176,30 +188,34 @@ void Verifier::read_map(uint64_t group, page::SpaceMapPage map) {
     return;
   }
   map_ok_[group] = true;
-  for (uint32_t bit = 0; bit < per_group_; ++bit) {
-    if (map.test(bit)) {
-      allocated_.set(group * per_group_ + bit);
-      ++total_;
-    } else if (group * per_group_ + bit < data_.capacity_pages()) {
-      ++report_.pages_free;
-    }
+  const uint64_t first = group * per_group_;
+  const uint64_t in_file = std::min(per_group_, data_.capacity_pages() - first);
+  uint64_t in_use = 0;
+  for (uint32_t bit = map.find_allocated(0); bit < per_group_; bit = map.find_allocated(bit + 1)) {
+    allocated_.set(first + bit);
+    ++total_;
+    if (bit < in_file) ++in_use;
   }
+  report_.pages_free += in_file - in_use;
 }
 
 /// Allocated and reachable pages must be the same set. What is allocated but was not reached is read, too.
 void Verifier::compare_with_maps() {
   uint64_t leaked = 0;
   uint64_t used_but_free = 0;
-  for (uint64_t page = 0; page < covered_ && !broken_off_; ++page) {
+  const auto next = [this](uint64_t from) {
+    return PageBitmap::find_difference(allocated_, reached_, from, covered_);
+  };
+  for (uint64_t page = next(0); page < covered_ && !broken_off_; page = next(page + 1)) {
     if (!map_ok_[page / per_group_]) continue;
-    if (allocated_.test(page) && !reached_.test(page)) {
+    if (allocated_.test(page)) {
       const Result<void> read = read_page(page, nodes_.data());
       if (++leaked <= kListedMax) {
         report_leaked(page, read);
       } else if (!read) {
         problem(page, std::string(read.error().message()));
       }
-    } else if (reached_.test(page) && !allocated_.test(page)) {
+    } else {
       if (++used_but_free > kListedMax) continue;
       problem(page, "in use, but free in the space map: the next allocation would overwrite it");
     }

@@ -110,6 +110,10 @@ std::optional<uint32_t> SpaceMapPage::find_free(uint32_t from, uint32_t count) c
   return std::nullopt;
 }
 
+uint32_t SpaceMapPage::find_allocated(uint32_t from) const noexcept {
+  return find_bit(bytes_, true, from, bits_of(page_bytes_));
+}
+
 uint32_t SpaceMapPage::count_allocated() const noexcept {
   uint32_t sum = 0;
   for (uint32_t word = 0; word < bits_of(page_bytes_) / kWordBits; ++word) {

@@ -44,6 +44,8 @@ class SpaceMapPage {
   Result<void> clear(uint32_t bit, uint32_t count);
   /// First bit >= `from` that starts `count` zeros in a row.
   std::optional<uint32_t> find_free(uint32_t from, uint32_t count) const noexcept;
+  /// First bit >= `from` that is set; the number of bits if there is none.
+  uint32_t find_allocated(uint32_t from) const noexcept;
   uint32_t count_allocated() const noexcept;
   Result<void> check_map() const;
 

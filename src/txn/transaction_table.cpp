@@ -1,15 +1,24 @@
 #include "txn/transaction_table.h"
 
 #include <algorithm>
+#include <new>
 
 #include "base/assert.h"
 #include "base/planted.h"
 
 namespace aether::txn {
 
+void TransactionTable::Release::operator()(Slot* slots) const noexcept {
+  os::release_memory(slots, kSlots * sizeof(Slot));
+}
+
 TransactionTable::TransactionTable(wal::Log& log, TxnId first_id)
-    : log_(log), slots_(std::make_unique<Slot[]>(kSlots)), next_id_(first_id) {
+    : log_(log),
+      slots_(static_cast<Slot*>(os::reserve_memory(kSlots * sizeof(Slot)))),
+      lowest_id_(first_id),
+      next_id_(first_id) {
   AETHER_ASSERT(first_id > 0);
+  if (slots_ == nullptr) throw std::bad_alloc();
   open_ids_.reserve(kSlots);
 }
 
@@ -75,6 +84,8 @@ void TransactionTable::reopen(TxnId id, LogPosition pin) noexcept {
   open_count_.fetch_add(1, std::memory_order_relaxed);
   // Who has read before it was known took it for old history.
   settled_below_.store(std::min(settled_below(), id), std::memory_order_relaxed);
+  lowest_id_.store(std::min(lowest_id_.load(std::memory_order_relaxed), id),
+                   std::memory_order_relaxed);
   os::LockGuard lock(mutex_);
   open_ids_.insert(std::lower_bound(open_ids_.begin(), open_ids_.end(), id), id);
 }
@@ -283,7 +294,7 @@ void TransactionTable::add_unsettled(TxnId id, wal::LsnVector& vector) const noe
 /// A few ids at a time as they come; all slots at once when many have come, but then only every kSlots ids.
 void TransactionTable::settle(TxnId next) noexcept {
   constexpr TxnId kStep = 64;
-  TxnId settled = settled_below();
+  TxnId settled = first_in_use();
   if (next <= settled) return;
   if (next - settled > kSlots) {
     const TxnId tried = settle_tried_.load(std::memory_order_relaxed);
@@ -316,8 +327,11 @@ TxnId TransactionTable::settled_among_all(TxnId next) const noexcept {
 
 LogPosition TransactionTable::oldest_pin(LogPosition otherwise) const noexcept {
   LogPosition oldest = otherwise;
-  for (uint32_t i = 0; i < kSlots; ++i) {
-    const Slot& slot = slots_[i];
+  const TxnId first = first_in_use();
+  // Who draws an id later reads the log position for its pin later still.
+  const TxnId end = std::min(next_id_.load(std::memory_order_seq_cst), first + kSlots);
+  for (TxnId id = first; id < end; ++id) {
+    const Slot& slot = slots_[id % kSlots];
     if (reusable(slot)) continue;
     const LogPosition pin = slot.pin.load(std::memory_order_seq_cst);
     if (pin != 0) oldest = std::min(oldest, pin);

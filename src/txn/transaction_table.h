@@ -10,6 +10,7 @@
 /// Memory    A snapshot's list of the open ones is all that is allocated, before it is entered.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -49,7 +50,8 @@ class TransactionTable {
   /// Opens a transaction, and the snapshot it is to read (null: none). `is_safe` (null: nobody asks): whether that is
   /// a safe one. Errors: busy (kSlots are open).
   Result<TxnId> open(Snapshot* snapshot = nullptr, bool* is_safe = nullptr);
-  /// For recovery: enters a transaction of the last life that has no end. `pin`: at or below its first record.
+  /// For recovery: enters a transaction of the last life, so below `first_id`, that has no end. `pin`: at or below its
+  /// first record.
   void reopen(TxnId id, LogPosition pin) noexcept;
 
   /// Before its first record: pins the log from here on for undo. Returns from where.
@@ -153,10 +155,18 @@ class TransactionTable {
   bool reusable(const Slot& slot) const noexcept;
   void add_unsettled(TxnId id, wal::LsnVector& vector) const noexcept;
   TxnId settled_among_all(TxnId next) const noexcept;
+  /// The ids below are in no slot, or in one that is reusable.
+  TxnId first_in_use() const noexcept {
+    return std::max(settled_below(), lowest_id_.load(std::memory_order_relaxed));
+  }
 
   wal::Log& log_;
   Faults faults_;
-  std::unique_ptr<Slot[]> slots_;
+  struct Release {
+    void operator()(Slot* slots) const noexcept;
+  };
+  /// Zeroed memory of its own: empty slots, which cost nothing before their first use.
+  std::unique_ptr<Slot[], Release> slots_;
   mutable os::Mutex mutex_;
   std::vector<TxnId> open_ids_
       AETHER_GUARDED_BY(mutex_);  ///< Ascending, but for those that were reopened.
@@ -167,6 +177,7 @@ class TransactionTable {
   /// No open snapshot sees an id from here on. 0: none is open.
   std::atomic<TxnId> newest_bound_{0};
   alignas(64) std::atomic<TxnId> settled_below_{0};
+  std::atomic<TxnId> lowest_id_;        ///< None below was ever entered.
   std::atomic<TxnId> settle_tried_{0};  ///< The bound when all slots were looked at last.
   alignas(64) std::atomic<TxnId> next_id_;
   std::atomic<TxnId> entered_ids_{0};  ///< Ids that were drawn for the table.

@@ -89,7 +89,8 @@ Result<page::OverflowReference> write_overflow(Services& services, txn::Transact
   txn.pin(services.transactions);
   const Lsn previous = txn.log.last_lsn;
   const std::string undo = pack_ranges(ranges);
-  buffer::AlignedBuffer extent(uint64_t{extent_pages_max(page_bytes)} * page_bytes);
+  // The first extent is the largest.
+  buffer::AlignedBuffer extent(uint64_t{ranges.front().count} * page_bytes);
   txn.undo.make_room();
   txn::OwnedVersion entry(txn::Version::make(store, {}, undo));
   AETHER_TRY(log_ranges(services, txn, buffer::SpaceOp::allocate, ranges, {}, undo));

@@ -150,6 +150,7 @@ TEST(TransactionTable, ThePinHoldsTheLogUntilTheEndIsDurable) {
 
 TEST(TransactionTable, RecoveryReopensALoserUnderItsId) {
   TableFixture t;
+  t.table = std::make_unique<TransactionTable>(*t.log, 5000);
   t.table->reopen(4321, 1);
   EXPECT_TRUE(t.table->is_open(4321));
   EXPECT_EQ(t.table->oldest_pin(1000000), 1u) << "the log stays whole";
