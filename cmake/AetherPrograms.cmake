@@ -48,6 +48,11 @@ if(AETHER_SIM)
   add_dependencies(aether_programs aether-sim-threads)
 endif()
 
+# What merge policies cost: tests know it too.
+add_library(aether_lsm_model OBJECT EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/bench/lsm_model/model.cpp")
+target_link_libraries(aether_lsm_model PRIVATE aether_flags)
+target_include_directories(aether_lsm_model PUBLIC "${PROJECT_SOURCE_DIR}/bench")
+
 if(AETHER_BUILD_BENCH)
   find_path(AETHER_CLI11_INCLUDE CLI/CLI.hpp REQUIRED)
 
@@ -116,6 +121,11 @@ if(AETHER_BUILD_BENCH)
 
   file(GLOB durable_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/durable/*.cpp")
   aether_add_comparison(aether-durable SOURCES ${durable_sources})  # No engine: the disk alone.
+
+  add_executable(aether-lsm-model "${PROJECT_SOURCE_DIR}/bench/lsm_model/main.cpp")
+  target_include_directories(aether-lsm-model SYSTEM PRIVATE "${AETHER_CLI11_INCLUDE}")
+  target_link_libraries(aether-lsm-model PRIVATE aether_flags aether_lsm_model aether_static)
+  add_dependencies(aether_programs aether-lsm-model)
 
   # The hot paths, counted by tools/hotpaths and timed by aether-micro.
   file(GLOB hot_path_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/hotpaths/*.cpp")

@@ -82,6 +82,10 @@ foreach(room IN LISTS AETHER_ROOMS)
   endif()
 endforeach()
 
+if(TARGET unit_lsm)  # What policies cost is told by the model of bench/lsm_model.
+  target_link_libraries(unit_lsm PRIVATE aether_lsm_model)
+endif()
+
 # The rooms outside src/: the simulator and the command.
 file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/sim/*_test.cpp")
 if(sources)

@@ -1,0 +1,99 @@
+/// aether-lsm-model: what merge policies cost, beside the theory. Writes nothing, takes seconds.
+#include <CLI/CLI.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "lsm_model/model.h"
+
+namespace aether::bench {
+namespace {
+
+using lsm::PolicyKind;
+using lsm::PolicyOptions;
+
+struct Arguments {
+  uint64_t nurseries = 100;
+  bool is_paced = false;
+};
+
+struct Row {
+  std::string name;
+  PolicyOptions policy;
+  double theory = 0;  ///< Of the write amplification of inserts. 0: no short formula.
+};
+
+std::vector<Row> rows_for(const Arguments& args) {
+  const ModelOptions defaults;
+  const auto size = static_cast<double>(args.nurseries);
+  std::vector<Row> rows;
+  rows.push_back({"hanoi", {.kind = PolicyKind::hanoi}, 2 + std::log2(size)});
+  for (const uint32_t runs : {4u, 6u, 7u, 8u, 10u, 14u}) {
+    const PolicyOptions unknown{.kind = PolicyKind::hanoi, .runs_max = runs};
+    PolicyOptions known = unknown;
+    known.expected_bytes = args.nurseries * defaults.nursery_bytes;
+    rows.push_back({"hanoi, <= " + std::to_string(runs) + " runs, size known", known});
+    rows.push_back({"hanoi, <= " + std::to_string(runs) + " runs", unknown});
+  }
+  for (const uint32_t ratio : {4u, 6u, 8u}) {
+    rows.push_back({"tiered T = " + std::to_string(ratio),
+                    {.kind = PolicyKind::tiered, .size_ratio = ratio},
+                    2 + std::log(size) / std::log(ratio)});
+  }
+  for (const uint32_t ratio : {5u, 6u, 7u}) {
+    rows.push_back({"lazy_leveled T = " + std::to_string(ratio),
+                    {.kind = PolicyKind::lazy_leveled, .size_ratio = ratio}});
+  }
+  for (const uint32_t ratio : {4u, 8u, 10u}) {
+    rows.push_back({"leveled T = " + std::to_string(ratio),
+                    {.kind = PolicyKind::leveled, .size_ratio = ratio},
+                    2 + (ratio + 1.0) / 2 * std::log(size) / std::log(ratio)});
+  }
+  return rows;
+}
+
+void print(const Arguments& args) {
+  std::printf("%llu nurseries, %s; log and flush are in all write amplifications\n\n",
+              static_cast<unsigned long long>(args.nurseries),
+              args.is_paced ? "merges paced by deadlines" : "merges take no time");
+  std::printf("| policy | WA inserts | theory | runs | work | WA overwrites | runs | space |\n");
+  std::printf("|---|---|---|---|---|---|---|---|\n");
+  for (const Row& row : rows_for(args)) {
+    ModelOptions options;
+    options.policy = row.policy;
+    options.flushes = args.nurseries;
+    options.is_paced = args.is_paced;
+    const ModelFigures inserts = run_model(options);
+    options.overwritten_nurseries = args.nurseries;
+    options.warm_up_flushes = 5 * args.nurseries;
+    options.flushes = 10 * args.nurseries;
+    const ModelFigures overwrites = run_model(options);
+    char theory[32] = "";
+    if (row.theory > 0) std::snprintf(theory, sizeof theory, "%.2f", row.theory);
+    std::printf("| %s | %.2f | %s | %llu | %.1f | %.2f | %llu | %.2f |\n", row.name.c_str(),
+                inserts.write_amplification, theory,
+                static_cast<unsigned long long>(inserts.runs_under_way), inserts.rate_max,
+                overwrites.write_amplification,
+                static_cast<unsigned long long>(overwrites.runs_under_way),
+                overwrites.space_amplification);
+  }
+}
+
+}  // namespace
+}  // namespace aether::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("What merge policies cost, by a model: nothing is written.", "aether-lsm-model");
+  aether::bench::Arguments args;
+  app.add_option("--nurseries", args.nurseries, "Size of the store in flushes")
+      ->check(CLI::Range(2, 100000))
+      ->capture_default_str();
+  app.add_flag(
+      "--paced", args.is_paced,
+      "Merges go on while bytes come in, as lsm/pacing.h says; work is bytes merged for a byte");
+  CLI11_PARSE(app, argc, argv);
+  aether::bench::print(args);
+  return 0;
+}
