@@ -150,8 +150,8 @@ TEST(MergePolicy, KeysInOrderAreNeverRewritten) {
 // waits; runs and work stay within what the policy states.
 TEST(MergePolicy, PacedMergesAreNeverLateAndKeepTheBounds) {
   for (const PolicyOptions& policy : all_policies()) {
-    for (const uint64_t overwritten : {0, 50}) {
-      for (const uint64_t seed : {0, 1, 2}) {
+    for (const uint64_t overwritten : {0u, 50u}) {
+      for (const uint64_t seed : {0u, 1u, 2u}) {
         ModelOptions options;
         options.policy = policy;
         options.flushes = 300;
