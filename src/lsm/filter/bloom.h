@@ -1,0 +1,33 @@
+/// A Bloom filter blocked by cache lines, for points (base/bloom_line.h).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aether/error.h"
+#include "base/bloom_line.h"
+
+namespace aether::lsm {
+
+struct FilterHeader;
+
+class BloomView {
+ public:
+  static Result<BloomView> open(const FilterHeader& header, std::string_view bytes);
+  bool may_contain(uint64_t hash) const noexcept {
+    if (lines_ == 0) return false;
+    return base::bloom_may_contain(first_ + base::scale(hash, lines_) * base::kBloomLineBytes, hash,
+                                   probes_);
+  }
+
+ private:
+  const char* first_ = nullptr;
+  uint64_t lines_ = 0;
+  uint32_t probes_ = 1;
+};
+
+std::string build_bloom(const std::vector<uint64_t>& hashes, double bits_per_key);
+
+}  // namespace aether::lsm

@@ -1,0 +1,106 @@
+#include "lsm/filter/filter.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/assert.h"
+#include "lsm/filter/header.h"
+#include "lsm/filter/surf_builder.h"
+
+namespace aether::lsm {
+namespace {
+
+/// Keeps hashes: how large the filter is depends on how many there are.
+class PointBuilder final : public FilterBuilder {
+ public:
+  explicit PointBuilder(const FilterOptions& options) : options_(options) {}
+  void add(Bytes, uint64_t hash) override {
+    if (hashes_.empty() || hashes_.back() != hash) hashes_.push_back(hash);
+  }
+  std::string finish() override {
+    std::vector<uint64_t> hashes = std::move(hashes_);
+    hashes_ = {};
+    if (options_.kind == FilterKind::bloom) return build_bloom(hashes, options_.bits_per_key);
+    return build_ribbon(hashes, options_.bits_per_key);
+  }
+
+ private:
+  const FilterOptions options_;
+  std::vector<uint64_t> hashes_;
+};
+
+}  // namespace
+
+std::unique_ptr<FilterBuilder> FilterBuilder::create(const FilterOptions& options) {
+  if (options.kind == FilterKind::surf) return std::make_unique<SurfBuilder>(options);
+  AETHER_ASSERT(options.bits_per_key >= 1 && options.bits_per_key <= 40);
+  return std::make_unique<PointBuilder>(options);
+}
+
+Result<FilterView> FilterView::open(std::string_view bytes) {
+  auto header = read_filter_header(bytes);
+  if (!header) return std::move(header.error());
+  FilterView view;
+  view.keys_ = header->keys;
+  view.bytes_ = header->bytes;
+  const auto take = [&view](auto opened) -> Result<FilterView> {
+    if (!opened) return std::move(opened.error());
+    view.view_ = *opened;
+    return view;
+  };
+  switch (static_cast<FilterKind>(header->kind)) {
+    case FilterKind::bloom: return take(BloomView::open(*header, bytes));
+    case FilterKind::ribbon: return take(RibbonView::open(*header, bytes));
+    case FilterKind::surf: return take(SurfView::open(*header, bytes));
+  }
+  return damaged_filter("it is of no known kind");
+}
+
+bool FilterView::may_contain(Bytes key, uint64_t hash) const noexcept {
+  if (const auto* bloom = std::get_if<BloomView>(&view_)) return bloom->may_contain(hash);
+  if (const auto* ribbon = std::get_if<RibbonView>(&view_)) return ribbon->may_contain(hash);
+  if (const auto* surf = std::get_if<SurfView>(&view_)) return surf->may_contain(key, hash);
+  return true;
+}
+
+bool FilterView::may_contain_range(Bytes begin, std::optional<Bytes> end) const noexcept {
+  if (const auto* surf = std::get_if<SurfView>(&view_)) return surf->may_contain_range(begin, end);
+  return true;
+}
+
+bool FilterView::may_contain_prefix(Bytes prefix) const noexcept {
+  if (const auto* surf = std::get_if<SurfView>(&view_)) return surf->may_contain_prefix(prefix);
+  return true;
+}
+
+// False positives of b bits a key are e^(-b ln(2)^2). Lagrange: the one that costs a bit least is the one whose false
+// positives are many for its keys, so p = s * keys with one s for all, and p = 1 where that would be more.
+std::vector<double> monkey_bits(const std::vector<uint64_t>& keys_of_runs, double bits_total) {
+  const double ln2_squared = std::log(2.0) * std::log(2.0);
+  std::vector<double> bits(keys_of_runs.size(), 0.0);
+  std::vector<size_t> order(keys_of_runs.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return keys_of_runs[a] < keys_of_runs[b]; });
+  std::erase_if(order, [&](size_t i) { return keys_of_runs[i] == 0; });
+  for (; !order.empty(); order.pop_back()) {
+    // sum of keys * -ln(s * keys) / ln(2)^2 = bits_total, solved for ln(s).
+    double keys = 0;
+    double weighted = 0;
+    for (const size_t i : order) {
+      const double n = static_cast<double>(keys_of_runs[i]);
+      keys += n;
+      weighted += n * std::log(n);
+    }
+    const double log_s = -(bits_total * ln2_squared + weighted) / keys;
+    if (log_s + std::log(static_cast<double>(keys_of_runs[order.back()])) >= 0) continue;
+    for (const size_t i : order) {
+      bits[i] = -(log_s + std::log(static_cast<double>(keys_of_runs[i]))) / ln2_squared;
+    }
+    break;
+  }
+  return bits;
+}
+
+}  // namespace aether::lsm
