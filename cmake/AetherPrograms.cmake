@@ -137,6 +137,14 @@ if(AETHER_BUILD_BENCH)
   target_link_libraries(aether-hotpaths PRIVATE aether_hot_paths)
   add_dependencies(aether_programs aether-hotpaths)
 
+  # Filters of the LSM: bits and false positives, as a table.
+  add_executable(aether-filters "${PROJECT_SOURCE_DIR}/bench/filters/main.cpp"
+                                "${PROJECT_SOURCE_DIR}/bench/micro/key_sets.cpp")
+  target_include_directories(aether-filters PRIVATE "${PROJECT_SOURCE_DIR}/bench")
+  target_compile_definitions(aether-filters PRIVATE AETHER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(aether-filters PRIVATE aether_flags aether_static)
+  add_dependencies(aether_programs aether-filters)
+
   file(GLOB micro_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/micro/*.cpp")
   find_package(benchmark QUIET CONFIG)
   if(micro_sources AND benchmark_FOUND)
