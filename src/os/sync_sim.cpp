@@ -1,4 +1,5 @@
 // The bodies of sync.h in a simulation build: whoever has a scheduler asks it; all others do as in sync.cpp.
+#include "base/sim_point.h"
 #include "os/scheduler.h"
 #include "os/sync.h"
 
@@ -23,7 +24,10 @@ thread_local Scheduled scheduled;
 }  // namespace
 
 Scheduler* scheduler() noexcept { return scheduled.now; }
-void set_scheduler(Scheduler* scheduler) noexcept { scheduled = {scheduler, scheduler}; }
+void set_scheduler(Scheduler* scheduler) noexcept {
+  base::set_sim_step([](bool is_window) noexcept { is_window ? sim_window() : sim_point(); });
+  scheduled = {scheduler, scheduler};
+}
 
 Unscheduled::Unscheduled() noexcept : scheduler_(scheduled.now) { scheduled.now = nullptr; }
 Unscheduled::~Unscheduled() { scheduled.now = scheduler_; }
