@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/planted.h"
 #include "base/reached.h"
+#include "base/sim_point.h"
 
 namespace aether::base {
 namespace {
@@ -47,10 +49,12 @@ bool Epochs::try_claim(uint32_t slot, uint64_t epoch) noexcept {
 
 Epochs::Pin Epochs::pin(uint32_t hint) noexcept {
   const uint64_t epoch = epoch_.load(std::memory_order_acquire);
+  sim_window();
   const uint32_t home = hint % kSlots;
   if (!try_claim(home, epoch)) [[unlikely]]
     return pin_elsewhere(home, epoch);
   fence_after_rmw();  // The announcement before any pointer is loaded (spec: PinsBeforeLoading).
+  sim_point();
   return {this, home, epoch};
 }
 
@@ -91,9 +95,11 @@ void Epochs::retire(Link& link, uint32_t kind, uint64_t bytes, uint32_t hint) no
   // Counted before it can be freed, so that no difference of the two counts is ever negative.
   const uint64_t count = shard.objects.fetch_add(1, std::memory_order_relaxed);
   shard.bytes.fetch_add(bytes, std::memory_order_relaxed);
+  sim_point();
   uint64_t head = shard.pending.load(std::memory_order_relaxed);
   do {
     link.store((head & kPointerMask) | kind << 1 | kGone, std::memory_order_relaxed);
+    sim_point();
   } while (!shard.pending.compare_exchange_weak(head, self, std::memory_order_release,
                                                 std::memory_order_relaxed));
   if (count % kCollectEvery == kCollectEvery - 1) collect();
@@ -101,6 +107,7 @@ void Epochs::retire(Link& link, uint32_t kind, uint64_t bytes, uint32_t hint) no
 
 bool Epochs::everybody_is_at(uint64_t epoch) const noexcept {
   // Whoever announces after this fence loads its pointers after it too, and finds nothing that was retired before.
+  if (AETHER_PLANTED("base.epochs_ignore_pins")) return true;
   std::atomic_thread_fence(std::memory_order_seq_cst);
   const auto is_there = [&](uint32_t slot) {
     const uint64_t word = slots_[slot].word.load(std::memory_order_seq_cst);
@@ -109,6 +116,7 @@ bool Epochs::everybody_is_at(uint64_t epoch) const noexcept {
   const uint32_t used = slots_used_.load(std::memory_order_seq_cst);
   for (uint32_t slot = 0; slot < used; ++slot) {
     if (!is_there(slot)) return false;
+    sim_point();
   }
   return is_there(kCommons);
 }
@@ -119,14 +127,19 @@ bool Epochs::advance() noexcept {
     held_back_.fetch_add(1, std::memory_order_relaxed);
     return false;
   }
+  sim_window();
   const uint64_t next = epoch + 1;
   epoch_.store(next, std::memory_order_seq_cst);
+  sim_window();
   Lists& lists = waiting_[next % 2];
-  safe_ = std::exchange(lists, Lists{});  // Stamped two epochs ago (spec: WaitsTwoEpochs).
+  // Stamped two epochs ago (spec: WaitsTwoEpochs).
+  safe_ = std::exchange(AETHER_PLANTED("base.epochs_free_early") ? waiting_[epoch % 2] : lists,
+                        Lists{});
   // Stamped `next`: an epoch that was not there yet when these were unlinked (spec: LoadsAfterRetiring).
   for (uint32_t i = 0; i < kShards; ++i) {
     if (shards_[i].pending.load(std::memory_order_relaxed) == 0) continue;
     lists.heads[i] = shards_[i].pending.exchange(0, std::memory_order_acquire);
+    sim_point();
   }
   return true;
 }

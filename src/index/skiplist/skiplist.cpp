@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/checksum.h"
+#include "base/planted.h"
 #include "base/reached.h"
 #include "index/concept/key_order.h"
 #include "index/concept/size_limits.h"
@@ -69,8 +70,10 @@ Result<void> Skiplist::visit(Bytes key, FunctionRef<void(Bytes)> visitor) const 
   bool is_equal = false;
   const Node* const node = lower_bound(key, is_equal);
   if (!is_equal) return Code::not_found;
+  os::sim_point();
   const uint64_t word = node->value.load(std::memory_order_acquire);
   if (Epochs::is_gone(word)) return Code::not_found;
+  os::sim_window();
   visitor(value_of(*node, word));
   return {};
 }
@@ -84,9 +87,10 @@ Skiplist::Node* Skiplist::lower_bound(Bytes key, bool& is_equal) const noexcept 
   for (uint32_t level = height_.load(std::memory_order_acquire); level-- > 0;) {
     Node* at = node_of(before[level].load(std::memory_order_acquire));
     while (at != bound && at != nullptr) {
+      os::sim_point();
       const uint64_t next = at->tower()[level].load(std::memory_order_acquire);
       __builtin_prefetch(node_of(next));
-      if (is_marked(next)) {
+      if (is_marked(next) && !AETHER_PLANTED("skiplist.stand_on_removed")) {
         at = node_of(next);
         continue;
       }
@@ -114,6 +118,7 @@ Skiplist::Node* Skiplist::last_before(std::optional<Bytes> key) const noexcept {
   for (uint32_t level = height_.load(std::memory_order_acquire); level-- > 0;) {
     Node* at = node_of(before[level].load(std::memory_order_acquire));
     while (at != bound && at != nullptr) {
+      os::sim_point();
       const uint64_t next = at->tower()[level].load(std::memory_order_acquire);
       __builtin_prefetch(node_of(next));
       if (!is_marked(next)) {
@@ -130,7 +135,8 @@ Skiplist::Node* Skiplist::last_before(std::optional<Bytes> key) const noexcept {
 
 // --- Finding the place of a write --------------------------------------------------------------------
 
-// Nothing: a node that it stood on was removed, or somebody else unlinked first.
+// Nothing: a node that it stood on was removed, or somebody else unlinked first. Else what follows at each level is greater
+// than `key`, or the one node of it that is returned.
 std::optional<Skiplist::Node*> Skiplist::try_find(Bytes key, Place& place) noexcept {
   const uint32_t height = height_.load(std::memory_order_acquire);
   for (uint32_t level = height; level < kHeightMax; ++level) {
@@ -141,14 +147,18 @@ std::optional<Skiplist::Node*> Skiplist::try_find(Bytes key, Place& place) noexc
   Node* bound = nullptr;
   bool is_equal = false;
   for (uint32_t level = height; level-- > 0;) {
+    os::sim_point();
     const uint64_t link = before[level].load(std::memory_order_acquire);
     if (is_marked(link)) return std::nullopt;
     Node* at = node_of(link);
+    const bool is_equal_above = is_equal;
     while (at != nullptr) {
+      os::sim_point();
       const uint64_t next = at->tower()[level].load(std::memory_order_acquire);
       __builtin_prefetch(node_of(next));
       if (is_marked(next)) {
         uint64_t expected = word_of(at);
+        os::sim_window();
         if (!before[level].compare_exchange_strong(expected, next & ~kMark)) return std::nullopt;
         at = node_of(next);
         continue;
@@ -161,6 +171,11 @@ std::optional<Skiplist::Node*> Skiplist::try_find(Bytes key, Place& place) noexc
       }
       before = at->tower();
       at = node_of(next);
+    }
+    // The node of this key above has been removed since. Another one of it must not be linked in front of it there: whoever
+    // unlinks it would not get past that.
+    if (is_equal_above && at != bound && !AETHER_PLANTED("skiplist.link_before_removed")) {
+      return std::nullopt;
     }
     if (at == nullptr) is_equal = false;
     bound = at;
@@ -210,6 +225,8 @@ Result<void> Skiplist::try_write(Mode mode, Bytes key, Bytes value, Fresh& fresh
       }
       if (mode == Mode::insert) return Code::exists;
       if (!make_value(value, fresh)) return Code::no_memory;
+      os::sim_window();
+      if (AETHER_PLANTED("skiplist.update_removed")) word = node->value.load();
       if (!node->value.compare_exchange_strong(word, reinterpret_cast<uint64_t>(fresh.value))) {
         continue;
       }
@@ -219,6 +236,7 @@ Result<void> Skiplist::try_write(Mode mode, Bytes key, Bytes value, Fresh& fresh
     }
     if (mode == Mode::update) return Code::not_found;
     if (!make_node(key, value, fresh)) return Code::no_memory;
+    os::sim_window();
     if (!try_link(*fresh.node, place)) continue;
     keys_.add(1, fresh.hint);
     link_above(*std::exchange(fresh.node, nullptr), place, fresh.hint);
@@ -241,11 +259,13 @@ bool Skiplist::link_level(Node& node, uint32_t level, Place& place) noexcept {
     AETHER_ASSERT(after != &node);
     uint64_t mine = node.tower()[level].load(std::memory_order_acquire);
     if (is_marked(mine)) return false;
+    os::sim_window();
     if (node_of(mine) != after &&
         !node.tower()[level].compare_exchange_strong(mine, word_of(after))) {
       continue;
     }
     uint64_t expected = word_of(after);
+    os::sim_window();
     if (place.before[level][level].compare_exchange_strong(expected, word_of(&node))) return true;
     if (find(node.key(), place) != &node) return false;
   }
@@ -255,6 +275,7 @@ void Skiplist::link_above(Node& node, Place& place, uint32_t hint) noexcept {
   for (uint32_t level = 1; level < node.height(); ++level) {
     if (!link_level(node, level, place)) break;
   }
+  os::sim_window();
   // From here on the node is its remover's; if that was here already, it has left the rest to us.
   if ((node.done.fetch_or(Node::kLinked, std::memory_order_acq_rel) & Node::kMarked) != 0) {
     AETHER_REACHED("index.skiplist_removed_while_linked");
@@ -271,11 +292,15 @@ Result<void> Skiplist::remove(Bytes key) {
   uint64_t word = node->value.load(std::memory_order_acquire);
   do {
     if (Epochs::is_gone(word)) return Code::not_found;
+    os::sim_window();
   } while (!node->value.compare_exchange_weak(word, Epochs::kGone));
   keys_.add(-1, hint);
   if (word != Node::kInline) retire(*reinterpret_cast<Value*>(word), hint);
+  os::sim_window();
   mark(*node);
-  const bool is_linked = (node->done.load(std::memory_order_acquire) & Node::kLinked) != 0 ||
+  os::sim_window();
+  const bool is_linked = AETHER_PLANTED("skiplist.retire_while_linked") ||
+                         (node->done.load(std::memory_order_acquire) & Node::kLinked) != 0 ||
                          (node->done.fetch_or(Node::kMarked, std::memory_order_acq_rel) &
                           Node::kLinked) != 0;
   if (is_linked) unlink(*node, hint);
@@ -284,13 +309,18 @@ Result<void> Skiplist::remove(Bytes key) {
 
 // From the top down: a node that is not marked at a level is not marked, and so still linked, on those below.
 void Skiplist::mark(Node& node) noexcept {
-  for (uint32_t level = node.height(); level-- > 0;) node.tower()[level].fetch_or(kMark);
+  for (uint32_t level = node.height(); level-- > 0;) {
+    const bool upwards = AETHER_PLANTED("skiplist.mark_upwards");
+    node.tower()[upwards ? node.height() - 1 - level : level].fetch_or(kMark);
+    os::sim_window();
+  }
 }
 
 // The node is marked, and nobody links it any more.
 void Skiplist::unlink(Node& node, uint32_t hint) noexcept {
   Place place;
-  find(node.key(), place);
+  if (!AETHER_PLANTED("skiplist.retire_before_unlink")) find(node.key(), place);
+  os::sim_point();
   epochs_.retire(node.value, kKindNode, charge(node.bytes()), hint);
 }
 
