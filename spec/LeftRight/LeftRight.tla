@@ -27,7 +27,7 @@ VARIABLES
   readable,  \* the pointer
   log,       \* operations that were appended
   next,      \* how many of them are in the readable copy
-  wpc,       \* writer: idle, noted (LooksAfterSwap = FALSE), changing, changed
+  wpc,       \* writer: idle, changing, changed, swapped, settling
   seen,      \* the counters at the last swap
   count,     \* of each reader: odd, inside
   rpc, at, last, reads  \* of each reader: where it is; the side it has loaded; the longest it has seen
@@ -94,10 +94,25 @@ Note ==
   /\ seen' = count /\ wpc' = "idle"
   /\ UNCHANGED <<copy, busy, readable, log, next, count, rpc, at, last, reads>>
 
-Writer == StartPublish \/ Apply \/ Swap \/ Note
+\* The stale copy catches up, and nothing is swapped: the quiescent end of a publish.
+StartSettle ==
+  /\ wpc = "idle" /\ Len(log) = next /\ Len(copy[Other(readable)]) < next
+  /\ WaitsForReaders => \A r \in Readers : Left(r)
+  /\ wpc' = "settling" /\ busy' = Other(readable)
+  /\ UNCHANGED <<copy, readable, log, next, seen, count, rpc, at, last, reads>>
+Settle ==
+  /\ wpc = "settling"
+  /\ LET stale == Other(readable)
+         from == IF AppliesTwice THEN Len(copy[stale]) ELSE next IN
+     copy' = [copy EXCEPT ![stale] = @ \o SubSeq(log, from + 1, next)]
+  /\ busy' = "none" /\ wpc' = "idle"
+  /\ UNCHANGED <<readable, log, next, seen, count, rpc, at, last, reads>>
+
+Publisher == StartPublish \/ Apply \/ Swap \/ Note
+Writer == Publisher \/ StartSettle \/ Settle
 Next == AppendOp \/ Writer \/ \E r \in Readers : CountIn(r) \/ Load(r) \/ Use(r) \/ CountOut(r)
 Spec == Init /\ [][Next]_vars
-Fair == WF_vars(Writer) /\ (ReadersLeave => \A r \in Readers : WF_vars(Load(r) \/ Use(r) \/ CountOut(r)))
+Fair == WF_vars(Publisher) /\ WF_vars(Settle) /\ (ReadersLeave => \A r \in Readers : WF_vars(Load(r) \/ Use(r) \/ CountOut(r)))
 FairSpec == Spec /\ Fair
 
 ----------------------------------------------------------------------------
@@ -108,5 +123,7 @@ CopiesAreWhole == \A s \in Sides : busy # s => copy[s] = SubSeq(log, 1, Len(copy
 PublishedIsThere == Len(copy[readable]) >= next
 \* A reader never goes back.
 ReadsGoOn == \A r \in Readers : rpc[r] = "using" => Len(copy[at[r]]) >= last[r]
+\* Settled, both copies are equal.
+SettledAreEqual == [][Settle => copy'["left"] = copy'["right"]]_vars
 PublishEnds == (Len(log) > next) ~> (Len(log) = next)
 =============================================================================
