@@ -77,6 +77,13 @@ if(NOT AETHER_XXHASH_INCLUDE)
   message(FATAL_ERROR "xxhash.h not found: install the Debian package libxxhash-dev (or run `make setup`).")
 endif()
 
+set(AETHER_COMPRESSION_LIBRARIES lz4 zstd)
+find_path(AETHER_LZ4_INCLUDE lz4.h)
+find_path(AETHER_ZSTD_INCLUDE zdict.h)
+if(NOT AETHER_LZ4_INCLUDE OR NOT AETHER_ZSTD_INCLUDE)
+  message(FATAL_ERROR "lz4.h or zdict.h not found: install the Debian packages liblz4-dev and libzstd-dev (or run `make setup`).")
+endif()
+
 # Without liburing, files are read and written by threads with pread and pwrite.
 set(AETHER_URING_LIBRARY "")
 find_package(PkgConfig QUIET)
@@ -93,4 +100,4 @@ else()
 endif()
 
 target_include_directories(aether_flags INTERFACE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
-target_link_libraries(aether_flags INTERFACE Threads::Threads ${AETHER_URING_LIBRARY})
+target_link_libraries(aether_flags INTERFACE Threads::Threads ${AETHER_URING_LIBRARY} ${AETHER_COMPRESSION_LIBRARIES})

@@ -21,6 +21,9 @@ install(FILES "${PROJECT_BINARY_DIR}/AetherConfig.cmake" "${PROJECT_BINARY_DIR}/
   DESTINATION "${package_dir}")
 
 set(AETHER_PC_LIBS_PRIVATE "-lstdc++ -pthread")
+foreach(library IN LISTS AETHER_COMPRESSION_LIBRARIES)
+  string(APPEND AETHER_PC_LIBS_PRIVATE " -l${library}")
+endforeach()
 if(AETHER_URING_LIBRARY)
   string(APPEND AETHER_PC_LIBS_PRIVATE " -l${AETHER_URING_LIBRARY}")
 endif()

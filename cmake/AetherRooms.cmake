@@ -38,7 +38,7 @@ foreach(library aether aether_static)
     "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
   target_compile_features(${library} PUBLIC cxx_std_20)
   target_link_libraries(${library} PRIVATE $<BUILD_INTERFACE:aether_flags>
-    Threads::Threads ${AETHER_URING_LIBRARY})
+    Threads::Threads ${AETHER_URING_LIBRARY} ${AETHER_COMPRESSION_LIBRARIES})
   add_library(Aether::${library} ALIAS ${library})
 endforeach()
 

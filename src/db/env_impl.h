@@ -334,6 +334,7 @@ class EnvImpl {
   std::unique_ptr<txn::TransactionTable> transactions_;
   std::unique_ptr<txn::VersionStore> versions_;
   std::unique_ptr<txn::LockManager> locks_;
+  std::unique_ptr<buffer::BlockCache> blocks_;
   std::unique_ptr<index::Services> services_;
   Garbage garbage_{*this};
   PreparedTable prepared_;

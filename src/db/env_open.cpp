@@ -258,8 +258,9 @@ Result<void> EnvImpl::open_pool(TxnId next_txn) {
   versions_ = std::make_unique<txn::VersionStore>(version_options(), os_, &statistics_);
   locks_ = std::make_unique<txn::LockManager>(txn::LockOptions{}, os_, &statistics_);
   space_->set_horizon([this] { return transactions_->horizon(); });
+  blocks_ = std::make_unique<buffer::BlockCache>(options_.pool_bytes / 8);
   services_ = std::make_unique<index::Services>(
-      index::Services{*pool_, *log_, *space_, *writer_, *transactions_, *versions_});
+      index::Services{*pool_, *log_, *space_, *writer_, *transactions_, *versions_, *blocks_});
   return {};
 }
 
@@ -298,6 +299,7 @@ Result<void> EnvImpl::close_parts() noexcept {
   prepared_.clear();
   catalogue_.reset();
   services_.reset();
+  blocks_.reset();
   versions_.reset();
   pool_.reset();
   deferred_redo_.reset();

@@ -1,6 +1,7 @@
 /// What an index needs from the rooms below it.
 #pragma once
 
+#include "buffer/block_cache.h"
 #include "buffer/buffer_pool.h"
 #include "buffer/page_writer.h"
 #include "buffer/space_manager.h"
@@ -17,6 +18,7 @@ struct Services {
   buffer::PageWriter& writer;
   txn::TransactionTable& transactions;
   txn::VersionStore& versions;
+  buffer::BlockCache& blocks;
 };
 
 /// A frame and a page id for a page that is going to be made; given back if nobody uses them. Taken before any
