@@ -8,7 +8,7 @@
 #include "fuzz/support/input.h"
 #include "fuzz/support/target.h"
 #include "index/btree/ops.h"
-#include "index/btree/overflow.h"
+#include "index/btree/extents.h"
 #include "page/slotted_page.h"
 #include "page/space_map_page.h"
 

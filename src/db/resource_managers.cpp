@@ -3,8 +3,8 @@
 #include "base/bytes.h"
 #include "buffer/space_manager.h"
 #include "db/env_impl.h"
+#include "index/btree/extents.h"
 #include "index/btree/ops.h"
-#include "index/btree/overflow.h"
 #include "page/slotted_page.h"
 #include "page/space_map_page.h"
 

@@ -5,6 +5,7 @@
 
 #include "base/planted.h"
 #include "db/env_impl.h"
+#include "index/btree/extents.h"
 #include "index/btree/overflow.h"
 
 namespace aether::db {

@@ -27,13 +27,6 @@ namespace aether::lsm {
 
 class RunFile;
 
-/// Of [begin, end), whatever is older than `writer`.
-struct RangeTombstone {
-  std::string begin;
-  std::string end;
-  TxnId writer = 0;
-};
-
 /// An entry that was found, with the block that has its bytes.
 struct FoundEntry {
   TxnId writer = 0;
@@ -104,8 +97,12 @@ class RunCursor {
   bool valid() const noexcept;
   /// Where it is. Borrowed until it moves.
   const Entry& entry() const noexcept;
+  /// What its value lies in: with it the value outlives the next move.
+  buffer::BlockHandle block() const noexcept;
 
  private:
+  friend class Run;
+  bool is_first_of_block() const noexcept;
   struct State;
   std::unique_ptr<State> state_;
 };

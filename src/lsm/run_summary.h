@@ -46,7 +46,7 @@ struct RunReference {
   static constexpr size_t kBytes = 64;
   std::string encode() const;
   /// Errors: corruption; unsupported (a newer format).
-  static Result<RunReference> decode(Bytes bytes);
+  static Result<RunReference> decode(Bytes row);
   bool operator==(const RunReference&) const = default;
 };
 

@@ -53,8 +53,8 @@ uint32_t ValueChecksum::value() const noexcept {
   return half != 0 ? half : 1;
 }
 
-Result<void> take_payload(const void* page, uint32_t page_bytes, PageId extent, uint32_t index,
-                          std::string& out) {
+Result<std::string_view> payload_of(const void* page, uint32_t page_bytes, PageId extent,
+                                    uint32_t index) {
   const auto header = base::load<OverflowHeader>(page);
   const auto damaged = [&](const std::string& what) {
     return Error(Code::corruption, "page " + std::to_string(raw(extent) + index) + " (overflow): " +
@@ -71,7 +71,14 @@ Result<void> take_payload(const void* page, uint32_t page_bytes, PageId extent, 
     return damaged("it says to hold " + std::to_string(header.used_bytes) +
                    " bytes, more than a page can");
   }
-  out.append(static_cast<const char*>(page) + sizeof(OverflowHeader), header.used_bytes);
+  return std::string_view(static_cast<const char*>(page) + sizeof(OverflowHeader),
+                          header.used_bytes);
+}
+
+Result<void> take_payload(const void* page, uint32_t page_bytes, PageId extent, uint32_t index,
+                          std::string& out) {
+  AETHER_TRY_ASSIGN(const std::string_view payload, payload_of(page, page_bytes, extent, index));
+  out.append(payload);
   return {};
 }
 

@@ -48,6 +48,9 @@ class ValueChecksum {
   uint64_t sum_ = 0;
 };
 
+/// The payload of a checked overflow page. Errors: corruption (wrong kind, index or sizes).
+Result<std::string_view> payload_of(const void* page, uint32_t page_bytes, PageId extent,
+                                    uint32_t index);
 /// Appends the payload of a checked overflow page to `out`. Errors: corruption (wrong kind, index
 /// or sizes).
 Result<void> take_payload(const void* page, uint32_t page_bytes, PageId extent, uint32_t index,

@@ -14,10 +14,9 @@
 #include "base/no_memory.h"
 #include "base/planted.h"
 #include "index/btree/btree.h"
-#include "index/btree/overflow.h"
+#include "index/btree/extents.h"
 #include "index/btree/scratch_page.h"
 #include "page/overflow_page.h"
-#include "page/space_map_page.h"
 
 namespace aether::index {
 
@@ -103,22 +102,7 @@ class PageStream {
 
   /// All pages that were taken, neighbours joined.
   std::vector<PageRange> ranges() const {
-    std::vector<PageRange> joined = ranges_;
-    std::sort(joined.begin(), joined.end(),
-              [](const PageRange& a, const PageRange& b) { return a.first < b.first; });
-    size_t kept = 0;
-    for (size_t i = 1; i < joined.size(); ++i) {
-      PageRange& last = joined[kept];
-      const bool same_group = page::map_page_of(last.first, services_.pool.page_bytes()) ==
-                              page::map_page_of(joined[i].first, services_.pool.page_bytes());
-      if (same_group && raw(last.first) + last.count == raw(joined[i].first)) {
-        last.count += joined[i].count;
-      } else {
-        joined[++kept] = joined[i];
-      }
-    }
-    if (!joined.empty()) joined.resize(kept + 1);
-    return joined;
+    return join_ranges(ranges_, services_.pool.page_bytes());
   }
   /// A record mentions them now.
   void keep() noexcept { ranges_.clear(); }

@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "base/no_memory.h"
+#include "index/btree/extents.h"
 #include "page/overflow_page.h"
 
 namespace aether::index {
@@ -16,93 +16,24 @@ uint32_t extent_pages_max(uint32_t page_bytes) noexcept {
   return static_cast<uint32_t>(kExtentBytes / page_bytes);
 }
 
-std::string pack_ranges(const std::vector<buffer::PageRange>& ranges) {
-  std::string bytes;
-  for (const buffer::PageRange& range : ranges) {
-    const uint64_t first = raw(range.first);
-    bytes.append(reinterpret_cast<const char*>(&first), sizeof first);
-    bytes.append(reinterpret_cast<const char*>(&range.count), sizeof range.count);
-  }
-  return bytes;
-}
-
-/// Extents that nobody else takes, and that go back unless they are kept.
-class Extents {
- public:
-  explicit Extents(Services& services) noexcept : services_(services) {}
-  Extents(const Extents&) = delete;
-  Extents& operator=(const Extents&) = delete;
-  ~Extents() {
-    if (kept_) return;
-    for (const buffer::PageRange& range : ranges_) services_.space.unreserve(range);
-  }
-
-  /// For `bytes` of payload.
-  Result<void> reserve(uint64_t bytes, const buffer::LogContext& context) {
-    const uint32_t page_bytes = services_.pool.page_bytes();
-    const uint64_t per_page = page::overflow_payload_bytes(page_bytes);
-    uint64_t pages = std::max<uint64_t>(1, (bytes + per_page - 1) / per_page);
-    while (pages > 0) {
-      const auto count = static_cast<uint32_t>(
-          std::min<uint64_t>(pages, extent_pages_max(page_bytes)));
-      base::make_room(ranges_);
-      AETHER_TRY_ASSIGN(const buffer::PageRange range, services_.space.reserve(count, context));
-      ranges_.push_back(range);
-      pages -= count;
-    }
-    return {};
-  }
-  const std::vector<buffer::PageRange>& ranges() const noexcept { return ranges_; }
-  /// A record mentions them now.
-  void keep() noexcept { kept_ = true; }
-
- private:
-  Services& services_;
-  std::vector<buffer::PageRange> ranges_;
-  bool kept_ = false;
-};
-
-/// Logs `op` on the maps of `ranges` as one record of `txn`.
-Result<void> log_ranges(Services& services, txn::TransactionContext& txn, buffer::SpaceOp op,
-                        const std::vector<buffer::PageRange>& ranges,
-                        const buffer::ChangeKind& kind, std::string_view undo) {
-  if (op == buffer::SpaceOp::free) AETHER_TRY(services.space.check_in_use(ranges));
-  buffer::SpaceManager::MapChange map = services.space.change(op, ranges, txn.log);
-  std::vector<buffer::PageRef> pages;
-  std::vector<wal::PartSpec> parts;
-  map.append_to(pages, parts);
-  AETHER_TRY(buffer::log_change(services.log, txn.log, kind, pages, parts,
-                                {&undo, undo.empty() ? 0u : 1u}));
-  map.apply();
-  return {};
-}
-
 }  // namespace
 
 Result<page::OverflowReference> write_overflow(Services& services, txn::TransactionContext& txn,
                                                StoreId store, std::string_view value) {
   AETHER_ASSERT(!txn.single_record);
   const uint32_t page_bytes = services.pool.page_bytes();
-  Extents extents(services);
-  AETHER_TRY(extents.reserve(value.size(), txn.log));
+  ReservedExtents extents(services);
+  const uint64_t per_page = page::overflow_payload_bytes(page_bytes);
+  for (uint64_t left = std::max<uint64_t>(1, (value.size() + per_page - 1) / per_page); left > 0;) {
+    const auto count = static_cast<uint32_t>(
+        std::min<uint64_t>(left, extent_pages_max(page_bytes)));
+    AETHER_TRY(extents.reserve(count, txn.log));
+    left -= count;
+  }
   const std::vector<buffer::PageRange>& ranges = extents.ranges();
-  txn.pin(services.transactions);
-  const Lsn previous = txn.log.last_lsn;
-  const std::string undo = pack_ranges(ranges);
   // The first extent is the largest.
   buffer::AlignedBuffer extent(uint64_t{ranges.front().count} * page_bytes);
-  txn.undo.make_room();
-  txn::OwnedVersion entry(txn::Version::make(store, {}, undo));
-  AETHER_TRY(log_ranges(services, txn, buffer::SpaceOp::allocate, ranges, {}, undo));
-  extents.keep();
-  txn.undo.push({.manager = wal::ResourceManager::space,
-                 .op = static_cast<uint8_t>(buffer::SpaceOp::allocate),
-                 .lsn = txn.log.last_lsn,
-                 .previous = previous,
-                 .key = {},
-                 .before = {},
-                 .version = entry.release()});
-  txn.data_written = true;
+  AETHER_TRY(log_allocation(services, txn, store, extents));
 
   page::OverflowReference reference{static_cast<uint32_t>(value.size()), 0,
                                     raw(ranges.front().first)};
@@ -246,25 +177,6 @@ Result<std::vector<buffer::PageRange>> overflow_ranges(buffer::DataFile& data,
     first = PageId{header.next_extent};
   }
   return ranges;
-}
-
-Result<std::vector<buffer::PageRange>> parse_ranges(std::string_view bytes) {
-  std::vector<buffer::PageRange> ranges;
-  base::ByteReader reader(bytes);
-  while (reader.remaining() > 0) {
-    const auto first = reader.read<uint64_t>();
-    const auto count = reader.read<uint32_t>();
-    if (!reader.ok()) return Error(Code::corruption, "an allocation's undo is cut short");
-    ranges.push_back({PageId{first}, count});
-  }
-  return ranges;
-}
-
-Result<void> undo_allocation(Services& services, txn::TransactionContext& txn,
-                             const txn::UndoEntry& entry) {
-  AETHER_TRY_ASSIGN(const std::vector<buffer::PageRange> ranges, parse_ranges(entry.before));
-  return log_ranges(services, txn, buffer::SpaceOp::free, ranges,
-                    {.type = wal::RecordType::clr, .flags = 0, .link = entry.previous}, {});
 }
 
 }  // namespace aether::index

@@ -1,7 +1,6 @@
 /// Values too large for a leaf: written to fresh extents, read back, given back.
 ///
-/// The content is not logged. It is written before the row that refers to it is logged, and synced before the
-/// commit record is appended; until then nothing durable refers to it.
+/// The content is not logged (extents.h).
 ///
 /// Threads   The transaction's; reading: any.
 #pragma once
@@ -15,7 +14,6 @@
 #include "index/btree/services.h"
 #include "page/leaf_record.h"
 #include "txn/transaction_context.h"
-#include "txn/undo_log.h"
 
 namespace aether::index {
 
@@ -31,11 +29,5 @@ Result<void> check_overflow(Services& services, const page::OverflowReference& r
 /// The pages of a value, by the first page of each extent.
 Result<std::vector<buffer::PageRange>> overflow_ranges(buffer::DataFile& data,
                                                        const page::OverflowReference& reference);
-
-/// Takes an allocation back: the undo of ResourceManager::space.
-Result<void> undo_allocation(Services& services, txn::TransactionContext& txn,
-                             const txn::UndoEntry& entry);
-/// The undo bytes of an allocation: {u64 first page, u32 count} each. Errors: corruption.
-Result<std::vector<buffer::PageRange>> parse_ranges(std::string_view bytes);
 
 }  // namespace aether::index

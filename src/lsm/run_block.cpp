@@ -1,0 +1,267 @@
+#include "lsm/run_block.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "lsm/varint.h"
+
+namespace aether::lsm {
+namespace {
+
+// The form of an entry: its kind in the lowest three bits, and what follows.
+constexpr uint8_t kKindBits = 0x07;
+constexpr uint8_t kHasWriter = 0x08;  ///< Else the writer is 0.
+constexpr uint8_t kEvery = 0x10;      ///< The writer is kEveryWriter.
+constexpr uint8_t kHasExpiry = 0x20;
+constexpr uint8_t kUnknownBits = 0xc0;
+
+bool has_value(EntryKind kind) noexcept { return kind != EntryKind::tombstone; }
+
+size_t common_prefix(std::string_view left, std::string_view right) noexcept {
+  const size_t most = std::min(left.size(), right.size());
+  size_t at = 0;
+  while (at + 8 <= most) {
+    const uint64_t difference = base::load<uint64_t>(left.data() + at) ^
+                                base::load<uint64_t>(right.data() + at);
+    if (difference != 0) return at + static_cast<size_t>(std::countr_zero(difference)) / 8;
+    at += 8;
+  }
+  while (at < most && left[at] == right[at]) ++at;
+  return at;
+}
+
+}  // namespace
+
+void BlockBuilder::add(const Entry& entry) {
+  size_t shared = 0;
+  if (entries_ % interval_ == 0) {
+    const auto at = static_cast<uint32_t>(bytes_.size());
+    restarts_.append(reinterpret_cast<const char*>(&at), sizeof at);
+  } else {
+    shared = common_prefix(last_key_, entry.key);
+  }
+  append_varint(bytes_, shared);
+  append_varint(bytes_, entry.key.size() - shared);
+  auto form = static_cast<uint8_t>(entry.kind);
+  if (entry.writer == kEveryWriter) {
+    form |= kEvery;
+  } else if (entry.writer != 0) {
+    form |= kHasWriter;
+  }
+  if (entry.expiry_ms != 0) form |= kHasExpiry;
+  bytes_.push_back(static_cast<char>(form));
+  if ((form & kHasWriter) != 0) append_varint(bytes_, entry.writer);
+  if ((form & kHasExpiry) != 0) append_varint(bytes_, entry.expiry_ms);
+  if (has_value(entry.kind)) append_varint(bytes_, entry.value.size());
+  bytes_.append(entry.key.substr(shared));
+  if (has_value(entry.kind)) bytes_.append(entry.value);
+  last_key_.assign(entry.key);
+  ++entries_;
+}
+
+std::string BlockBuilder::take() {
+  const auto count = static_cast<uint32_t>(restarts_.size() / sizeof(uint32_t));
+  std::string block = std::move(bytes_);
+  block.append(restarts_);
+  block.append(reinterpret_cast<const char*>(&count), sizeof count);
+  bytes_ = {};
+  restarts_.clear();
+  last_key_.clear();
+  entries_ = 0;
+  return block;
+}
+
+bool BlockView::attach(std::string_view bytes) noexcept {
+  *this = BlockView();
+  if (bytes.size() < sizeof(uint32_t)) return false;
+  const char* const end = bytes.data() + bytes.size() - sizeof(uint32_t);
+  const auto count = base::load<uint32_t>(end);
+  const uint64_t room = bytes.size() - sizeof(uint32_t);
+  if (uint64_t{count} * sizeof(uint32_t) > room) return false;
+  begin_ = bytes.data();
+  end_ = end - uint64_t{count} * sizeof(uint32_t);
+  restarts_ = count;
+  if (count == 0) return begin_ == end_;
+  return begin_ != end_ && base::load<uint32_t>(end_) == 0;
+}
+
+const char* BlockView::restart(uint32_t index) const noexcept {
+  const auto at = base::load<uint32_t>(end_ + uint64_t{index} * sizeof(uint32_t));
+  return at < static_cast<uint64_t>(end_ - begin_) ? begin_ + at : nullptr;
+}
+
+const char* BlockView::read(const char* at, RawEntry& entry) const noexcept {
+  uint64_t rest_bytes = 0;
+  uint64_t value_bytes = 0;
+  at = read_varint(at, end_, entry.shared);
+  if (at == nullptr) return nullptr;
+  at = read_varint(at, end_, rest_bytes);
+  if (at == nullptr || at == end_) return nullptr;
+  const auto form = static_cast<uint8_t>(*at++);
+  const auto kind = static_cast<uint8_t>(form & kKindBits);
+  if ((form & kUnknownBits) != 0 || kind == 0 ||
+      kind > static_cast<uint8_t>(EntryKind::value_apart)) {
+    return nullptr;
+  }
+  entry.kind = EntryKind{kind};
+  entry.writer = (form & kEvery) != 0 ? kEveryWriter : 0;
+  entry.expiry_ms = 0;
+  if ((form & kHasWriter) != 0) at = read_varint(at, end_, entry.writer);
+  if (at != nullptr && (form & kHasExpiry) != 0) at = read_varint(at, end_, entry.expiry_ms);
+  if (at != nullptr && has_value(entry.kind)) at = read_varint(at, end_, value_bytes);
+  if (at == nullptr) return nullptr;
+  const auto room = static_cast<uint64_t>(end_ - at);
+  if (rest_bytes > room || value_bytes > room - rest_bytes) return nullptr;
+  entry.rest = {at, rest_bytes};
+  entry.value = {at + rest_bytes, value_bytes};
+  return at + rest_bytes + value_bytes;
+}
+
+const char* BlockView::restart_before(Bytes key, TxnId writer) const noexcept {
+  uint32_t low = 0;  // The restart point `low` comes before, or is the first.
+  uint32_t high = restarts_;
+  RawEntry entry;
+  while (high - low > 1) {
+    const uint32_t middle = low + (high - low) / 2;
+    const char* const at = restart(middle);
+    if (at == nullptr || read(at, entry) == nullptr || entry.shared != 0) return nullptr;
+    if (compare_places(entry.rest, entry.writer, key, writer) < 0) {
+      low = middle;
+    } else {
+      high = middle;
+    }
+  }
+  return restart(low);
+}
+
+bool BlockView::last_at_most(Bytes key, TxnId writer, RawEntry& found) const noexcept {
+  uint32_t low = 0;  // All below are at most.
+  uint32_t high = restarts_;
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    const char* const at = restart(middle);
+    if (at == nullptr || read(at, found) == nullptr || found.shared != 0) return false;
+    if (compare_places(found.rest, found.writer, key, writer) <= 0) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  if (low == 0) return false;
+  const char* const at = restart(low - 1);
+  return at != nullptr && read(at, found) != nullptr && found.shared == 0;
+}
+
+/// Without putting any key together: the key before is below `key` and has `matched` bytes in common with it, and what an
+/// entry shares with the key before decides the rest (a trick that prefix B-trees have, too).
+BlockView::Answer BlockView::find(Bytes key, FunctionRef<bool(TxnId)> sees,
+                                  RawEntry& found) const noexcept {
+  if (empty()) return Answer::absent;
+  const char* at = restart_before(key, kEveryWriter);
+  if (at == nullptr) return Answer::malformed;
+  size_t matched = 0;
+  bool is_of_key = false;  // The entry before is.
+  while (at != end_) {
+    at = read(at, found);
+    if (at == nullptr) return Answer::malformed;
+    if (found.shared > matched) {
+      if (is_of_key) return Answer::malformed;  // It would share more than the key has.
+      continue;
+    }
+    if (found.shared < matched) {
+      // At a restart point the key stands whole; else it differs where the one before did not: it is above.
+      if (found.shared != 0) return Answer::absent;
+      matched = 0;
+    }
+    const size_t more = common_prefix(found.rest, key.substr(matched));
+    matched += more;
+    if (matched == key.size()) {
+      if (more != found.rest.size()) return Answer::absent;
+      is_of_key = true;
+      if (sees(found.writer)) return Answer::found;
+      continue;
+    }
+    if (more < found.rest.size() &&
+        static_cast<uint8_t>(found.rest[more]) > static_cast<uint8_t>(key[matched])) {
+      return Answer::absent;
+    }
+  }
+  return is_of_key ? Answer::goes_on : Answer::absent;
+}
+
+bool BlockCursor::attach(std::string_view bytes) noexcept {
+  at_ = next_ = nullptr;
+  return view_.attach(bytes);
+}
+
+BlockCursor::At BlockCursor::step() {
+  if (next_ == view_.end()) return At::nothing;
+  RawEntry raw_entry;
+  const char* const behind = view_.read(next_, raw_entry);
+  if (behind == nullptr || raw_entry.shared > key_.size()) return At::malformed;
+  key_.resize(raw_entry.shared);
+  key_.append(raw_entry.rest);
+  at_ = std::exchange(next_, behind);
+  entry_ = {.key = key_,
+            .writer = raw_entry.writer,
+            .kind = raw_entry.kind,
+            .expiry_ms = raw_entry.expiry_ms,
+            .value = raw_entry.value};
+  return At::entry;
+}
+
+BlockCursor::At BlockCursor::go_to(const char* restart) {
+  if (restart == nullptr) return At::malformed;
+  key_.clear();
+  next_ = restart;
+  return step();
+}
+
+BlockCursor::At BlockCursor::first() { return view_.empty() ? At::nothing : go_to(view_.begin()); }
+
+BlockCursor::At BlockCursor::next() { return step(); }
+
+BlockCursor::At BlockCursor::last_before(const char* restart, const char* limit) {
+  At at = go_to(restart);
+  while (at == At::entry && next_ < limit) at = step();
+  return at;
+}
+
+BlockCursor::At BlockCursor::last() {
+  if (view_.empty()) return At::nothing;
+  return last_before(view_.restart(view_.restarts() - 1), view_.end());
+}
+
+BlockCursor::At BlockCursor::prev() {
+  const char* const limit = at_;
+  if (limit == view_.begin()) return At::nothing;
+  uint32_t low = 0;  // The last restart point before `limit`.
+  uint32_t high = view_.restarts();
+  while (high - low > 1) {
+    const uint32_t middle = low + (high - low) / 2;
+    const char* const place = view_.restart(middle);
+    if (place == nullptr) return At::malformed;
+    (place < limit ? low : high) = middle;
+  }
+  return last_before(view_.restart(low), limit);
+}
+
+BlockCursor::At BlockCursor::seek_at_least(Bytes key, TxnId writer) {
+  if (view_.empty()) return At::nothing;
+  At at = go_to(view_.restart_before(key, writer));
+  while (at == At::entry && compare_places(entry_.key, entry_.writer, key, writer) < 0) at = step();
+  return at;
+}
+
+BlockCursor::At BlockCursor::seek_at_most(Bytes key, TxnId writer) {
+  const At at = seek_at_least(key, writer);
+  if (at == At::malformed) return at;
+  if (at == At::nothing) return last();
+  if (compare_places(entry_.key, entry_.writer, key, writer) == 0) return at;
+  return prev();
+}
+
+}  // namespace aether::lsm

@@ -1,0 +1,118 @@
+/// The inside of a block: entries with the bytes that their keys share left out, and restart points, where a key stands whole.
+/// Data, index and range tombstones are written alike. Format: docs/formats/run.md.
+///
+/// Threads   One.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "aether/function_ref.h"
+#include "lsm/entry.h"
+
+namespace aether::lsm {
+
+class BlockBuilder {
+ public:
+  explicit BlockBuilder(uint32_t restart_interval) noexcept : interval_(restart_interval) {}
+
+  /// Above the last one.
+  void add(const Entry& entry);
+  bool empty() const noexcept { return entries_ == 0; }
+  uint32_t entries() const noexcept { return entries_; }
+  /// What `take` would give.
+  uint64_t bytes() const noexcept {
+    return bytes_.size() + (restarts_.size() / sizeof(uint32_t) + 1) * sizeof(uint32_t);
+  }
+  /// The block. The builder is as new.
+  std::string take();
+
+ private:
+  const uint32_t interval_;
+  std::string bytes_;
+  std::string restarts_;
+  std::string last_key_;
+  uint32_t entries_ = 0;
+};
+
+/// The parts of an entry as they stand in a block.
+struct RawEntry {
+  uint64_t shared = 0;  ///< Bytes of the key that are those of the key before.
+  std::string_view rest;
+  TxnId writer = 0;
+  EntryKind kind = EntryKind::value;
+  uint64_t expiry_ms = 0;
+  std::string_view value;
+};
+
+/// A block's bytes, taken apart. They are untrusted: nothing is read beyond them, whatever they say.
+class BlockView {
+ public:
+  BlockView() = default;
+  /// False: it is no block.
+  bool attach(std::string_view bytes) noexcept;
+  bool empty() const noexcept { return restarts_ == 0; }
+  const char* begin() const noexcept { return begin_; }
+  const char* end() const noexcept { return end_; }
+  uint32_t restarts() const noexcept { return restarts_; }
+  /// Null: it lies outside.
+  const char* restart(uint32_t index) const noexcept;
+  /// Behind the entry at `at`, which is within. Null: it is malformed.
+  const char* read(const char* at, RawEntry& entry) const noexcept;
+  /// The last restart point whose key comes before (key, writer); the first, if there is none. Null: malformed.
+  const char* restart_before(Bytes key, TxnId writer) const noexcept;
+
+  /// In a block whose restart points are all of its entries: the last entry at (key, writer) or before it. False: there is
+  /// none, or it is malformed.
+  bool last_at_most(Bytes key, TxnId writer, RawEntry& found) const noexcept;
+
+  enum class Answer : uint8_t {
+    found,
+    absent,
+    goes_on,  ///< Its last entries are of the key: there may be more in the next block.
+    malformed,
+  };
+  /// The first entry of `key` whose writer `sees` accepts.
+  Answer find(Bytes key, FunctionRef<bool(TxnId)> sees, RawEntry& found) const noexcept;
+
+ private:
+  const char* begin_ = nullptr;
+  const char* end_ = nullptr;  ///< Of the entries; the restart points follow.
+  uint32_t restarts_ = 0;
+};
+
+/// A place at an entry of a block.
+class BlockCursor {
+ public:
+  enum class At : uint8_t { entry, nothing, malformed };
+
+  /// The bytes stay where they are while it is used. False: it is no block.
+  bool attach(std::string_view bytes) noexcept;
+  At first();
+  At last();
+  At next();
+  At prev();
+  /// To the first entry at (key, writer) or after it.
+  At seek_at_least(Bytes key, TxnId writer);
+  /// To the last entry at (key, writer) or before it.
+  At seek_at_most(Bytes key, TxnId writer);
+  /// Its key lives until the next move, its value as long as the block.
+  const Entry& entry() const noexcept { return entry_; }
+  bool is_first() const noexcept { return at_ == view_.begin(); }
+
+ private:
+  At go_to(const char* restart);
+  At step();
+  /// From a restart point on, to the last entry that begins before `limit`.
+  At last_before(const char* restart, const char* limit);
+
+  BlockView view_;
+  const char* at_ = nullptr;    ///< Where the entry begins.
+  const char* next_ = nullptr;  ///< Where the one after it does.
+  std::string key_;
+  Entry entry_;
+};
+
+}  // namespace aether::lsm
