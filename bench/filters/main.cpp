@@ -100,6 +100,7 @@ Data make_data(const std::string& set, uint64_t keys, uint64_t questions) {
   }
   std::vector<uint64_t> near;
   std::vector<uint64_t> spots;
+  spots.reserve(1024);
   for (int i = 0; i < 1024; ++i) spots.push_back(random());
   const auto draw = [&]() -> uint64_t {
     return set == "clustered" ? spots[random() % spots.size()] + random() % (1 << 24) : random();

@@ -198,6 +198,7 @@ TEST(ConcurrentLeftRight, NobodySeesHalfAnEditOrGoesBack) {
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> wrong{0};
   std::vector<std::thread> threads;
+  threads.reserve(3);
   for (int i = 0; i < 3; ++i) {
     threads.emplace_back([&] {
       auto reader = pairs.add_reader();

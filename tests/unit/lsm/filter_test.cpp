@@ -74,6 +74,7 @@ TEST(Filter, BitsAndFalsePositivesAreAsPromised) {
                                    {surf_options(SurfSuffix::hash, 8), 19, 0.0025},
                                    {surf_options(SurfSuffix::real, 8), 19, 0.004}};
   std::vector<std::string> keys;
+  keys.reserve(kKeys);
   std::mt19937_64 random(3);
   for (uint64_t i = 0; i < kKeys; ++i) keys.push_back(key_of(random()));
   for (const Case& test : cases) {
@@ -122,6 +123,7 @@ TEST(Filter, EveryFlippedBitIsCorruption) {
 TEST(Filter, AnyBytesBehindARightChecksumAreRefusedOrAnswered) {
   std::mt19937_64 random(4);
   std::vector<std::string> keys;
+  keys.reserve(2000);
   for (int i = 0; i < 2000; ++i)
     keys.push_back(key_of(random() >> random() % 60).substr(random() % 8));
   uint64_t opened = 0;

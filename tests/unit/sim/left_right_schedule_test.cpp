@@ -40,6 +40,7 @@ TEST(SchedulerLeftRight, NobodySeesHalfAnEditOrGoesBack) {
     base::LeftRight<Pair, Count> pairs(Pair{});
     uint64_t published = 0;
     std::vector<std::function<void()>> bodies;
+    bodies.reserve(4);
     for (int reader = 0; reader < 3; ++reader) {
       bodies.emplace_back([&] {
         auto handle = pairs.add_reader();
@@ -97,6 +98,7 @@ TEST(SchedulerRcuPointer, NobodyReadsWhatIsFreedOrGoesBack) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     base::RcuPointer<Version> current(std::make_unique<const Version>(0));
     std::vector<std::function<void()>> bodies;
+    bodies.reserve(4);
     for (int reader = 0; reader < 3; ++reader) {
       bodies.emplace_back([&] {
         uint64_t newest = 0;

@@ -204,6 +204,7 @@ class SchedulerSkiplist : public testing::Test {
     World world(seed);
     std::vector<std::function<void()>> bodies;
     const uint64_t writers = 2 + seed % 2;
+    bodies.reserve(writers + 2);
     for (uint64_t i = 0; i < writers; ++i) {
       bodies.emplace_back([&world, seed, i] { world.write(seed * 16 + i, 40); });
     }
