@@ -64,6 +64,10 @@ struct EnvOptions {
   bool read_only = false;
   /// Memory for pages, headers included. At least 64 pages. The one number most users should set.
   uint64_t pool_bytes = 256 * MiB;
+  /// Memory beside the pool for what does not lie in its pages, chiefly values too large for a leaf (a quarter of a page or
+  /// so), which are read from the disk each time they are not in it. 0: an eighth of pool_bytes; 1: none. Larger where many
+  /// such values are read again and again. It keeps values of up to 4 MiB by default, of up to a thirty-second if it is larger.
+  uint64_t block_cache_bytes = 0;
   /// Creation. A power of two, 4-64 KiB. Larger pages suit values of several KiB.
   uint32_t page_bytes = 4 * KiB;
   /// Creation. Log streams, 1-8; 0 = one a core. More streams let more threads append side by side.

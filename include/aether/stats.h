@@ -80,6 +80,12 @@ struct EnvStats {
   uint64_t page_writes =
       0;  ///< Pages written to the data file (each once more to the double-write area).
   uint64_t page_evictions = 0;
+  // Block cache
+  uint64_t block_cache_bytes_max = 0;
+  uint64_t block_cache_bytes = 0;  ///< In use.
+  uint64_t block_cache_hits = 0;
+  uint64_t block_cache_misses = 0;
+  uint64_t block_cache_evictions = 0;
   // Data file
   uint64_t data_pages = 0;       ///< Pages the data file has room for.
   uint64_t data_pages_free = 0;  ///< Of these, free for reuse.

@@ -13,7 +13,7 @@ using detail::Block;
 namespace {
 
 /// With fewer bytes a shard could not keep a value of a megabyte.
-constexpr uint64_t kShardBytesMin = 4 << 20;
+constexpr uint64_t kShardBytesMin = 8 << 20;
 constexpr uint32_t kShardBitsMax = 4;
 constexpr uint8_t kFoundMax = 3;
 

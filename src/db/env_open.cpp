@@ -258,7 +258,8 @@ Result<void> EnvImpl::open_pool(TxnId next_txn) {
   versions_ = std::make_unique<txn::VersionStore>(version_options(), os_, &statistics_);
   locks_ = std::make_unique<txn::LockManager>(txn::LockOptions{}, os_, &statistics_);
   space_->set_horizon([this] { return transactions_->horizon(); });
-  blocks_ = std::make_unique<buffer::BlockCache>(options_.pool_bytes / 8);
+  blocks_ = std::make_unique<buffer::BlockCache>(
+      options_.block_cache_bytes != 0 ? options_.block_cache_bytes : options_.pool_bytes / 8);
   services_ = std::make_unique<index::Services>(
       index::Services{*pool_, *log_, *space_, *writer_, *transactions_, *versions_, *blocks_});
   return {};

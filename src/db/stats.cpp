@@ -80,6 +80,12 @@ void EnvImpl::fill(EnvStats& stats) {
   stats.page_reads = pool_->page_reads();
   stats.page_writes = writer_->pages_written();
   stats.page_evictions = pool_->evictions();
+  const buffer::BlockCacheStats blocks = blocks_->stats();
+  stats.block_cache_bytes_max = blocks.bytes_max;
+  stats.block_cache_bytes = blocks.bytes;
+  stats.block_cache_hits = blocks.hits;
+  stats.block_cache_misses = blocks.misses;
+  stats.block_cache_evictions = blocks.evictions;
   stats.data_pages = data_->capacity_pages();
   stats.data_pages_free = space_->free_count();
   stats.log_streams = log_->stream_count();

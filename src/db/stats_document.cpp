@@ -77,6 +77,14 @@ void append_storage(base::JsonWriter& json, const EnvStats& stats) {
       .member("page_writes", stats.page_writes)
       .member("page_evictions", stats.page_evictions)
       .end_object();
+  json.name("block_cache")
+      .begin_object()
+      .member("bytes_max", stats.block_cache_bytes_max)
+      .member("bytes", stats.block_cache_bytes)
+      .member("hits", stats.block_cache_hits)
+      .member("misses", stats.block_cache_misses)
+      .member("evictions", stats.block_cache_evictions)
+      .end_object();
   json.name("log")
       .begin_object()
       .member("streams", stats.log_streams)

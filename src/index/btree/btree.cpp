@@ -187,13 +187,16 @@ Result<void> BTree::read_at(const OptimisticGuard& leaf, Bytes key, std::string&
     }
     const auto reference = base::load<page::OverflowReference>(where.data());
     if (!leaf.validate()) return look_again();
-    Result<void> read = read_overflow(services_, reference, value);
+    const uint64_t before = before_value(services_, reference);
+    const bool is_kept = find_value(services_, reference, value);
+    Result<void> read = is_kept ? Result<void>() : read_overflow(services_, reference, value);
     // A snapshot keeps the pages; else they may have been given back while they were read.
     if (!view.has_snapshot()) {
       AETHER_TRY_ASSIGN(const bool same, holds_reference(key, meta, reference));
       if (!same) return look_again();
     }
     AETHER_TRY(std::move(read));
+    if (!is_kept) keep_value(services_, reference, value, before);
   } else {
     value.assign(page::value_of(payload));
     if (!leaf.validate()) return look_again();

@@ -15,6 +15,7 @@
 #include "base/planted.h"
 #include "index/btree/btree.h"
 #include "index/btree/extents.h"
+#include "index/btree/overflow.h"
 #include "index/btree/scratch_page.h"
 #include "page/overflow_page.h"
 
@@ -83,6 +84,7 @@ class PageStream {
       AETHER_TRY(services_.writer.write_unreferenced(log_stream_, extents[i].first, memory.data(),
                                                      extents[i].count));
     }
+    forget_value(services_, extents.front().first);
     whole.checksum = checksum.value();
     whole.first_page = raw(extents.front().first);
     return whole;

@@ -1,9 +1,11 @@
 #include "index/btree/overflow.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/no_memory.h"
 #include "index/btree/extents.h"
 #include "page/overflow_page.h"
 
@@ -34,6 +36,7 @@ Result<page::OverflowReference> write_overflow(Services& services, txn::Transact
   // The first extent is the largest.
   buffer::AlignedBuffer extent(uint64_t{ranges.front().count} * page_bytes);
   AETHER_TRY(log_allocation(services, txn, store, extents));
+  forget_value(services, ranges.front().first);
 
   page::OverflowReference reference{static_cast<uint32_t>(value.size()), 0,
                                     raw(ranges.front().first)};
@@ -139,6 +142,46 @@ Result<void> read_overflow(Services& services, const page::OverflowReference& re
         AETHER_TRY(page::take_payload(page, page_bytes, first, index, value));
         return value.size() - before;
       });
+}
+
+namespace {
+
+buffer::BlockKey key_of(const page::OverflowReference& reference) noexcept {
+  return {buffer::BlockCache::kValues, reference.first_page};
+}
+
+}  // namespace
+
+/// The reference stands before the value: it says which life of the page that is.
+bool find_value(Services& services, const page::OverflowReference& reference, std::string& value) {
+  const buffer::BlockHandle block = services.blocks.find(key_of(reference));
+  if (!block) return false;
+  const std::string_view bytes = block.bytes();
+  const bool same = bytes.size() == sizeof reference + reference.value_bytes &&
+                    std::memcmp(bytes.data(), &reference, sizeof reference) == 0;
+  if (same) value.assign(bytes.substr(sizeof reference));
+  return same;
+}
+
+uint64_t before_value(Services& services, const page::OverflowReference& reference) noexcept {
+  return services.blocks.erasures(key_of(reference));
+}
+
+void keep_value(Services& services, const page::OverflowReference& reference,
+                std::string_view value, uint64_t before) {
+  const uint64_t bytes = sizeof reference + value.size();
+  if (bytes > services.blocks.largest_block()) return;
+  // Not to be had: the next one reads it again.
+  static_cast<void>(base::if_memory_allows([&] {
+    buffer::BlockHandle block = buffer::BlockHandle::make(bytes);
+    std::memcpy(block.memory(), &reference, sizeof reference);
+    std::memcpy(block.memory() + sizeof reference, value.data(), value.size());
+    services.blocks.insert(key_of(reference), block, before);
+  }));
+}
+
+void forget_value(Services& services, PageId first) noexcept {
+  services.blocks.erase({buffer::BlockCache::kValues, raw(first)});
 }
 
 Result<void> check_overflow(Services& services, const page::OverflowReference& reference,

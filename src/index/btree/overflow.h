@@ -23,6 +23,16 @@ Result<page::OverflowReference> write_overflow(Services& services, txn::Transact
 /// Errors: corruption (names the page).
 Result<void> read_overflow(Services& services, const page::OverflowReference& reference,
                            std::string& value);
+/// Values that have been read, in the block cache, by their first page. That is given to another value only after the cache has
+/// been told (forget_value), and what was read before that is not kept any more.
+bool find_value(Services& services, const page::OverflowReference& reference, std::string& value);
+/// To be asked before the value is read.
+uint64_t before_value(Services& services, const page::OverflowReference& reference) noexcept;
+/// For who knows that the row has referred to it after it was read, or that its snapshot keeps the pages.
+void keep_value(Services& services, const page::OverflowReference& reference,
+                std::string_view value, uint64_t before);
+/// A value begins at that page: what began there before is no more.
+void forget_value(Services& services, PageId first) noexcept;
 /// Reads it as read_overflow does, without keeping it; `visit` hears of each of its pages. Errors: those, and its own.
 Result<void> check_overflow(Services& services, const page::OverflowReference& reference,
                             FunctionRef<Result<void>(PageId)> visit);
