@@ -9,6 +9,7 @@ set(fuzz_mutations_api 400)
 set(fuzz_mutations_catalogue 600)
 set(fuzz_mutations_open 400)
 set(fuzz_mutations_live 4000)
+set(fuzz_mutations_run 1500)
 
 # Targets of the command's own formats link its readers.
 set(fuzz_cli_sources "")

@@ -100,6 +100,17 @@ BlockCodec Compressor::compress(BlockCodec wanted, int level, std::string_view f
   return with_dictionary ? BlockCodec::zstd_dictionary : BlockCodec::zstd;
 }
 
+bool may_become(BlockCodec codec, std::string_view from, uint64_t bytes) noexcept {
+  switch (codec) {
+    case BlockCodec::none: return bytes == from.size();
+    case BlockCodec::lz4: return bytes <= 64 + from.size() * 255;
+    case BlockCodec::zstd:
+    case BlockCodec::zstd_dictionary:
+      return ZSTD_getFrameContentSize(from.data(), from.size()) == bytes;
+  }
+  return false;
+}
+
 bool decompress(BlockCodec codec, std::string_view from, std::span<char> to,
                 const Dictionary* dictionary) noexcept {
   constexpr size_t kMax = std::numeric_limits<int>::max();

@@ -47,6 +47,8 @@ class Compressor {
   std::unique_ptr<State> state_;
 };
 
+/// Before there is memory for it: could `from` be as many bytes?
+bool may_become(BlockCodec codec, std::string_view from, uint64_t bytes) noexcept;
 /// Exactly `to.size()` bytes. False: it is damaged.
 bool decompress(BlockCodec codec, std::string_view from, std::span<char> to,
                 const Dictionary* dictionary) noexcept;

@@ -191,8 +191,9 @@ Result<BlockHandle> RunFile::unpack(const BlockPlace& place, BlockKind kind,
     return damaged(place.offset, wrong);
   const bool is_bounded = kind == BlockKind::data || kind == BlockKind::index;
   const uint64_t most = is_bounded ? footer_.largest_block : frame.stored.size();
-  if (frame.header.raw_bytes > most)
-    return damaged(place.offset, "the block is larger than any of its run");
+  if (frame.header.raw_bytes > most ||
+      !may_become(frame.header.codec, frame.stored, frame.header.raw_bytes))
+    return damaged(place.offset, "the block cannot be as large as it says");
   BlockHandle block = BlockHandle::make(frame.header.raw_bytes);
   if (!decompress(frame.header.codec, frame.stored, {block.memory(), frame.header.raw_bytes},
                   dictionary_.get())) {
