@@ -87,4 +87,25 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
   return {};
 }
 
+Result<void> log_row_change(wal::Log& log, LogContext& context, const ChangeKind& kind, Gsn gsn,
+                            const wal::PartSpec& part, std::span<const std::string_view> undo) {
+  const wal::LsnVector durable = log.durable();
+  const bool is_clr = kind.type == wal::RecordType::clr;
+  const wal::RecordSpec spec{.type = kind.type,
+                             .flags = kind.flags,
+                             .txn = context.txn,
+                             .link = is_clr ? kind.link : context.last_lsn,
+                             .gsn = gsn,
+                             .vector = &context.lsn_vector,
+                             .durable = &durable,
+                             .home_stream = context.stream,
+                             .parts = {&part, 1},
+                             .undo = undo};
+  AETHER_TRY_ASSIGN(const wal::Reservation record, log.append(context.stream, spec));
+  context.lsn_vector.raise(context.stream, record.end());
+  context.last_lsn = record.begin;
+  context.gsn = gsn;
+  return {};
+}
+
 }  // namespace aether::buffer

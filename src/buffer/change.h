@@ -62,6 +62,12 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
                         std::span<const PageRef> pages, std::span<wal::PartSpec> parts,
                         std::span<const std::string_view> undo = {});
 
+/// Logs one record that changes a row which lies in no page: `part` has its GSN before, `gsn` is the one after, above all
+/// that its holder has given for that row. Under what keeps others from the row. Errors: failed, too_large; nothing has
+/// changed then.
+Result<void> log_row_change(wal::Log& log, LogContext& context, const ChangeKind& kind, Gsn gsn,
+                            const wal::PartSpec& part, std::span<const std::string_view> undo = {});
+
 /// Marks the frame dirty from `position` on, if it is clean. Before the record is appended, so that a checkpoint
 /// that reads the log position first and the frames later misses nothing.
 inline void mark_dirty(Frame& frame, LogPosition position) noexcept {

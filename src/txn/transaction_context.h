@@ -26,6 +26,8 @@ class TransactionTable;
 struct Ghost {
   StoreId store = 0;
   std::string key;
+  /// Of a table (src/table): it goes without a record, so not before its removal is durable.
+  bool in_memory = false;
 };
 
 struct TransactionContext {

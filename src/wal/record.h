@@ -38,6 +38,7 @@ inline constexpr uint8_t
 enum class ResourceManager : uint8_t {
   space = 1,  ///< Allocation map pages (buffer/space_map).
   btree = 2,  ///< B+ tree nodes.
+  table = 3,  ///< Rows of a store in memory: parts without a page.
 };
 
 /// On disk, packed as written: every record starts with these 24 bytes.

@@ -72,6 +72,12 @@ class AnyIndex {
   Result<void> remove(Bytes key) { return body_->remove(key); }
   AnyCursor cursor() const { return body_->cursor(); }
 
+  // Of an index in memory; 0 and nothing of others.
+  uint64_t keys() const noexcept { return body_->keys(); }
+  uint64_t memory_bytes() const noexcept { return body_->memory_bytes(); }
+  /// Frees what nobody reads any more.
+  void collect() noexcept { body_->collect(); }
+
  private:
   struct Base {
     virtual ~Base() = default;
@@ -82,6 +88,9 @@ class AnyIndex {
     virtual Result<void> update(Bytes key, Bytes value) = 0;
     virtual Result<void> remove(Bytes key) = 0;
     virtual AnyCursor cursor() const = 0;
+    virtual uint64_t keys() const noexcept = 0;
+    virtual uint64_t memory_bytes() const noexcept = 0;
+    virtual void collect() noexcept = 0;
   };
   template <OrderedIndex T>
   struct Body final : Base {
@@ -97,6 +106,17 @@ class AnyIndex {
     Result<void> update(Bytes key, Bytes value) override { return index->update(key, value); }
     Result<void> remove(Bytes key) override { return index->remove(key); }
     AnyCursor cursor() const override { return AnyCursor::of(std::as_const(*index).cursor()); }
+    uint64_t keys() const noexcept override {
+      if constexpr (requires { index->stats().keys; }) return index->stats().keys;
+      return 0;
+    }
+    uint64_t memory_bytes() const noexcept override {
+      if constexpr (requires { index->stats().memory_bytes; }) return index->stats().memory_bytes;
+      return 0;
+    }
+    void collect() noexcept override {
+      if constexpr (requires { index->collect(); }) index->collect();
+    }
     std::unique_ptr<T> index;
   };
   std::unique_ptr<Base> body_;

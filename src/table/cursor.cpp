@@ -1,0 +1,142 @@
+#include "table/cursor.h"
+
+#include <utility>
+
+#include "index/btree/read_view.h"
+#include "table/row.h"
+
+namespace aether::table {
+
+TableCursor::TableCursor(Table& table, txn::TransactionContext* txn)
+    : table_(table), txn_(txn), at_(table.cursor()) {}
+
+TableCursor::~TableCursor() {
+  if (range_ != nullptr) txn_->reads->end_range(*range_);
+  table_.services().transactions.close_snapshot(own_);
+}
+
+/// Before the index's cursor moves: so what it shows of open transactions is told from the rest.
+void TableCursor::take_snapshot() {
+  if (txn_ != nullptr && txn_->snapshot != nullptr) {
+    snapshot_ = txn_->snapshot;
+    return;
+  }
+  txn::TransactionTable& transactions = table_.services().transactions;
+  // Nobody was open then, and nobody has begun since: it would see the same.
+  const txn::SnapshotBounds& bounds = own_.bounds();
+  const bool is_current = snapshot_ == &own_ && bounds.open.empty() &&
+                          bounds.next == transactions.next_id();
+  if (!is_current) transactions.renew_snapshot(own_);
+  snapshot_ = &own_;
+}
+
+/// A serializable transaction has read all that lies between where its cursor began and where it stands.
+void TableCursor::remember_from(Bytes key) {
+  if (txn_ == nullptr || txn_->reads == nullptr) return;
+  if (range_ != nullptr) txn_->reads->end_range(*range_);
+  range_ = &txn_->reads->begin_range(table_.store(), key);
+}
+
+Result<bool> TableCursor::remember_to(Result<bool> moved, bool up) {
+  if (range_ == nullptr || !moved) return moved;
+  const bool within = *moved && begin_ <= key_ && (end_.empty() || key_ < end_);
+  if (within) {
+    range_->extend_to(key_);
+  } else if (!up) {
+    range_->extend_to(begin_);
+  } else if (!end_.empty()) {
+    range_->extend_to_before(end_);
+  } else {
+    range_->unbounded = true;
+  }
+  return moved;
+}
+
+/// Copies the row on which at_ stands to next_key_ and next_value_. False: for this cursor there is none.
+Result<bool> TableCursor::settle() {
+  AETHER_TRY_ASSIGN(const Bytes row, at_.value());
+  const Bytes payload = payload_of(row);
+  const page::RecordMeta meta = page::meta_of(payload);
+  next_key_ = at_.key();
+  index::ReadView view(table_.services(), txn_, snapshot_);
+  if (!view.sees(meta.txn())) {
+    Result<void> got = table_.read(next_key_, next_value_, view, txn_);
+    if (got) return true;
+    if (got.error().code() == Code::not_found) return false;
+    return std::move(got).error();
+  }
+  if (txn_ != nullptr)
+    table_.services().transactions.add_dependency(meta.txn(), txn_->log.lsn_vector);
+  if (meta.removed()) return false;
+  next_value_ = page::value_of(payload);
+  return true;
+}
+
+/// From where at_ has come to, on to the first row that there is for this cursor.
+Result<bool> TableCursor::walk(Result<bool> moved, bool up) {
+  at_is_here_ = false;  // Until it has succeeded.
+  for (; moved && *moved; moved = up ? at_.next() : at_.prev()) {
+    AETHER_TRY_ASSIGN(const bool is_row, settle());
+    if (is_row) {
+      key_.swap(next_key_);
+      value_.swap(next_value_);
+      positioned_ = true;
+      at_is_here_ = true;
+      return true;
+    }
+    take_snapshot();
+  }
+  if (!moved) return moved;
+  positioned_ = false;
+  return false;
+}
+
+Result<bool> TableCursor::seek(Bytes key) {
+  from_ = key;  // `key` may be our own key_.
+  remember_from(from_);
+  take_snapshot();
+  return remember_to(walk(at_.seek(from_), true), true);
+}
+
+Result<bool> TableCursor::seek_for_prev(Bytes key) {
+  from_ = key;
+  remember_from(from_);
+  if (range_ != nullptr && from_ == end_) range_->excludes_last = true;
+  take_snapshot();
+  return remember_to(walk(at_.seek_for_prev(from_), false), false);
+}
+
+Result<bool> TableCursor::last() {
+  take_snapshot();
+  AETHER_TRY_ASSIGN(const bool found, walk(at_.last(), false));
+  remember_from(found ? Bytes(key_) : begin_);
+  if (range_ != nullptr) range_->unbounded = true;
+  return found;
+}
+
+Result<bool> TableCursor::next() {
+  if (!positioned_) return first();
+  take_snapshot();
+  Result<bool> moved = at_is_here_ ? at_.next() : at_.seek(index::SeekOp::greater, key_);
+  return remember_to(walk(std::move(moved), true), true);
+}
+
+Result<bool> TableCursor::prev() {
+  if (!positioned_) return last();
+  take_snapshot();
+  Result<bool> moved = at_is_here_ ? at_.prev() : at_.seek(index::SeekOp::less, key_);
+  return remember_to(walk(std::move(moved), false), false);
+}
+
+Result<Bytes> TableCursor::value() {
+  if (!positioned_) return Error(Code::invalid_argument, "the cursor stands on no key: seek first");
+  return Bytes(value_);
+}
+
+Result<bool> TableCursor::visit_leaf(Visit& visit) {
+  if (visit.is_outside(key_)) return false;
+  ++visit.visited;
+  return visit.visitor(key_, value_);
+}
+
+}  // namespace aether::table

@@ -1,0 +1,73 @@
+/// A cursor over a table, both ways, as a transaction sees it: index::BTreeCursor's way of use.
+///
+/// Each step looks at the row on which the index's cursor stands, and copies key and value if it is seen. Without a
+/// snapshot of its transaction it takes one of its own for each step, unless the last one still shows all. While it stands
+/// it holds back what others remove, as the index's own cursors do.
+///
+/// A move that fails has not happened: the cursor stands where it stood.
+///
+/// Threads   One at a time.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "aether/error.h"
+#include "index/btree/cursor.h"
+#include "table/table.h"
+
+namespace aether::table {
+
+class TableCursor {
+ public:
+  /// `txn`: says what is seen, and takes what the answers depend on. Null: the newest committed rows.
+  TableCursor(Table& table, txn::TransactionContext* txn);
+  TableCursor(const TableCursor&) = delete;
+  TableCursor& operator=(const TableCursor&) = delete;
+  ~TableCursor();
+
+  /// As BTreeCursor's.
+  void set_limits(Bytes begin, Bytes end) noexcept {
+    begin_ = begin;
+    end_ = end;
+  }
+  Result<bool> seek(Bytes key);
+  Result<bool> seek_for_prev(Bytes key);
+  Result<bool> first() { return seek({}); }
+  Result<bool> last();
+  Result<bool> next();
+  Result<bool> prev();
+
+  bool positioned() const noexcept { return positioned_; }
+  Bytes key() const noexcept { return key_; }
+  Result<Bytes> value();
+
+  using Visit = index::BTreeCursor::Visit;
+  /// Visits the row on which it stands. False: the visit is over.
+  Result<bool> visit_leaf(Visit& visit);
+
+ private:
+  void take_snapshot();
+  void remember_from(Bytes key);
+  Result<bool> remember_to(Result<bool> moved, bool up);
+  Result<bool> walk(Result<bool> moved, bool up);
+  Result<bool> settle();
+
+  Table& table_;
+  txn::TransactionContext* txn_;
+  index::AnyCursor at_;
+  bool at_is_here_ = false;                  ///< at_ stands on key_, or where that was.
+  const txn::Snapshot* snapshot_ = nullptr;  ///< The transaction's, or own_.
+  txn::Snapshot own_;
+  Bytes begin_;  ///< Limits of what counts as read.
+  Bytes end_;
+  txn::RangeRead* range_ = nullptr;
+  bool positioned_ = false;
+  std::string key_;
+  std::string value_;
+  std::string next_key_;
+  std::string next_value_;
+  std::string from_;
+};
+
+}  // namespace aether::table

@@ -1,0 +1,31 @@
+/// What a table keeps for a key: the GSN of its last change, who made it (page::RecordMeta), and the value.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "page/leaf_record.h"
+
+namespace aether::table {
+
+inline constexpr size_t kGsnBytes = sizeof(Gsn);
+
+/// Shorter than its head (it never is): GSN 0, and an empty payload.
+inline Gsn gsn_of(std::string_view row) noexcept {
+  return row.size() < kGsnBytes ? 0 : base::load<Gsn>(row.data());
+}
+/// As it would stand in a leaf: meta word and value.
+inline std::string_view payload_of(std::string_view row) noexcept {
+  return row.size() < kGsnBytes ? std::string_view() : row.substr(kGsnBytes);
+}
+
+/// May throw std::bad_alloc.
+inline void make_row(std::string& row, Gsn gsn, std::string_view head, std::string_view value) {
+  row.clear();
+  row.reserve(kGsnBytes + head.size() + value.size());
+  row.append(reinterpret_cast<const char*>(&gsn), sizeof gsn).append(head).append(value);
+}
+
+}  // namespace aether::table

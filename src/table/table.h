@@ -1,0 +1,148 @@
+/// A table: the rows of a store in memory, in an ordered index of any kind, as transactions see them.
+///
+/// The index holds the newest version of each row with its writer (row.h), as a leaf of the B+ tree does; what a transaction
+/// replaces goes to the VersionStore, a removed row stays as a ghost. So snapshots, conflicts, dependencies between commits,
+/// rollback, locks and validation are those of the B+ tree, and one transaction may write both.
+///
+///   write   under the key's stripe: conflict? ─► version ─► index ─► one log record, without a page
+///   read    latches nothing: row, older version if its writer is not seen, and the row again: unchanged?
+///   image   a fence raises the GSN of every stripe to one number: what lies below is in the image that is then written beside
+///           all others; what lies above is in the log from there on
+///
+/// Threads     Any method from any thread; a TransactionContext is one thread's at a time. A stripe's mutex is held over one
+///             append to the log; under it only the version store's and the transaction table's latches are taken.
+/// Errors      not_found, exists, conflict, too_large, no_memory (the bound is reached: the message says so); those of the
+///             log and of the version store.
+/// Source      LevelDB's and RocksDB's memtables; we differ: a row is replaced where it is, and older ones lie aside.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "aether/error.h"
+#include "aether/function_ref.h"
+#include "base/ids.h"
+#include "index/btree/btree.h"
+#include "index/btree/read_view.h"
+#include "index/btree/services.h"
+#include "index/concept/any_index.h"
+#include "os/sync.h"
+#include "table/table_log.h"
+#include "txn/transaction_context.h"
+#include "txn/validation.h"
+
+namespace aether::table {
+
+struct TableStats {
+  uint64_t rows = 0;          ///< Ghosts included.
+  uint64_t memory_bytes = 0;  ///< Of the index, with what is retired and not freed yet.
+  uint64_t memory_bytes_max = 0;
+};
+
+class Table {
+ public:
+  /// `index` has no bound on memory of its own: rollbacks and removals must not meet one.
+  Table(const index::Services& services, StoreId store, index::AnyIndex index,
+        uint64_t memory_bytes_max);
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  // As BTree's.
+  Result<void> get(Bytes key, std::string& value, txn::TransactionContext* txn);
+  Result<void> visit(Bytes key, FunctionRef<void(Bytes)> visitor, txn::TransactionContext* txn);
+  Result<void> multi_get(std::span<const Bytes> keys,
+                         FunctionRef<void(size_t index, const Bytes* value)> visitor,
+                         txn::TransactionContext* txn);
+  /// False, and nothing done: of a single record. A row's writer has to be in the transaction table.
+  Result<bool> write(txn::TransactionContext& txn, index::WriteMode mode, Bytes key, Bytes value);
+  Result<void> undo(txn::TransactionContext& txn, const txn::UndoEntry& entry);
+  /// Takes the ghost of `key` that `owner` left. Its commit is durable, and every snapshot sees it. Not logged: recovery
+  /// finds the removal, and no ghost survives it.
+  Result<void> purge(Bytes key, TxnId owner);
+
+  void count_locker(txn::TransactionContext& txn);
+  Result<void> check_locked_range(txn::TransactionContext& txn, Bytes begin, Bytes end);
+  Result<void> check_locked_key(txn::TransactionContext& txn, Bytes key);
+  Result<bool> still_holds(Bytes key, const txn::Validation& validation);
+  Result<bool> still_holds(const txn::RangeRead& range, const txn::Validation& validation);
+
+  /// The row as `view` sees it, for cursors.
+  Result<void> read(Bytes key, std::string& value, index::ReadView& view,
+                    txn::TransactionContext* txn);
+
+  // Recovery, before others use it.
+  /// A row of the image.
+  Result<void> load(Bytes key, Bytes row);
+  /// A change from the log, which counts if the row is older. Empty: there is no row.
+  Result<void> redo(Bytes key, Gsn gsn, Bytes payload);
+  /// Every change from here on gets a GSN above.
+  void raise_gsn(Gsn gsn) noexcept;
+  /// The log from `position` on has changes that no image has.
+  void set_redo_from(LogPosition position) noexcept { dirty_from_ = position; }
+
+  // Images. One at a time.
+  /// Every change with this GSN or one below has been made, and every later one gets one above.
+  Gsn begin_image() noexcept;
+  /// Visits every row that recovery may need, ghosts of open transactions too; takes away the other ghosts that nobody
+  /// needs. Beside writers.
+  Result<void> visit_rows(FunctionRef<Result<void>(Bytes key, Bytes row)> visitor);
+  /// `is_there`: the image is durable, and in the place of the one before.
+  void end_image(bool is_there) noexcept;
+  /// The log from here on has changes that the last image has not; 0: there are none.
+  LogPosition redo_from() const noexcept;
+
+  /// Of a store that has been dropped: gives the memory back.
+  void clear() noexcept;
+
+  /// Key and value together; one log record must hold the row, and the one before it.
+  uint64_t row_bytes_max() const noexcept;
+  TableStats stats() const noexcept;
+  void set_memory_bytes_max(uint64_t bytes) noexcept { memory_bytes_max_ = bytes; }
+  StoreId store() const noexcept { return store_; }
+  index::Services& services() noexcept { return services_; }
+  index::AnyCursor cursor() const { return index_.cursor(); }
+
+ private:
+  enum class Step : uint8_t { done, needs_lock };
+  static constexpr size_t kStripes = 64;
+
+  struct alignas(64) Stripe {
+    os::Mutex mutex;
+    Gsn gsn = 0;  ///< The highest that was given to a row of it.
+  };
+  /// What a change makes of a row; it is put in place, logged, or put back.
+  struct Change;
+
+  Stripe& stripe_of(Bytes key) noexcept;
+  Result<bool> find(Bytes key, std::string& row) const;
+  bool is_still(Bytes key, Gsn gsn) const;
+  void remember(txn::TransactionContext* txn, Bytes key) const;
+  Result<void> check_arguments(index::WriteMode mode, Bytes key, Bytes value) const;
+  Result<void> check_bound();
+  Result<void> check_writer(txn::TransactionContext& txn, TxnId writer) const;
+  Result<Step> try_write(txn::TransactionContext& txn, index::WriteMode mode, Bytes key,
+                         Bytes value, bool has_lock);
+  Result<void> write_row(txn::TransactionContext& txn, Stripe& stripe, const Change& change);
+  Result<void> put_back(Bytes key, Bytes old_row);
+  bool row_holds(TxnId writer, Bytes key, const txn::Validation& validation) const;
+  Gsn next_gsn(const buffer::LogContext& context, const Stripe& stripe) const noexcept;
+  void mark_dirty() noexcept;
+  bool may_go(Bytes row) const;
+  Result<void> take_ghost(Bytes key, Gsn gsn);
+
+  index::Services services_;
+  const StoreId store_;
+  index::AnyIndex index_;
+  std::atomic<uint64_t> memory_bytes_max_;
+  std::atomic<uint32_t> lockers_{0};  ///< Transactions with locks here.
+  /// Where the log begins that has changes since the last image began; and of the one that is being made, what it would
+  /// replace. 0: none.
+  std::atomic<LogPosition> dirty_from_{0};
+  std::atomic<LogPosition> image_from_{0};
+  std::array<Stripe, kStripes> stripes_;
+};
+
+}  // namespace aether::table

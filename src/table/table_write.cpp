@@ -1,0 +1,243 @@
+// Writing rows, and taking writes back.
+//
+// The index is changed before the record is appended: only that may fail for want of memory, and then nothing has happened.
+// Nobody sees the row before its transaction has ended; if the log takes no record, the row before is put back.
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/no_memory.h"
+#include "base/planted.h"
+#include "base/reached.h"
+#include "index/concept/size_limits.h"
+#include "table/row.h"
+#include "table/table.h"
+#include "txn/version.h"
+
+namespace aether::table {
+
+using index::WriteMode;
+using page::RecordMeta;
+using txn::TransactionContext;
+
+namespace {
+
+std::string_view word_bytes(const uint64_t& word) noexcept {
+  return {reinterpret_cast<const char*>(&word), sizeof word};
+}
+
+}  // namespace
+
+struct Table::Change {
+  TableOp op = TableOp::set;
+  Bytes key;
+  Bytes value;    ///< Not of a removal.
+  Bytes old_row;  ///< Empty: there is none.
+};
+
+Result<void> Table::check_arguments(WriteMode mode, Bytes key, Bytes value) const {
+  const uint32_t key_max = index::BTree::key_bytes_max(services_.pool.page_bytes());
+  if (key.size() > key_max) {
+    return Error(Code::too_large, "a key of " + std::to_string(key.size()) +
+                                      " bytes: the longest is " + std::to_string(key_max) +
+                                      ", a quarter of the environment's page");
+  }
+  const uint64_t row_max = row_bytes_max();
+  if (mode != WriteMode::remove && key.size() + value.size() > row_max) {
+    return Error(Code::too_large, "a row of " + std::to_string(key.size() + value.size()) +
+                                      " bytes: a store in memory holds rows of up to " +
+                                      std::to_string(row_max) +
+                                      " (one log record must hold two); keep larger ones in a "
+                                      "store of kind btree");
+  }
+  return {};
+}
+
+/// Only what grows is refused: removals and rollbacks go on, by which the bound may be passed.
+Result<void> Table::check_bound() {
+  const uint64_t max = memory_bytes_max_.load(std::memory_order_relaxed);
+  if (index_.memory_bytes() < max) [[likely]]
+    return {};
+  index_.collect();
+  if (index_.memory_bytes() < max) return {};
+  AETHER_REACHED("table.bound_reached");
+  return Error(Code::no_memory,
+               "the store in memory holds " + std::to_string(index_.memory_bytes()) +
+                   " bytes of its " + std::to_string(max) +
+                   ": remove keys, move cursors that stand still, or open it with a larger "
+                   "StoreOptions::memory_bytes_max");
+}
+
+Gsn Table::next_gsn(const buffer::LogContext& context, const Stripe& stripe) const noexcept {
+  return std::max({context.gsn, stripe.gsn, buffer::first_gsn(services_.log.epoch())}) + 1;
+}
+
+/// Before the record is appended, so that a checkpoint that reads the log position first misses nothing.
+void Table::mark_dirty() noexcept {
+  if (dirty_from_.load(std::memory_order_relaxed) != 0) return;
+  LogPosition none = 0;
+  dirty_from_.compare_exchange_strong(none, services_.log.append_position(),
+                                      std::memory_order_seq_cst);
+}
+
+Result<bool> Table::write(TransactionContext& txn, WriteMode mode, Bytes key, Bytes value) {
+  AETHER_TRY(check_arguments(mode, key, value));
+  if (txn.single_record) return false;
+  if (mode != WriteMode::remove) AETHER_TRY(check_bound());
+  for (bool has_lock = false;;) {
+    AETHER_TRY_ASSIGN(const Step step, try_write(txn, mode, key, value, has_lock));
+    if (step == Step::done) return true;
+    AETHER_TRY(txn.lock(txn::LockName::key(store_, key), txn::LockMode::x));
+    has_lock = true;
+  }
+}
+
+Result<Table::Step> Table::try_write(TransactionContext& txn, WriteMode mode, Bytes key,
+                                     Bytes value, bool has_lock) {
+  Stripe& stripe = stripe_of(key);
+  std::string old;
+  os::LockGuard guard(stripe.mutex);
+  // Under the stripe: who locks a row looks at it after it is counted.
+  if (lockers_.load(std::memory_order_seq_cst) != 0 && !has_lock) return Step::needs_lock;
+  AETHER_TRY_ASSIGN(const bool found, find(key, old));
+  const RecordMeta meta = page::meta_of(payload_of(old));
+  if (found) AETHER_TRY(check_writer(txn, meta.txn()));
+  const bool present = found && !meta.removed();
+  const bool refused = present ? mode == WriteMode::insert
+                               : mode == WriteMode::update || mode == WriteMode::remove;
+  if (refused) {
+    remember(&txn, key);  // The answer is a read.
+    return present ? Code::exists : Code::not_found;
+  }
+  const Change change{.op = mode == WriteMode::remove ? TableOp::remove : TableOp::set,
+                      .key = key,
+                      .value = mode == WriteMode::remove ? Bytes() : value,
+                      .old_row = found ? Bytes(old) : Bytes()};
+  AETHER_TRY(write_row(txn, stripe, change));
+  return Step::done;
+}
+
+/// Everything that needs memory comes first; when the record is appended nothing may fail.
+Result<void> Table::write_row(TransactionContext& txn, Stripe& stripe, const Change& change) {
+  const Bytes before = payload_of(change.old_row);
+  if (txn.undo.memory_bytes() + change.key.size() + before.size() > txn.undo_bytes_max) {
+    return Error(Code::too_large,
+                 "the transaction needs more than transaction_bytes_max (" +
+                     std::to_string(txn.undo_bytes_max) +
+                     " bytes) to roll back: abort it, and split the work or raise the option");
+  }
+  const bool removes = change.op == TableOp::remove;
+  const uint64_t meta = RecordMeta(txn.id(), removes ? RecordMeta::kRemoved : uint8_t{0}).word();
+  const Gsn gsn = next_gsn(txn.log, stripe);
+  const TxnId writer = page::meta_of(before).txn();
+  std::string row;
+  make_row(row, gsn, word_bytes(meta), change.value);
+  std::string ghost_key(removes ? change.key : Bytes());
+  if (removes) base::make_room(txn.ghosts);
+  txn.undo.make_room();
+  txn::OwnedVersion version(txn::Version::make(store_, change.key, before));
+  const auto keep_undo = [&](Lsn previous) {
+    txn.undo.push({.manager = wal::ResourceManager::table,
+                   .op = static_cast<uint8_t>(change.op),
+                   .lsn = txn.log.last_lsn,
+                   .previous = previous,
+                   .key = {},
+                   .before = {},
+                   .version = version.release()});
+  };
+  txn.pin(services_.transactions);
+  // What it wrote itself is no version that anybody could see.
+  const bool has_readers = !before.empty() && writer != txn.id();
+  if (has_readers && !AETHER_PLANTED("txn.forget_version"))
+    services_.versions.link(*version, writer, txn.id());
+  if (Result<void> put = index_.put(change.key, row); !put) {
+    services_.versions.unlink(*version);
+    return put;
+  }
+  mark_dirty();
+  const Lsn previous = txn.log.last_lsn;
+  const TablePart part(change.op, store_, gsn_of(change.old_row), change.key, word_bytes(meta),
+                       change.value);
+  const size_t undo_count = before.empty() ? 0 : 1;
+  Result<void> logged = buffer::log_row_change(services_.log, txn.log, {}, gsn, part.spec(),
+                                               {&before, undo_count});
+  if (!logged) {
+    AETHER_REACHED("table.log_takes_no_record");
+    if (put_back(change.key, change.old_row)) {
+      services_.versions.unlink(*version);
+    } else {
+      keep_undo(previous);  // Then it stays as an open transaction's, and its rollback tries again.
+    }
+    return logged;
+  }
+  stripe.gsn = gsn;
+  ++txn.writes;
+  keep_undo(previous);
+  if (removes) txn.ghosts.push_back({store_, std::move(ghost_key), true});
+  return {};
+}
+
+/// Empty: there was none.
+Result<void> Table::put_back(Bytes key, Bytes old_row) {
+  return old_row.empty() ? index_.remove(key) : index_.put(key, old_row);
+}
+
+Result<void> Table::undo(TransactionContext& txn, const txn::UndoEntry& entry) {
+  Stripe& stripe = stripe_of(entry.key);
+  std::string now;
+  os::LockGuard guard(stripe.mutex);
+  AETHER_TRY_ASSIGN(const bool found, find(entry.key, now));
+  if (!found || page::meta_of(payload_of(now)).txn() != txn.id()) {
+    return Error(Code::corruption, "undo: store " + std::to_string(store_) +
+                                       " does not hold the row that transaction " +
+                                       std::to_string(txn.id()) + " wrote");
+  }
+  if (!entry.before.empty() && entry.before.size() < page::kMetaBytes) {
+    return Error(Code::corruption, "undo: what the row of store " + std::to_string(store_) +
+                                       " was before transaction " + std::to_string(txn.id()) +
+                                       " is cut short");
+  }
+  const Gsn gsn = next_gsn(txn.log, stripe);
+  std::string row;
+  if (!entry.before.empty()) make_row(row, gsn, entry.before, {});
+  AETHER_TRY(put_back(entry.key, row));
+  mark_dirty();
+  const TableOp op = entry.before.empty()                    ? TableOp::erase
+                     : page::meta_of(entry.before).removed() ? TableOp::remove
+                                                             : TableOp::set;
+  const TablePart part(op, store_, gsn_of(now), entry.key, entry.before, {});
+  const buffer::ChangeKind kind{
+      .type = wal::RecordType::clr,
+      .link = AETHER_PLANTED("txn.clr_link_wrong") ? entry.lsn : entry.previous};
+  Result<void> logged = buffer::log_row_change(services_.log, txn.log, kind, gsn, part.spec());
+  if (!logged) {
+    // The row is still its transaction's: readers find the version before, and who tries again finds it.
+    static_cast<void>(index_.put(entry.key, now).has_value());
+    return logged;
+  }
+  // Who has met it in neither place finds the row changed.
+  if (entry.version != nullptr) services_.versions.unlink(*entry.version);
+  stripe.gsn = gsn;
+  ++txn.writes;
+  return {};
+}
+
+Result<void> Table::purge(Bytes key, TxnId owner) {
+  std::string row;
+  os::LockGuard guard(stripe_of(key).mutex);
+  AETHER_TRY_ASSIGN(const bool found, find(key, row));
+  const RecordMeta meta = page::meta_of(payload_of(row));
+  if (!found || !meta.removed() || meta.txn() != owner) return {};
+  return index_.remove(key);
+}
+
+Result<void> Table::take_ghost(Bytes key, Gsn gsn) {
+  std::string row;
+  os::LockGuard guard(stripe_of(key).mutex);
+  AETHER_TRY_ASSIGN(const bool found, find(key, row));
+  if (!found || gsn_of(row) != gsn) return {};
+  return index_.remove(key);
+}
+
+}  // namespace aether::table
