@@ -17,6 +17,10 @@ struct StoreStats {
   uint32_t height = 0;  ///< Levels, leaves included.
   uint64_t leaf_pages = 0;
   uint64_t inner_pages = 0;
+  // Of a store in memory, whose pages hold its image.
+  uint64_t rows = 0;  ///< Removed ones that somebody may need included.
+  uint64_t memory_bytes = 0;
+  uint64_t memory_bytes_max = 0;
 };
 
 /// How long something took, since the environment was opened. Percentiles are off by 1.6 % at most.

@@ -89,7 +89,12 @@ const Value* Workload::row_of(const Writes& own, const Place& place) const {
   return row == rows.end() ? nullptr : &row->second;
 }
 
-Value Workload::pick_value(const Value* old) {
+IndexKind Workload::kind_of(const std::string& store) const {
+  if (!profile_.memory_stores) return IndexKind::btree;
+  return store == "s3" ? IndexKind::skiplist : store == "s4" ? IndexKind::rax : IndexKind::btree;
+}
+
+Value Workload::pick_value(const Value* old, const std::string& store) {
   if (old != nullptr && random_.percent(50))
     return make_value(next_stamp(), old->bytes, old->family);
   uint64_t bytes = 0;
@@ -102,6 +107,8 @@ Value Workload::pick_value(const Value* old) {
   } else {
     bytes = profile_.value_bytes / 5 + random_.below(profile_.value_bytes);
   }
+  constexpr uint64_t kMemoryRowMax = 20'000;  // Two rows have to fit into a log record.
+  if (kind_of(store) != IndexKind::btree) bytes = std::min(bytes, kMemoryRowMax);
   return make_value(next_stamp(), static_cast<uint32_t>(bytes));
 }
 
@@ -186,7 +193,7 @@ void Workload::write_alone() {
   Result<KvStore> store = ask([&] { return env_->open_store(name, {.create = false}); });
   if (!went_well(store, "open_store")) return;
   const bool removes = present && random_.percent(35);
-  const Value value = pick_value(old);
+  const Value value = pick_value(old, name);
   if (locked_.count(place) != 0) {
     const Result<void> refused = ask([&] { return store->put(key, "locked"); });
     if (failed_ && !refused) return;
@@ -217,7 +224,7 @@ void Workload::write_batch() {
     if (!went_well(store, "open_store")) return;
     const Value* old = row_of(writes, place);
     const bool removes = old != nullptr && random_.percent(35);
-    const Value value = pick_value(old);
+    const Value value = pick_value(old, place.store);
     if (removes) {
       batch.remove(*store, *place.key);
     } else {

@@ -87,7 +87,8 @@ class Workload {
   std::string pick_key();
   uint64_t next_stamp() { return ++stamp_ << 20 | (profile_.seed & 0xfffff); }
   /// `old`: what the row holds now, if there is one. Half of the updates change its stamp only.
-  Value pick_value(const Value* old);
+  IndexKind kind_of(const std::string& store) const;
+  Value pick_value(const Value* old, const std::string& store);
   const Value* row_of(const Writes& own, const Place& place) const;
   std::string pick_store();
   Operation pick_operation();

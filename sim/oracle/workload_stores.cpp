@@ -11,7 +11,8 @@ void Workload::make_store() {
   Writes writes{{{name, std::nullopt}, Value{}}};
   say("  " + name);
   model_.call(writes);
-  const Result<KvStore> made = ask([&] { return env_->open_store(name); });
+  const Result<KvStore> made = ask(
+      [&] { return env_->open_store(name, {.index = kind_of(name)}); });
   note_failure();
   // After a failure one is found whose drop may or may not have been the last word.
   answered(made, "make a store", failed_ ? Fate::unknown : Fate::durable, writes);
@@ -25,7 +26,7 @@ void Workload::bulk_load(const std::string& name) {
   if (!went_well(store, "open_store")) return;
   Writes writes;
   for (uint64_t i = 1 + random_.below(60); i > 0; --i) {
-    writes[{name, pick_key()}] = pick_value(nullptr);
+    writes[{name, pick_key()}] = pick_value(nullptr, name);
   }
   say("  loads " + to_text(writes));
   model_.call(writes);

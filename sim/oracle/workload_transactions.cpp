@@ -62,7 +62,7 @@ bool Workload::write_row(Open& open) {
   const Value* old = row_of(open.writes, place);
   const bool present = old != nullptr;
   const bool removes = present && random_.percent(35);
-  const Value value = pick_value(old);
+  const Value value = pick_value(old, place.store);
   const Result<void> done = removes ? ask([&] { return store->remove(*open.txn, *place.key); })
                                     : put(*store, &*open.txn, *place.key, value, present);
   if (is_too_long(done) || !went_well(done, "write in a transaction")) {

@@ -105,9 +105,9 @@ Result<void> write_run(TransactionImpl& txn, const BatchReader& run) {
   AETHER_TRY(env.check_log_share(txn.context()));
   AETHER_TRY(env.pace_log(run.mode(0) == index::WriteMode::remove));
   const std::span<const Bytes> keys = run.keys();
-  if (keys.size() > 1) store.tree().prefetch(keys);
+  if (keys.size() > 1 && store.table() == nullptr) store.tree().prefetch(keys);
   for (size_t i = 0; i < keys.size(); ++i) {
-    Result<bool> written = store.tree().write(txn.context(), run.mode(i), keys[i], run.value(i));
+    Result<bool> written = store.write_row(txn.context(), run.mode(i), keys[i], run.value(i));
     if (written) [[likely]]
       continue;
     if (written.error().code() == Code::conflict)

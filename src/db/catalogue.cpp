@@ -19,28 +19,42 @@ namespace {
 
 constexpr size_t kNameBytesMax = 255;
 
-Result<CatalogueEntry> parse_entry(Bytes name, Bytes value) {
-  if (value.size() != sizeof(CatalogueEntry)) {
-    return Error(Code::corruption, "catalogue: the entry of store '" + std::string(name) +
-                                       "' has " + std::to_string(value.size()) + " bytes");
-  }
-  const auto entry = base::load<CatalogueEntry>(value.data());
-  if (entry.index != 1) {
-    return Error(Code::unsupported, "store '" + std::string(name) + "' has an index of kind " +
-                                        std::to_string(entry.index) + ": use a newer release");
-  }
-  if (entry.id <= kCatalogueStore || entry.id == std::numeric_limits<StoreId>::max()) {
-    return Error(Code::corruption, "catalogue: store '" + std::string(name) + "' has number " +
-                                       std::to_string(entry.id) + ", which no store can have");
-  }
-  return entry;
+bool is_in_memory(IndexKind kind) noexcept {
+  return kind == IndexKind::skiplist || kind == IndexKind::rax;
 }
 
 Bytes entry_bytes(const CatalogueEntry& entry) noexcept {
   return {reinterpret_cast<const char*>(&entry), sizeof entry};
 }
+Bytes entry_bytes(const TableEntry& entry) noexcept {
+  if (!is_in_memory(entry.store.index)) return entry_bytes(entry.store);
+  return {reinterpret_cast<const char*>(&entry), sizeof entry};
+}
 
 }  // namespace
+
+Result<TableEntry> parse_catalogue_entry(Bytes name, Bytes value) {
+  const auto bad_size = [&] {
+    return Error(Code::corruption, "catalogue: the entry of store '" + std::string(name) +
+                                       "' has " + std::to_string(value.size()) + " bytes");
+  };
+  if (value.size() < sizeof(CatalogueEntry)) return bad_size();
+  TableEntry result{.store = base::load<CatalogueEntry>(value.data())};
+  const CatalogueEntry& entry = result.store;
+  if (entry.index != IndexKind::btree && !is_in_memory(entry.index)) {
+    return Error(Code::unsupported, "store '" + std::string(name) + "' has an index of kind " +
+                                        std::to_string(static_cast<unsigned>(entry.index)) +
+                                        ": use a newer release");
+  }
+  if (value.size() != (is_in_memory(entry.index) ? sizeof(TableEntry) : sizeof(CatalogueEntry)))
+    return bad_size();
+  if (is_in_memory(entry.index)) result = base::load<TableEntry>(value.data());
+  if (entry.id <= kCatalogueStore || entry.id == std::numeric_limits<StoreId>::max()) {
+    return Error(Code::corruption, "catalogue: store '" + std::string(name) + "' has number " +
+                                       std::to_string(entry.id) + ", which no store can have");
+  }
+  return result;
+}
 
 Result<void> EnvImpl::open_catalogue() {
   AETHER_TRY_ASSIGN(buffer::Frame * root, pool_->load_pinned(kCatalogueRoot));
@@ -50,7 +64,8 @@ Result<void> EnvImpl::open_catalogue() {
   Result<bool> more = cursor.first();
   for (; more && *more; more = cursor.next()) {
     AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
-    AETHER_TRY_ASSIGN(const CatalogueEntry entry, parse_entry(cursor.key(), value));
+    AETHER_TRY_ASSIGN(const TableEntry row, parse_catalogue_entry(cursor.key(), value));
+    const CatalogueEntry& entry = row.store;
     if (!numbers.insert(entry.id).second) {
       return Error(Code::corruption, "catalogue: store '" + std::string(cursor.key()) +
                                          "' has number " + std::to_string(entry.id) +
@@ -69,6 +84,28 @@ index::BTree* EnvImpl::open_tree(StoreId id) {
     if (store->id() == id) return &store->tree();
   }
   return nullptr;
+}
+
+StoreRows EnvImpl::open_rows(StoreId id) {
+  if (id == kCatalogueStore) return {.tree = catalogue_.get()};
+  os::LockGuard lock(stores_mutex_);
+  for (const auto& [name, store] : stores_) {
+    if (store->id() == id) return store->rows();
+  }
+  return {};
+}
+
+Result<StoreRows> EnvImpl::rows(StoreId id) {
+  AETHER_TRY(tree(id));  // Opens the store.
+  return open_rows(id);
+}
+
+Result<void> EnvImpl::undo_row(txn::TransactionContext& txn, const txn::UndoEntry& entry) {
+  if (replay_ != nullptr) return replay_->undo(txn, entry, *log_);
+  AETHER_TRY_ASSIGN(const StoreRows rows, this->rows(entry.store));
+  if (rows.table != nullptr) return rows.table->undo(txn, entry);
+  return Error(Code::corruption, "the log has a row of store " + std::to_string(entry.store) +
+                                     " that is in no page, but the store is not in memory");
 }
 
 std::string EnvImpl::name_of(StoreId id) {
@@ -90,7 +127,9 @@ Result<index::BTree*> EnvImpl::tree(StoreId id) {
                "the log names store " + std::to_string(id) + ", which the catalogue does not have");
 }
 
-Result<StoreImpl*> EnvImpl::attach_store(const std::string& name, const CatalogueEntry& entry) {
+Result<StoreImpl*> EnvImpl::attach_store(const std::string& name, const TableEntry& row,
+                                         uint64_t memory_bytes_max) {
+  const CatalogueEntry& entry = row.store;
   AETHER_TRY_ASSIGN(buffer::Frame* const root, pool_->load_pinned(PageId{entry.root_page}));
   base::Unless unused([&] { pool_->discard(buffer::ExclusiveGuard::lock(*root)); });
   const StoreId owner = pool_->node(*root).header().page.store;
@@ -100,15 +139,23 @@ Result<StoreImpl*> EnvImpl::attach_store(const std::string& name, const Catalogu
                                        std::to_string(owner) +
                                        " (a lost write?): restore it from a backup");
   }
-  Stores made = make_store(name, entry.id, *root);
+  Stores made = make_store(name, row, memory_bytes_max, *root);
+  StoreImpl& store = *made.begin()->second;
+  // In recovery the image may not be what it was yet.
+  if (store.table() != nullptr && replay_ == nullptr) AETHER_TRY(load_table(store, row));
   unused.dismiss();
   return add_store(made);
 }
 
 /// A store in a map of its own: all the memory that `add_store` needs.
-EnvImpl::Stores EnvImpl::make_store(const std::string& name, StoreId id, buffer::Frame& root) {
+EnvImpl::Stores EnvImpl::make_store(const std::string& name, const TableEntry& entry,
+                                    uint64_t memory_bytes_max, buffer::Frame& root) {
+  const IndexKind kind = entry.store.index;
+  std::unique_ptr<table::Table> table;
+  if (is_in_memory(kind)) table = make_table(entry, memory_bytes_max);
   Stores made;
-  made.emplace(name, std::make_unique<StoreImpl>(*this, name, id, root));
+  made.emplace(
+      name, std::make_unique<StoreImpl>(*this, name, entry.store.id, root, std::move(table), kind));
   return made;
 }
 
@@ -131,13 +178,17 @@ Result<void> EnvImpl::drop_store(const std::string& name) {
   AETHER_TRY(store->check());  // Somebody else may have dropped it since.
   // A transaction that has rows here could not be rolled back afterwards. First the mark, then the count: who writes
   // without seeing the mark is counted.
+  // An image of a store in memory is not counted, and none is made of this one from here on.
+  image_mutex_.lock();
   store->set_state(StoreImpl::State::dropping);
+  const uint64_t open_count = transactions_->open_count();
+  image_mutex_.unlock();
   base::Unless kept([&] { store->set_state(StoreImpl::State::open); });
   CatalogueEntry entry{.id = store->id(), .dropped = 1};
   entry.root_page = raw(store->tree().root().page_id.load());
   std::string hidden(1, '\0');
   hidden.append(reinterpret_cast<const char*>(&entry.id), sizeof entry.id);
-  if (const uint64_t open_count = transactions_->open_count(); open_count > 0) {
+  if (open_count > 0) {
     return Error(Code::busy, "store '" + name + "' cannot be dropped while " +
                                  std::to_string(open_count) +
                                  " transactions are open: end them first");
@@ -149,6 +200,7 @@ Result<void> EnvImpl::drop_store(const std::string& name) {
   AETHER_TRY(take_name(*store, hidden, entry));
   kept.dismiss();
   store->set_state(StoreImpl::State::dropped);
+  if (store->table() != nullptr) store->table()->clear();
   Result<void> finished = base::or_no_memory([&] { return finish_drop(hidden, entry); });
   // The store is gone; its pages come back when the next open goes on with it.
   if (!finished && finished.error().code() == Code::no_memory) return {};
@@ -219,8 +271,8 @@ Result<void> EnvImpl::finish_drops() {
   Result<bool> more = cursor.first();
   for (; more && *more && cursor.key().starts_with('\0'); more = cursor.next()) {
     AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
-    AETHER_TRY_ASSIGN(const CatalogueEntry entry, parse_entry(cursor.key(), value));
-    dropped.emplace_back(std::string(cursor.key()), entry);
+    AETHER_TRY_ASSIGN(const TableEntry entry, parse_catalogue_entry(cursor.key(), value));
+    dropped.emplace_back(std::string(cursor.key()), entry.store);
   }
   if (!more) return std::move(more).error();
   if (dropped.empty()) return {};
@@ -241,13 +293,18 @@ Result<StoreImpl*> EnvImpl::open_store(const std::string& name, const StoreOptio
   {
     os::LockGuard lock(stores_mutex_);
     const auto found = stores_.find(name);
-    if (found != stores_.end()) return found->second.get();
+    if (found != stores_.end()) {
+      table::Table* const table = found->second->table();
+      if (table != nullptr && options.memory_bytes_max != 0)
+        table->set_memory_bytes_max(options.memory_bytes_max);
+      return found->second.get();
+    }
   }
   std::string value;
   Result<void> got = catalogue_->get(name, value, nullptr);
   if (got) {
-    AETHER_TRY_ASSIGN(const CatalogueEntry entry, parse_entry(name, value));
-    Result<StoreImpl*> attached = attach_store(name, entry);
+    AETHER_TRY_ASSIGN(const TableEntry entry, parse_catalogue_entry(name, value));
+    Result<StoreImpl*> attached = attach_store(name, entry, options.memory_bytes_max);
     // After a failed write the entry may be that of a store whose making was never finished: its pages were not
     // written, and that is no corruption.
     if (!attached && !options_.read_only) AETHER_TRY(check_writable());
@@ -257,21 +314,28 @@ Result<StoreImpl*> EnvImpl::open_store(const std::string& name, const StoreOptio
   if (!options.create || options_.read_only) {
     return Error(Code::not_found, home_ + ": no store is named '" + name + "'");
   }
-  return create_store(name);
+  return create_store(name, options);
 }
 
-Result<StoreImpl*> EnvImpl::create_store(const std::string& name) {
+Result<StoreImpl*> EnvImpl::create_store(const std::string& name, const StoreOptions& options) {
   AETHER_TRY(check_writable());
+  if (options.index != IndexKind::btree && !is_in_memory(options.index)) {
+    return Error(Code::invalid_argument, "StoreOptions::index: there is no kind " +
+                                             std::to_string(static_cast<unsigned>(options.index)));
+  }
   AETHER_TRY_ASSIGN(const TransactionPointer txn,
                     begin({.durability = Durability::group, .env_durability = false}));
-  const CatalogueEntry named{.id = next_store_++};
+  constexpr uint64_t kMemoryBytesMax = 1 * GiB;
+  const uint64_t memory_max = options.memory_bytes_max;
+  TableEntry entry{.store = {.id = next_store_++, .index = options.index},
+                   .gsn_floor = buffer::first_gsn(log_->epoch()),
+                   .memory_bytes_max = memory_max != 0 ? memory_max : kMemoryBytesMax};
   AETHER_TRY_ASSIGN(buffer::Frame * root,
-                    index::BTree::create(*services_, txn->context(), named.id));
-  CatalogueEntry entry = named;
-  entry.root_page = raw(root->page_id.load());
+                    index::BTree::create(*services_, txn->context(), entry.store.id));
+  entry.store.root_page = raw(root->page_id.load());
   AETHER_TRY(catalogue_->write(txn->context(), index::WriteMode::insert, name, entry_bytes(entry)));
   // Before the commit, after which nothing may fail.
-  Stores made = make_store(name, entry.id, *root);
+  Stores made = make_store(name, entry, 0, *root);
   AETHER_TRY(txn->commit());
   return add_store(made);
 }

@@ -174,6 +174,7 @@ Result<void> EnvImpl::checkpoint() {
 Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
   AETHER_TRY(drain_redo());
   os::LockGuard lock(checkpoint_mutex_);
+  AETHER_TRY(write_images(flush_below, closing));
   if (closing) AETHER_TRY(log_->flush());
   AETHER_PROBE(checkpoint_begin, flush_below);
   std::vector<buffer::PageWriter::Target> targets;
@@ -195,6 +196,7 @@ Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
     const LogPosition dirty = target.frame->dirty_position.load(std::memory_order_seq_cst);
     if (dirty != 0 && !AETHER_PLANTED("checkpoint.forget_maps")) redo = std::min(redo, dirty);
   }
+  redo = std::min(redo, tables_redo_from(now));
   // Pages that have left memory because they were freed hold `redo` back no more: they must not come back.
   if (!AETHER_PLANTED("checkpoint.forget_freed")) AETHER_TRY(log_->wait_durable(space_->freed()));
   // A thread may have read the log position before the last checkpoint and marked its page only now; its record lies

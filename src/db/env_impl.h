@@ -22,6 +22,7 @@
 #include "db/prepared.h"
 #include "db/resource_managers.h"
 #include "db/scrubber.h"
+#include "db/table_replay.h"
 #include "index/btree/btree.h"
 #include "os/os.h"
 #include "os/process_mark.h"
@@ -29,6 +30,7 @@
 #include "recovery/control.h"
 #include "recovery/deferred_redo.h"
 #include "recovery/recovery.h"
+#include "table/table.h"
 #include "txn/lock_manager.h"
 #include "txn/statistics.h"
 #include "txn/transaction_table.h"
@@ -42,12 +44,30 @@ inline constexpr PageId kCatalogueRoot{2};
 /// What the catalogue says about a store. The value of its name.
 struct CatalogueEntry {
   StoreId id = 0;
-  uint8_t index = 1;    ///< 1: btree.
+  IndexKind index = IndexKind::btree;
   uint8_t dropped = 0;  ///< 1: being given back; found again, that goes on.
   uint8_t reserved[2] = {};
   uint64_t root_page = 0;
 };
 static_assert(sizeof(CatalogueEntry) == 16);
+
+/// What it says about a store in memory.
+struct TableEntry {
+  CatalogueEntry store;
+  Gsn gsn_floor =
+      0;  ///< What the log has of a store of this number up to here is another's, which was dropped.
+  uint64_t memory_bytes_max = 0;
+};
+static_assert(sizeof(TableEntry) == 32);
+/// Of either kind. Errors: corruption, unsupported (its kind is not known).
+Result<TableEntry> parse_catalogue_entry(Bytes name, Bytes value);
+
+/// What a store's rows are in: one of the two.
+struct StoreRows {
+  index::BTree* tree = nullptr;
+  table::Table* table = nullptr;
+  explicit operator bool() const noexcept { return tree != nullptr || table != nullptr; }
+};
 
 /// A store that is open in this process. It stays until the environment's object goes, also when it is dropped or the
 /// environment closed: a handle that is used too late gets an answer.
@@ -56,7 +76,9 @@ class StoreImpl {
   /// open ◄──► dropping (drop_store: no new writes, until it is sure) ──► dropped; closed: the environment is.
   enum class State : uint8_t { open, dropping, dropped, closed };
 
-  StoreImpl(EnvImpl& env, std::string name, StoreId id, buffer::Frame& root);
+  /// `table`: of a store in memory; the tree then holds its image. Null: the tree holds the rows.
+  StoreImpl(EnvImpl& env, std::string name, StoreId id, buffer::Frame& root,
+            std::unique_ptr<table::Table> table, IndexKind kind = IndexKind::btree);
 
   Result<void> write(TransactionImpl* txn, index::WriteMode mode, Bytes key, Bytes value);
   Result<uint64_t> bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next);
@@ -73,7 +95,21 @@ class StoreImpl {
     return why_not();
   }
   EnvImpl& env() noexcept { return env_; }
+  /// Rows, or their image.
   index::BTree& tree() noexcept { return tree_; }
+  /// Null: the rows are in the tree.
+  table::Table* table() noexcept { return table_.get(); }
+  StoreRows rows() noexcept {
+    return table_ != nullptr ? StoreRows{.table = table_.get()} : StoreRows{.tree = &tree_};
+  }
+  Result<bool> write_row(txn::TransactionContext& txn, index::WriteMode mode, Bytes key,
+                         Bytes value) {
+    if (table_ != nullptr) [[unlikely]]
+      return table_->write(txn, mode, key, value);
+    return tree_.write(txn, mode, key, value);
+  }
+  IndexKind kind() const noexcept { return kind_; }
+  bool is_open() const noexcept { return state_.load() == State::open; }
   const std::string& name() const noexcept { return name_; }
   StoreId id() const noexcept { return tree_.store(); }
   void set_state(State state) noexcept { state_.store(state); }
@@ -81,6 +117,7 @@ class StoreImpl {
  private:
   Result<void> write_in(TransactionImpl& txn, index::WriteMode mode, Bytes key, Bytes value);
   Result<void> write_alone(index::WriteMode mode, Bytes key, Bytes value);
+  Result<uint64_t> load_table(FunctionRef<bool(Bytes& key, Bytes& value)> next);
   Error why_not() const;
 
   std::atomic<State> state_{State::open};
@@ -88,6 +125,8 @@ class StoreImpl {
   EnvImpl& env_;
   const std::string name_;
   index::BTree tree_;
+  const std::unique_ptr<table::Table> table_;
+  const IndexKind kind_;
 };
 
 /// How a transaction's object goes. One whose rollback lacks memory becomes the environment's, which goes on with it
@@ -111,6 +150,11 @@ class EnvImpl {
   index::BTree* open_tree(StoreId id);
   /// The store's tree, opened if need be: for undo. Errors: corruption (no such store).
   Result<index::BTree*> tree(StoreId id);
+  /// The same of what holds its rows.
+  StoreRows open_rows(StoreId id);
+  Result<StoreRows> rows(StoreId id);
+  /// Takes a change of a table's row back.
+  Result<void> undo_row(txn::TransactionContext& txn, const txn::UndoEntry& entry);
 
   Result<void> commit_prepared(Bytes gid);
   Result<void> rollback_prepared(Bytes gid);
@@ -261,6 +305,16 @@ class EnvImpl {
   Result<std::unique_ptr<wal::LogReader>> open_undo_reader();
   Result<void> undo_side_by_side(const std::vector<const recovery::Loser*>& losers);
 
+  // Stores in memory (table_images.cpp).
+  std::unique_ptr<table::Table> make_table(const TableEntry& entry, uint64_t memory_bytes_max);
+  Result<void> load_table(StoreImpl& store, const TableEntry& entry);
+  Result<void> load_image(StoreImpl& store, Gsn& floor);
+  Result<void> load_tables();
+  Result<void> write_images(LogPosition below, bool closing) AETHER_REQUIRES(checkpoint_mutex_);
+  Result<void> write_image(StoreImpl& store);
+  Result<void> put_image(StoreImpl& store, txn::TransactionContext& context, Gsn floor);
+  LogPosition tables_redo_from(LogPosition otherwise);
+
   // Checkpoints (checkpoint.cpp).
   Result<void> checkpoint_now(LogPosition flush_below, bool closing);
   Result<void> write_tags();
@@ -299,15 +353,17 @@ class EnvImpl {
   Stillness stillness() const;
   Result<VerifyReport> verify_still(FunctionRef<bool(uint64_t, uint64_t)> progress);
 
-  Result<StoreImpl*> create_store(const std::string& name);
+  Result<StoreImpl*> create_store(const std::string& name, const StoreOptions& options);
   Result<void> take_name(const StoreImpl& store, const std::string& hidden_name,
                          const CatalogueEntry& entry);
   Result<void> finish_drop(const std::string& hidden_name, const CatalogueEntry& entry);
   Result<void> finish_drops();
   using Stores = std::map<std::string, std::unique_ptr<StoreImpl>>;
-  Stores make_store(const std::string& name, StoreId id, buffer::Frame& root);
+  Stores make_store(const std::string& name, const TableEntry& entry, uint64_t memory_bytes_max,
+                    buffer::Frame& root);
   StoreImpl* add_store(Stores& made) noexcept;
-  Result<StoreImpl*> attach_store(const std::string& name, const CatalogueEntry& entry);
+  Result<StoreImpl*> attach_store(const std::string& name, const TableEntry& entry,
+                                  uint64_t memory_bytes_max);
 
   const std::string home_;
   EnvOptions options_;
@@ -340,6 +396,9 @@ class EnvImpl {
   PreparedTable prepared_;
   std::unique_ptr<BTreeManager> btree_manager_;
   std::unique_ptr<SpaceResourceManager> space_manager_;
+  std::unique_ptr<TableManager> table_manager_;
+  /// During recovery, until the trees are as they were: only then images can be read. Null: tables are loaded at once.
+  std::unique_ptr<TableReplay> replay_;
   std::unique_ptr<index::BTree> catalogue_;
   RecoveryReport recovery_report_;
   LogPosition area_log_durable_ = 0;  ///< What the double-write area says was durable of the log.
@@ -356,6 +415,9 @@ class EnvImpl {
   std::vector<std::unique_ptr<StoreImpl>> dropped_stores_;  ///< For handles that are still around.
   StoreId next_store_ = kCatalogueStore + 1;
 
+  /// An image is a transaction that does not count as one: who counts them excludes it. After ddl_mutex_ and
+  /// checkpoint_mutex_, before stores_mutex_.
+  os::Mutex image_mutex_;
   os::Mutex checkpoint_mutex_;
   std::atomic<LogPosition> log_start_{0};  ///< Where recovery would start now.
   std::atomic<LogPosition> redo_start_{

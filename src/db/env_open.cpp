@@ -245,6 +245,7 @@ buffer::PoolOptions EnvImpl::pool_options() const {
 Result<void> EnvImpl::open_pool(TxnId next_txn) {
   if (!btree_manager_) btree_manager_ = std::make_unique<BTreeManager>(this);
   if (!space_manager_) space_manager_ = std::make_unique<SpaceResourceManager>(this);
+  if (!table_manager_) table_manager_ = std::make_unique<TableManager>(this);
   if (may_repair()) data_->set_repair([this](PageId id) { return repair_page(id); });
   if (pool_ == nullptr) {
     AETHER_TRY_ASSIGN(pool_, buffer::BufferPool::open(pool_options(), *data_, os_));

@@ -35,6 +35,9 @@ bool is_of(const txn::UndoEntry& entry, index::BTreeOp op) noexcept {
 bool is_removal(const txn::UndoEntry& entry) noexcept {
   return is_of(entry, index::BTreeOp::set_meta);
 }
+bool is_of_table(const txn::UndoEntry& entry) noexcept {
+  return entry.manager == wal::ResourceManager::table;
+}
 
 /// The row before `change`, whose record holds all of it, or only what has changed of `after`.
 Result<void> complete(Change& change, const std::string& after) {
@@ -78,7 +81,7 @@ void restore(index::Services& services, txn::TransactionContext& context, const 
   context.undo.make_room();
   txn::OwnedVersion version(txn::Version::make(entry.store, change.key, change.before));
   entry.version = version.get();
-  if (entry.manager == wal::ResourceManager::btree) {
+  if (entry.manager != wal::ResourceManager::space) {
     const TxnId writer = page::meta_of(change.before).txn();
     if (!change.before.empty() && writer != context.id())
       services.versions.link(*entry.version, writer, context.id());
@@ -86,6 +89,8 @@ void restore(index::Services& services, txn::TransactionContext& context, const 
   context.undo.push(entry);
   static_cast<void>(version.release());
   if (is_removal(entry)) context.ghosts.push_back({entry.store, change.key});
+  if (is_of_table(entry) && entry.op == static_cast<uint8_t>(table::TableOp::remove))
+    context.ghosts.push_back({entry.store, change.key, true});
 }
 
 }  // namespace
@@ -122,8 +127,9 @@ Result<void> EnvImpl::restore_prepared(const recovery::Loser& loser, wal::LogRea
   context.freed = std::move(record.freed);
   for (const txn::HeldLock& lock : record.locks) {
     if (lock.name.level != txn::LockLevel::environment) {
-      AETHER_TRY_ASSIGN(index::BTree * tree, this->tree(lock.name.store));
-      tree->count_locker(context);
+      AETHER_TRY_ASSIGN(const StoreRows locked, this->rows(lock.name.store));
+      locked.table != nullptr ? locked.table->count_locker(context)
+                              : locked.tree->count_locker(context);
     }
     AETHER_TRY(
         context.lock(lock.name.view(), lock.mode));  // Nobody else has any that it could meet.

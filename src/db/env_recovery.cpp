@@ -28,6 +28,8 @@ Result<void> EnvImpl::recover() {
   AETHER_TRY_ASSIGN(pool_, buffer::BufferPool::open(pool_options(), *data_, os_));
   btree_manager_ = std::make_unique<BTreeManager>(this);
   space_manager_ = std::make_unique<SpaceResourceManager>(this);
+  table_manager_ = std::make_unique<TableManager>(this);
+  replay_ = std::make_unique<TableReplay>();
   AETHER_PROBE(recovery_phase, 2);
   AETHER_TRY_ASSIGN(recovery::RedoResult redo, redo_log());
   AETHER_TRY_ASSIGN(const std::vector<BrokenPage> broken, look_at_broken(redo));
@@ -62,6 +64,7 @@ recovery::ResourceManagers EnvImpl::resource_managers() const noexcept {
   recovery::ResourceManagers managers{};
   managers[static_cast<size_t>(wal::ResourceManager::space)] = space_manager_.get();
   managers[static_cast<size_t>(wal::ResourceManager::btree)] = btree_manager_.get();
+  managers[static_cast<size_t>(wal::ResourceManager::table)] = table_manager_.get();
   return managers;
 }
 
@@ -75,7 +78,10 @@ Result<recovery::RedoResult> EnvImpl::redo_log() {
                                 .workers = recovery_workers(),
                                 .defer = options_.redo_on_demand,
                                 .make_room = [this] { return write_redone_pages(); },
-                                .io_mode = options_.io_mode};
+                                .io_mode = options_.io_mode,
+                                .redo_row = [this](const wal::PartView& part, Gsn gsn) {
+                                  return replay_->add(part, gsn);
+                                }};
   if (options.defer) options.window_bytes = std::min(options_.pool_bytes, kWaitingBytesMax);
   return recovery::analyze_and_redo(options, resource_managers(), *data_, *pool_, os_,
                                     recovery_report_);
@@ -144,7 +150,7 @@ Result<void> EnvImpl::drop_redone_pages() {
 }
 
 Result<void> EnvImpl::undo_losers(recovery::RedoResult& redo) {
-  if (redo.losers.empty()) return {};
+  if (redo.losers.empty()) return load_tables();
   // All of them are open before any is undone: a row of one is locked against the undo of another.
   for (const recovery::Loser& loser : redo.losers) {
     // The log stays whole until recovery is through, and from the first record on for those in doubt.
@@ -152,22 +158,25 @@ Result<void> EnvImpl::undo_losers(recovery::RedoResult& redo) {
     if (loser.prepared) pin = loser.undo.empty() ? loser.prepared->block : loser.undo.front().block;
     transactions_->reopen(loser.txn, pin);
   }
-  AETHER_TRY_ASSIGN(const auto reader, open_undo_reader());
   std::vector<const recovery::Loser*> to_undo;
   for (const recovery::Loser& loser : redo.losers) {
     AETHER_TRACE_EVENT(
         "loser",
         {{"txn", loser.txn}, {"left", loser.undo.size()}, {"prepared", loser.prepared ? 1u : 0u}});
-    if (loser.prepared) {
-      AETHER_TRY(restore_prepared(loser, *reader));
-      ++recovery_report_.transactions_prepared;
-    } else {
-      to_undo.push_back(&loser);
-      ++recovery_report_.transactions_undone;
-      recovery_report_.records_undone += loser.undo.size();
-    }
+    if (loser.prepared) continue;
+    to_undo.push_back(&loser);
+    ++recovery_report_.transactions_undone;
+    recovery_report_.records_undone += loser.undo.size();
   }
-  return undo_side_by_side(to_undo);
+  AETHER_TRY(undo_side_by_side(to_undo));
+  AETHER_TRY(load_tables());
+  AETHER_TRY_ASSIGN(const auto reader, open_undo_reader());
+  for (const recovery::Loser& loser : redo.losers) {
+    if (!loser.prepared) continue;
+    AETHER_TRY(restore_prepared(loser, *reader));
+    ++recovery_report_.transactions_prepared;
+  }
+  return {};
 }
 
 Result<std::unique_ptr<wal::LogReader>> EnvImpl::open_undo_reader() {
@@ -202,6 +211,7 @@ Result<void> EnvImpl::undo_side_by_side(const std::vector<const recovery::Loser*
 
 recovery::ResourceManager& EnvImpl::manager_of(const wal::PartView& part) const noexcept {
   if (part.header.manager == wal::ResourceManager::space) return *space_manager_;
+  if (part.header.manager == wal::ResourceManager::table) return *table_manager_;
   return *btree_manager_;
 }
 

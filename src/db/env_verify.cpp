@@ -207,8 +207,8 @@ Result<VerifyReport> EnvImpl::verify_still(FunctionRef<bool(uint64_t, uint64_t)>
   for (; more && *more; more = cursor.next()) {
     AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
     CatalogueEntry entry;
-    if (value.size() != sizeof entry) continue;
-    std::copy(value.begin(), value.end(), reinterpret_cast<char*>(&entry));
+    if (value.size() != sizeof entry && value.size() != sizeof(TableEntry)) continue;
+    std::copy(value.begin(), value.begin() + sizeof entry, reinterpret_cast<char*>(&entry));
     targets.roots.push_back({std::string(cursor.key()), entry.id, PageId{entry.root_page}});
   }
   if (!more) return std::move(more).error();

@@ -46,9 +46,12 @@ bool Garbage::take_next(Removed& next) noexcept {
   os::LockGuard lock(mutex_);
   if (removed_.empty()) any_removed_.store(false, std::memory_order_relaxed);
   if (purging_ || removed_.empty()) return false;
-  const bool seen_by_all = env_.services().transactions.seen_by_all(removed_.front().owner) ||
+  const Removed& front = removed_.front();
+  const bool seen_by_all = env_.services().transactions.seen_by_all(front.owner) ||
                            AETHER_PLANTED("txn.purge_ghost_early");
   if (!seen_by_all) return false;
+  if (front.ghost.in_memory && !front.vector.covered_by(env_.services().log.durable()))
+    return false;
   next = std::move(removed_.front());
   removed_.pop_front();
   purging_ = true;
@@ -69,11 +72,15 @@ void Garbage::forget_store(StoreId store) noexcept {
 
 bool Garbage::purge(const Removed& removed) noexcept {
   // Not opened for this: whoever drops a store waits for us.
-  index::BTree* const tree = env_.open_tree(removed.ghost.store);
-  if (tree == nullptr) return true;  // The store has been dropped since.
+  const StoreRows rows = env_.open_rows(removed.ghost.store);
+  if (!rows) return true;  // The store has been dropped since.
+  if (rows.table != nullptr) {
+    return base::or_no_memory([&] { return rows.table->purge(removed.ghost.key, removed.owner); })
+        .has_value();
+  }
   buffer::LogContext system{
       .stream = env_.stream_of_caller(), .gsn = removed.gsn, .lsn_vector = removed.vector};
-  return base::or_no_memory([&] { return tree->purge(system, removed.ghost.key, removed.owner); })
+  return base::or_no_memory([&] { return rows.tree->purge(system, removed.ghost.key, removed.owner); })
       .has_value();
 }
 

@@ -19,6 +19,7 @@
 #include "page/slotted_page.h"
 #include "page/space_map_page.h"
 #include "recovery/control.h"
+#include "table/table_log.h"
 #include "wal/log_reader.h"
 
 namespace aether::db {
@@ -122,6 +123,8 @@ std::string describe_part(const wal::PartView& part) {
     case wal::ResourceManager::btree:
       what = "store " + number(part.header.store) + " " + index::describe_btree(part);
       break;
+    case wal::ResourceManager::table:
+      return "store " + number(part.header.store) + " row " + table::describe(part);
     default: what = "resource manager " + number(static_cast<uint64_t>(part.header.manager)); break;
   }
   return "page " + number(part.header.page_id) + ": " + what;
@@ -156,9 +159,9 @@ LogLine describe(const wal::RecordView& record, const wal::Block& block,
   while (const std::optional<wal::PartView> part = cursor.next()) {
     if (!line.detail.empty()) line.detail += "; ";
     line.detail += describe_part(*part);
-    line.pages.push_back(part->header.page_id);
+    if (part->header.page_id != raw(kNoPage)) line.pages.push_back(part->header.page_id);
   }
-  if (!line.pages.empty()) line.detail += " gsn " + number(record.gsn);
+  if (record.header.part_count > 0) line.detail += " gsn " + number(record.gsn);
   if (record.header.link != kNoLsn) {
     line.detail += (record.header.type == wal::RecordType::clr ? " undo_next " : " previous ") +
                    number(record.header.link);

@@ -19,7 +19,10 @@ Result<void> KvStore::multi_get(std::span<const Bytes> keys, Visitor visitor) co
     AETHER_TRY(impl_->check());
     db::TransactionImpl moment(impl_->env(), {.read_only = true});
     AETHER_TRY(moment.open());
-    Result<void> read = impl_->tree().multi_get(keys, visitor, &moment.context());
+    table::Table* const table = impl_->table();
+    Result<void> read = table != nullptr
+                            ? table->multi_get(keys, visitor, &moment.context())
+                            : impl_->tree().multi_get(keys, visitor, &moment.context());
     moment.leave();
     return read;
   });
@@ -30,6 +33,8 @@ Result<void> KvStore::multi_get(Transaction& txn, std::span<const Bytes> keys,
   return base::or_no_memory([&]() -> Result<void> {
     AETHER_TRY(impl_->check());
     AETHER_TRY_ASSIGN(db::TransactionImpl * part, db::part_of(txn, *impl_));
+    if (table::Table* const table = impl_->table()) [[unlikely]]
+      return table->multi_get(keys, visitor, &part->context());
     return impl_->tree().multi_get(keys, visitor, &part->context());
   });
 }

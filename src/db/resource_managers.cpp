@@ -7,6 +7,7 @@
 #include "index/btree/ops.h"
 #include "page/slotted_page.h"
 #include "page/space_map_page.h"
+#include "table/table_log.h"
 
 namespace aether::db {
 
@@ -77,6 +78,44 @@ std::string SpaceResourceManager::describe(const wal::PartView& part) const {
     text += " " + std::to_string(count) + " from bit " + std::to_string(first);
   }
   return text;
+}
+
+namespace {
+
+Error row_in_a_page() {
+  return {Code::corruption, "a change of a row of a store in memory names a page"};
+}
+
+}  // namespace
+
+Result<void> TableManager::check(std::byte*, uint32_t) const { return row_in_a_page(); }
+
+Result<void> TableManager::redo(std::byte*, uint32_t, const wal::PartView&) const {
+  return row_in_a_page();
+}
+
+Result<txn::UndoEntry> TableManager::undo_entry(const wal::RecordView& record,
+                                                const wal::PartView& part) const {
+  AETHER_TRY_ASSIGN(const table::TableOperation operation, table::parse_operation(part));
+  if (!record.undo.empty() && record.undo.size() < page::kMetaBytes) {
+    return Error(Code::corruption, "the change of a row at LSN " + std::to_string(record.lsn) +
+                                       ": what it replaced is cut short");
+  }
+  return txn::UndoEntry{.manager = wal::ResourceManager::table,
+                        .op = part.header.op,
+                        .store = part.header.store,
+                        .lsn = record.lsn,
+                        .previous = record.header.link,
+                        .key = operation.key,
+                        .before = record.undo};
+}
+
+Result<void> TableManager::undo(txn::TransactionContext& txn, const txn::UndoEntry& entry) {
+  return env_->undo_row(txn, entry);
+}
+
+std::string TableManager::describe(const wal::PartView& part) const {
+  return table::describe(part);
 }
 
 }  // namespace aether::db

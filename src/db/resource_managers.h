@@ -36,4 +36,19 @@ class SpaceResourceManager final : public recovery::ResourceManager {
   EnvImpl* env_;
 };
 
+/// Rows of stores in memory: no page, so nothing for `check` and `redo` to do (TableReplay takes their parts).
+class TableManager final : public recovery::ResourceManager {
+ public:
+  explicit TableManager(EnvImpl* env) noexcept : env_(env) {}
+  Result<void> check(std::byte* page, uint32_t page_bytes) const override;
+  Result<void> redo(std::byte* page, uint32_t page_bytes, const wal::PartView& part) const override;
+  Result<txn::UndoEntry> undo_entry(const wal::RecordView& record,
+                                    const wal::PartView& part) const override;
+  Result<void> undo(txn::TransactionContext& txn, const txn::UndoEntry& entry) override;
+  std::string describe(const wal::PartView& part) const override;
+
+ private:
+  EnvImpl* env_;
+};
+
 }  // namespace aether::db

@@ -161,6 +161,13 @@ void EnvImpl::add_stores(EnvStats& stats) {
     StoreStats& one = stats.stores.emplace_back();
     one.name = name;
     one.id = (*store)->id();
+    if (table::Table* const table = (*store)->table()) {
+      const table::TableStats rows = table->stats();
+      one.rows = rows.rows;
+      one.memory_bytes = rows.memory_bytes;
+      one.memory_bytes_max = rows.memory_bytes_max;
+      one.index = (*store)->kind() == IndexKind::rax ? "rax" : "skiplist";
+    }
     if (Result<index::TreeShape> shape = (*store)->tree().shape()) {
       one.height = shape->height;
       one.leaf_pages = shape->leaf_pages;

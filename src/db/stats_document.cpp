@@ -212,8 +212,13 @@ std::string stats_document(const EnvStats& stats) {
         .member("index", store.index)
         .member("height", store.height)
         .member("leaf_pages", store.leaf_pages)
-        .member("inner_pages", store.inner_pages)
-        .end_object();
+        .member("inner_pages", store.inner_pages);
+    if (store.memory_bytes_max != 0) {
+      json.member("rows", store.rows)
+          .member("memory_bytes", store.memory_bytes)
+          .member("memory_bytes_max", store.memory_bytes_max);
+    }
+    json.end_object();
   }
   json.end_array().end_object();
   return text;

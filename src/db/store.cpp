@@ -8,6 +8,7 @@
 #include "db/env_impl.h"
 #include "db/transaction_impl.h"
 #include "index/btree/cursor.h"
+#include "table/cursor.h"
 
 namespace aether {
 namespace db {
@@ -61,33 +62,63 @@ class CursorImpl {
       refusal_.emplace(std::move(part).error());
     }
   }
-  /// The tree's cursor, if it may move. Errors: closed, not_found (the store is dropped), invalid_argument.
-  Result<index::BTreeCursor*> usable() {
+  /// Whether it may move. Errors: closed, not_found (the store is dropped), invalid_argument.
+  Result<void> check() {
     AETHER_TRY(store_.check());
     if (refusal_) return refusal_->clone();
     if (txn_ != nullptr) AETHER_TRY(txn_->check_active());
+    return {};
+  }
+  bool is_of_table() const noexcept { return store_.table() != nullptr; }
+  /// After `check`. The tree's cursor, or the table's.
+  index::BTreeCursor& of_tree() {
     if (!cursor_) {
-      cursor_.emplace(store_.tree(), txn_ == nullptr ? nullptr : &txn_->context());
+      cursor_.emplace(store_.tree(), context());
       cursor_->set_limits(range_.begin, range_.end);
     }
-    return &*cursor_;
+    return *cursor_;
+  }
+  table::TableCursor& of_table() {
+    if (table_cursor_ == nullptr) {
+      table_cursor_ = std::make_unique<table::TableCursor>(*store_.table(), context());
+      table_cursor_->set_limits(range_.begin, range_.end);
+    }
+    return *table_cursor_;
   }
   /// For a scan of `range`, which outlives it.
   void set_limits(const Range& range) noexcept { range_ = range; }
-  bool positioned() const noexcept { return cursor_ && cursor_->positioned(); }
-  Bytes key() const noexcept { return cursor_ ? cursor_->key() : Bytes(); }
+  bool positioned() const noexcept {
+    if (table_cursor_ != nullptr) [[unlikely]]
+      return table_cursor_->positioned();
+    return cursor_ && cursor_->positioned();
+  }
+  Bytes key() const noexcept {
+    if (table_cursor_ != nullptr) [[unlikely]]
+      return table_cursor_->key();
+    return cursor_ ? cursor_->key() : Bytes();
+  }
 
  private:
+  txn::TransactionContext* context() noexcept {
+    return txn_ == nullptr ? nullptr : &txn_->context();
+  }
+
   StoreImpl& store_;
   TransactionImpl* txn_ = nullptr;          ///< Null: none.
   std::shared_ptr<TransactionImpl> owner_;  ///< Of a transaction that may go before the cursor.
   Range range_;
   std::optional<Error> refusal_;  ///< It was made for a transaction that cannot be used.
   std::optional<index::BTreeCursor> cursor_;  ///< From the first move on.
+  std::unique_ptr<table::TableCursor> table_cursor_;
 };
 
-StoreImpl::StoreImpl(EnvImpl& env, std::string name, StoreId id, buffer::Frame& root)
-    : env_(env), name_(std::move(name)), tree_(env.services(), id, root) {}
+StoreImpl::StoreImpl(EnvImpl& env, std::string name, StoreId id, buffer::Frame& root,
+                     std::unique_ptr<table::Table> table, IndexKind kind)
+    : env_(env),
+      name_(std::move(name)),
+      tree_(env.services(), id, root),
+      table_(std::move(table)),
+      kind_(kind) {}
 
 Error StoreImpl::why_not() const {
   if (Result<void> open = env_.check_open(); !open && !process_.is_here())
@@ -119,7 +150,7 @@ Result<void> StoreImpl::write_in(TransactionImpl& txn, index::WriteMode mode, By
   AETHER_TRY(txn.check_writable());
   AETHER_TRY(env_.check_log_share(txn.context()));
   AETHER_TRY(env_.pace_log(mode == index::WriteMode::remove));
-  AETHER_TRY(tree_.write(txn.context(), mode, key, value));
+  AETHER_TRY(write_row(txn.context(), mode, key, value));
   return {};
 }
 
@@ -132,7 +163,7 @@ Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes valu
   txn::TransactionContext single;
   single.single_record = true;
   single.log.stream = env_.stream_of_caller();
-  AETHER_TRY_ASSIGN(const bool done, tree_.write(single, mode, key, value));
+  AETHER_TRY_ASSIGN(const bool done, write_row(single, mode, key, value));
   if (done) {
     if (!single.versions.empty() || !single.ghosts.empty()) env_.garbage().add(single);
     const Durability durability = env_.options().durability;
@@ -144,7 +175,7 @@ Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes valu
   }
   AETHER_TRY_ASSIGN(const TransactionPointer whole,
                     env_.begin({.isolation = Isolation::read_committed}));
-  AETHER_TRY(tree_.write(whole->context(), mode, key, value));
+  AETHER_TRY(write_row(whole->context(), mode, key, value));
   Result<void> committed = whole->commit();
   env_.run_completions();
   return committed;
@@ -169,6 +200,8 @@ Result<std::string> KvStore::get(Transaction& txn, Bytes key) const {
 Result<void> KvStore::get(Bytes key, std::string& value) const {
   return base::or_no_memory([&]() -> Result<void> {
     AETHER_TRY(impl_->check());
+    if (table::Table* const table = impl_->table()) [[unlikely]]
+      return table->get(key, value, nullptr);
     return impl_->tree().get(key, value, nullptr);
   });
 }
@@ -177,6 +210,8 @@ Result<void> KvStore::get(Transaction& txn, Bytes key, std::string& value) const
   return base::or_no_memory([&]() -> Result<void> {
     AETHER_TRY(impl_->check());
     AETHER_TRY_ASSIGN(txn::TransactionContext * context, db::context_of(txn, *impl_));
+    if (table::Table* const table = impl_->table()) [[unlikely]]
+      return table->get(key, value, context);
     return impl_->tree().get(key, value, context);
   });
 }
@@ -184,6 +219,8 @@ Result<void> KvStore::get(Transaction& txn, Bytes key, std::string& value) const
 Result<void> KvStore::visit(Bytes key, FunctionRef<void(Bytes)> visitor) const {
   return base::or_no_memory([&]() -> Result<void> {
     AETHER_TRY(impl_->check());
+    if (table::Table* const table = impl_->table()) [[unlikely]]
+      return table->visit(key, visitor, nullptr);
     return impl_->tree().visit(key, visitor, nullptr);
   });
 }
@@ -192,6 +229,8 @@ Result<void> KvStore::visit(Transaction& txn, Bytes key, FunctionRef<void(Bytes)
   return base::or_no_memory([&]() -> Result<void> {
     AETHER_TRY(impl_->check());
     AETHER_TRY_ASSIGN(txn::TransactionContext * context, db::context_of(txn, *impl_));
+    if (table::Table* const table = impl_->table()) [[unlikely]]
+      return table->visit(key, visitor, context);
     return impl_->tree().visit(key, visitor, context);
   });
 }
@@ -260,7 +299,8 @@ Result<void> KvStore::lock_store(Transaction& txn, LockMode mode) {
 
 namespace {
 
-Result<bool> go_to_first(index::BTreeCursor& cursor, const Range& range) {
+template <typename AnyCursor>
+Result<bool> go_to_first(AnyCursor& cursor, const Range& range) {
   if (!range.reverse) return cursor.seek(range.begin);
   if (range.end.empty()) return cursor.last();
   Result<bool> found = cursor.seek_for_prev(range.end);
@@ -268,18 +308,26 @@ Result<bool> go_to_first(index::BTreeCursor& cursor, const Range& range) {
   return found;
 }
 
-Result<uint64_t> run_scan(db::CursorImpl& scan, const Range& range,
+template <typename AnyCursor>
+Result<uint64_t> run_scan(db::CursorImpl& scan, AnyCursor& cursor, const Range& range,
                           FunctionRef<bool(Bytes key, Bytes value)> visitor) {
   index::BTreeCursor::Visit visit{range.begin, range.end, !range.reverse, visitor};
-  AETHER_TRY_ASSIGN(index::BTreeCursor * cursor, scan.usable());
-  AETHER_TRY_ASSIGN(bool more, go_to_first(*cursor, range));
+  AETHER_TRY_ASSIGN(bool more, go_to_first(cursor, range));
   while (more) {
-    AETHER_TRY_ASSIGN(more, cursor->visit_leaf(visit));
+    AETHER_TRY_ASSIGN(more, cursor.visit_leaf(visit));
     if (!more) break;
-    AETHER_TRY_ASSIGN(cursor, scan.usable());  // The visitor may have ended what it needs.
-    AETHER_TRY_ASSIGN(more, range.reverse ? cursor->prev() : cursor->next());
+    AETHER_TRY(scan.check());  // The visitor may have ended what it needs.
+    AETHER_TRY_ASSIGN(more, range.reverse ? cursor.prev() : cursor.next());
   }
   return visit.visited;
+}
+
+Result<uint64_t> run_scan(db::CursorImpl& scan, const Range& range,
+                          FunctionRef<bool(Bytes key, Bytes value)> visitor) {
+  AETHER_TRY(scan.check());
+  if (scan.is_of_table()) [[unlikely]]
+    return run_scan(scan, scan.of_table(), range, visitor);
+  return run_scan(scan, scan.of_tree(), range, visitor);
 }
 
 }  // namespace
@@ -325,9 +373,34 @@ Result<uint64_t> KvStore::bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> 
   return base::or_no_memory([&] { return impl_->bulk_load(next); });
 }
 
+/// One transaction, which has to fit into memory as any other.
+Result<uint64_t> db::StoreImpl::load_table(FunctionRef<bool(Bytes& key, Bytes& value)> next) {
+  AETHER_TRY_ASSIGN(const TransactionPointer whole, env_.begin({}));
+  table::TableCursor cursor(*table_, &whole->context());
+  AETHER_TRY_ASSIGN(const bool is_filled, cursor.first());
+  if (is_filled) {
+    return Error(Code::exists, "store '" + name_ + "' has rows: bulk_load fills an empty one");
+  }
+  uint64_t rows = 0;
+  std::string last;
+  for (Bytes key, value; next(key, value); ++rows) {
+    if (rows > 0 && key <= last) {
+      std::string text("bulk_load: the key of row ");
+      text.append(std::to_string(rows)).append(" is not above the one before");
+      return Error(Code::invalid_argument, std::move(text));
+    }
+    last = key;
+    AETHER_TRY(write_in(*whole, index::WriteMode::insert, key, value));
+  }
+  AETHER_TRY(whole->commit());
+  env_.run_completions();
+  return rows;
+}
+
 Result<uint64_t> db::StoreImpl::bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next) {
   AETHER_TRY(check_writable());
   AETHER_TRY(env_.check_writable());
+  if (table_ != nullptr) return load_table(next);
   index::Services& services = env_.services();
   buffer::LogContext context;
   context.stream = env_.stream_of_caller();
@@ -365,41 +438,42 @@ Cursor::~Cursor() = default;
 
 namespace {
 
-/// Calls `call` with the tree's cursor, if it may move.
+/// Calls `call` with the store's cursor, if it may move.
 template <typename Call>
 auto use(const std::unique_ptr<db::CursorImpl>& impl, bool is_made, Call call)
     -> decltype(call(std::declval<index::BTreeCursor&>())) {
   return base::or_no_memory([&]() -> decltype(call(std::declval<index::BTreeCursor&>())) {
     if (!is_made) return Error(Code::no_memory, "there was no memory for the cursor: open another");
     if (impl == nullptr) return Error(Code::closed, "the cursor was moved to another object");
-    AETHER_TRY_ASSIGN(index::BTreeCursor* const cursor, impl->usable());
-    return call(*cursor);
+    AETHER_TRY(impl->check());
+    if (impl->is_of_table()) [[unlikely]]
+      return call(impl->of_table());
+    return call(impl->of_tree());
   });
 }
 
 }  // namespace
 
 Result<bool> Cursor::seek(Bytes key) {
-  return use(impl_, is_made_, [&](index::BTreeCursor& cursor) { return cursor.seek(key); });
+  return use(impl_, is_made_, [&](auto& cursor) { return cursor.seek(key); });
 }
 Result<bool> Cursor::seek_for_prev(Bytes key) {
-  return use(impl_, is_made_,
-             [&](index::BTreeCursor& cursor) { return cursor.seek_for_prev(key); });
+  return use(impl_, is_made_, [&](auto& cursor) { return cursor.seek_for_prev(key); });
 }
 Result<bool> Cursor::first() {
-  return use(impl_, is_made_, [&](index::BTreeCursor& cursor) { return cursor.first(); });
+  return use(impl_, is_made_, [&](auto& cursor) { return cursor.first(); });
 }
 Result<bool> Cursor::last() {
-  return use(impl_, is_made_, [&](index::BTreeCursor& cursor) { return cursor.last(); });
+  return use(impl_, is_made_, [&](auto& cursor) { return cursor.last(); });
 }
 Result<bool> Cursor::next() {
-  return use(impl_, is_made_, [&](index::BTreeCursor& cursor) { return cursor.next(); });
+  return use(impl_, is_made_, [&](auto& cursor) { return cursor.next(); });
 }
 Result<bool> Cursor::prev() {
-  return use(impl_, is_made_, [&](index::BTreeCursor& cursor) { return cursor.prev(); });
+  return use(impl_, is_made_, [&](auto& cursor) { return cursor.prev(); });
 }
 Result<Bytes> Cursor::value() {
-  return use(impl_, is_made_, [&](index::BTreeCursor& cursor) { return cursor.value(); });
+  return use(impl_, is_made_, [&](auto& cursor) { return cursor.value(); });
 }
 bool Cursor::positioned() const noexcept { return impl_ != nullptr && impl_->positioned(); }
 Bytes Cursor::key() const noexcept { return impl_ != nullptr ? impl_->key() : Bytes(); }

@@ -42,6 +42,7 @@ Result<void> undo_change(EnvImpl& env, txn::TransactionContext& context,
                          const txn::UndoEntry& entry) {
   if (entry.manager == wal::ResourceManager::space)
     return index::undo_allocation(env.services(), context, entry);
+  if (entry.manager == wal::ResourceManager::table) return env.undo_row(context, entry);
   AETHER_TRY_ASSIGN(index::BTree * tree, env.tree(entry.store));
   return tree->undo(context, entry);
 }

@@ -197,17 +197,20 @@ Result<void> TransactionImpl::take_lock(StoreImpl& store, const txn::LockName& n
                                         LockMode mode) {
   AETHER_TRY(check_writable());
   AETHER_TRY(store.check_writable());
-  index::BTree& tree = store.tree();
-  tree.count_locker(context_);
+  const StoreRows rows = store.rows();
+  rows.table != nullptr ? rows.table->count_locker(context_) : rows.tree->count_locker(context_);
   AETHER_TRY(context_.lock(name, mode == LockMode::shared ? txn::LockMode::s : txn::LockMode::x));
   if (is_fresh_ && snapshot_.is_open()) {
     // It may have waited: what it was to see is what there is now.
     env_.transactions().renew_snapshot(snapshot_);
     is_safe_ = false;  // Another moment: nobody has looked whether it is.
   }
-  return name.level == txn::LockLevel::key
-             ? tree.check_locked_key(context_, name.begin)
-             : tree.check_locked_range(context_, name.begin, name.end);
+  const auto check = [&](auto& index) {
+    return name.level == txn::LockLevel::key
+               ? index.check_locked_key(context_, name.begin)
+               : index.check_locked_range(context_, name.begin, name.end);
+  };
+  return rows.table != nullptr ? check(*rows.table) : check(*rows.tree);
 }
 
 Result<wal::LsnVector> TransactionImpl::precommit() {
@@ -242,21 +245,28 @@ Result<void> TransactionImpl::validate() {
 }
 
 Result<bool> TransactionImpl::still_holds(const txn::Validation& validation) {
-  index::BTree* tree = nullptr;
-  // Null: the store has been dropped, and with it what was read.
-  const auto tree_of = [&](StoreId store) {
-    if (tree == nullptr || tree->store() != store) tree = env_.open_tree(store);
-    return tree;
+  StoreRows rows;
+  StoreId store = 0;
+  // False: the store has been dropped, and with it what was read.
+  const auto find = [&](StoreId wanted) {
+    if (!rows || store != wanted) rows = env_.open_rows(wanted);
+    store = wanted;
+    return static_cast<bool>(rows);
   };
   for (const txn::PointRead& read : reads_->points()) {
-    if (tree_of(read.store) == nullptr) return false;
+    if (!find(read.store)) return false;
+    const Bytes key = reads_->key(read);
     AETHER_TRY_ASSIGN(const bool holds,
-                      tree->still_holds(reads_->key(read), read.witness, validation));
+                      rows.table != nullptr
+                          ? rows.table->still_holds(key, validation)
+                          : rows.tree->still_holds(key, read.witness, validation));
     if (!holds) return false;
   }
   for (const std::unique_ptr<txn::RangeRead>& range : reads_->ranges()) {
-    if (tree_of(range->store) == nullptr) return false;
-    AETHER_TRY_ASSIGN(const bool holds, tree->still_holds(*range, validation));
+    if (!find(range->store)) return false;
+    AETHER_TRY_ASSIGN(const bool holds, rows.table != nullptr
+                                            ? rows.table->still_holds(*range, validation)
+                                            : rows.tree->still_holds(*range, validation));
     if (!holds) return false;
   }
   return true;

@@ -94,6 +94,8 @@ struct RedoOptions {
   /// Called when the pool has no frames left: writes the redone pages and frees theirs, or fails.
   std::function<Result<void>()> make_room;
   IoMode io_mode = IoMode::automatic;
+  /// Takes what changes a row that lies in no page, with its GSN. Those of one row come in about their order. Borrows.
+  std::function<Result<void>(const wal::PartView& part, Gsn gsn)> redo_row;
 };
 
 using ResourceManagers = std::array<const ResourceManager*, 4>;  ///< By wal::ResourceManager.

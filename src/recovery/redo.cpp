@@ -23,6 +23,10 @@ constexpr uint64_t kPartOverhead = sizeof(PendingPart);
 Result<void> RedoWindow::add(const wal::RecordView& record, LogPosition block) {
   wal::PartCursor cursor(record);
   while (std::optional<wal::PartView> part = cursor.next()) {
+    if (part->header.manager == wal::ResourceManager::table) {
+      if (options_.redo_row) AETHER_TRY(options_.redo_row(*part, record.gsn));
+      continue;
+    }
     AETHER_TRY(buffer::forget_changed(data_, *part));
     if (arena_.empty() || arena_.back().capacity() - arena_.back().size() < part->data.size()) {
       constexpr size_t kChunkBytes = 1 << 20;

@@ -21,6 +21,7 @@ namespace {
 
 using testing_support::base_seed;
 using testing_support::kSlowdown;
+using testing_support::name_of;
 using testing_support::scramble;
 using testing_support::stamp_of;
 using testing_support::stamped_value;
@@ -28,13 +29,13 @@ using testing_support::World;
 
 constexpr uint64_t kWriters = 4;
 
-class BTreeConcurrent : public testing::TestWithParam<uint32_t> {
+class BTreeConcurrent : public testing::TestWithParam<std::pair<uint32_t, IndexKind>> {
  protected:
-  BTreeConcurrent() : world_(GetParam(), 160, std::nullopt) {}
+  BTreeConcurrent() : world_(GetParam().first, 160, std::nullopt) {}
 
   void SetUp() override {
     world_.open();
-    if (!HasFatalFailure()) store_.emplace(world_.store("main"));
+    if (!HasFatalFailure()) store_.emplace(world_.store("main", GetParam().second));
   }
 
   static std::mt19937_64 random_of(uint64_t thread) {
@@ -145,7 +146,7 @@ class BTreeConcurrent : public testing::TestWithParam<uint32_t> {
     store_.reset();
     ASSERT_NO_FATAL_FAILURE(world_.close());
     ASSERT_NO_FATAL_FAILURE(world_.open());
-    store_.emplace(world_.store("main"));
+    store_.emplace(world_.store("main", GetParam().second));
     ASSERT_NO_FATAL_FAILURE(expect_content(expected));
   }
 
@@ -427,10 +428,13 @@ TEST_P(BTreeConcurrent, ScansMeetEveryRowThatStays) {
   expect_content_twice(all);
 }
 
-INSTANTIATE_TEST_SUITE_P(Pages, BTreeConcurrent, testing::Values(4096u, 16384u),
-                         [](const auto& tested) {
-                           return std::to_string(tested.param / 1024) + "KiB";
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Pages, BTreeConcurrent,
+    testing::Values(std::pair(4096u, IndexKind::btree), std::pair(16384u, IndexKind::btree),
+                    std::pair(4096u, IndexKind::skiplist), std::pair(4096u, IndexKind::rax)),
+    [](const auto& tested) {
+      return std::to_string(tested.param.first / 1024) + "KiB" + name_of(tested.param.second);
+    });
 
 }  // namespace
 }  // namespace aether

@@ -18,22 +18,24 @@ namespace {
 
 using testing_support::base_seed;
 using testing_support::kSlowdown;
+using testing_support::name_of;
 using testing_support::World;
 
 using Model = std::map<std::string, std::string, std::less<>>;
 
-class BTreeProperty : public testing::TestWithParam<std::tuple<uint32_t, bool>> {
+class BTreeProperty : public testing::TestWithParam<std::tuple<uint32_t, bool, IndexKind>> {
  protected:
   BTreeProperty()
       : page_bytes_(std::get<0>(GetParam())),
         seed_(base_seed() * 1000 + page_bytes_ / 4096 * 2 + (std::get<1>(GetParam()) ? 1 : 0)),
         random_(seed_),
+        kind_(std::get<2>(GetParam())),
         key_max_(index::BTree::key_bytes_max(page_bytes_)),
         world_(page_bytes_, 72, std::get<1>(GetParam()) ? std::optional(seed_) : std::nullopt) {}
 
   void SetUp() override {
     world_.open();
-    if (!HasFatalFailure()) store_.emplace(world_.store("main"));
+    if (!HasFatalFailure()) store_.emplace(world_.store("main", kind_));
   }
 
   uint64_t pick(uint64_t below) { return random_() % below; }
@@ -79,6 +81,8 @@ class BTreeProperty : public testing::TestWithParam<std::tuple<uint32_t, bool>> 
       case 5: bytes = one_in(8) ? pick(uint64_t{20} * page_bytes_) : pick(4 * page_bytes_); break;
       default: break;
     }
+    constexpr size_t kMemoryRowMax = 15'000;  // Two rows have to fit into a log record.
+    if (kind_ != IndexKind::btree) bytes = std::min(bytes, kMemoryRowMax);
     std::string value(bytes, '\0');
     uint64_t word = random_();
     for (char& c : value) c = static_cast<char>((word = word * 5 + 17) >> 32);
@@ -309,7 +313,7 @@ class BTreeProperty : public testing::TestWithParam<std::tuple<uint32_t, bool>> 
     store_.reset();
     ASSERT_NO_FATAL_FAILURE(world_.close());
     ASSERT_NO_FATAL_FAILURE(world_.open());
-    store_.emplace(world_.store("main"));
+    store_.emplace(world_.store("main", kind_));
   }
 
   void step(uint64_t removes_of_100) {
@@ -346,6 +350,7 @@ class BTreeProperty : public testing::TestWithParam<std::tuple<uint32_t, bool>> 
   const uint32_t page_bytes_;
   const uint64_t seed_;
   std::mt19937_64 random_;
+  const IndexKind kind_;
   const uint32_t key_max_;
   World world_;
   std::optional<KvStore> store_;
@@ -416,13 +421,20 @@ TEST_P(BTreeProperty, TheLongestKeyAndOneByteMore) {
   world_.verify();
 }
 
+std::string name_of_case(const testing::TestParamInfo<BTreeProperty::ParamType>& tested) {
+  std::string name = std::to_string(std::get<0>(tested.param) / 1024);
+  name.append("KiB").append(std::get<1>(tested.param) ? "Simulated" : "Files");
+  return name.append(name_of(std::get<2>(tested.param)));
+}
+
 INSTANTIATE_TEST_SUITE_P(Pages, BTreeProperty,
                          testing::Combine(testing::Values(4096u, 8192u, 16384u, 32768u, 65536u),
-                                          testing::Bool()),
-                         [](const auto& tested) {
-                           return std::to_string(std::get<0>(tested.param) / 1024) + "KiB" +
-                                  (std::get<1>(tested.param) ? "Simulated" : "Files");
-                         });
+                                          testing::Bool(), testing::Values(IndexKind::btree)),
+                         name_of_case);
+INSTANTIATE_TEST_SUITE_P(InMemory, BTreeProperty,
+                         testing::Combine(testing::Values(4096u), testing::Bool(),
+                                          testing::Values(IndexKind::skiplist, IndexKind::rax)),
+                         name_of_case);
 
 }  // namespace
 }  // namespace aether

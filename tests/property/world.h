@@ -29,6 +29,11 @@ inline uint64_t base_seed() {
   return text == nullptr ? 1 : std::strtoull(text, nullptr, 0);
 }
 
+/// As part of a test's name.
+inline const char* name_of(IndexKind kind) {
+  return kind == IndexKind::btree ? "" : kind == IndexKind::rax ? "Rax" : "Skiplist";
+}
+
 struct World {
   EnvOptions options;
   std::unique_ptr<TempDirectory> directory;
@@ -81,8 +86,8 @@ struct World {
     }
   }
 
-  KvStore store(const std::string& name) {
-    Result<KvStore> opened = env->open_store(name);
+  KvStore store(const std::string& name, IndexKind kind = IndexKind::btree) {
+    Result<KvStore> opened = env->open_store(name, {.index = kind});
     EXPECT_TRUE(opened.has_value()) << opened.error().message();
     return *std::move(opened);
   }

@@ -1,0 +1,321 @@
+// Stores of all kinds through the public calls: what is the same for all of them, and what is not.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "aether/aether.hpp"
+#include "sim/sim_os.h"
+
+namespace aether {
+namespace {
+
+using Rows = std::map<std::string, std::string>;
+
+constexpr IndexKind kKinds[] = {IndexKind::btree, IndexKind::skiplist, IndexKind::rax};
+
+const char* name_of(IndexKind kind) {
+  return kind == IndexKind::btree ? "btree" : kind == IndexKind::rax ? "rax" : "skiplist";
+}
+
+class StoreKinds : public testing::Test {
+ protected:
+  StoreKinds() { open(); }
+
+  void open() {
+    Result<std::unique_ptr<DbEnv>> env = DbEnv::open("/env",
+                                                     {.pool_bytes = 4 * MiB,
+                                                      .log_streams = 2,
+                                                      .log_segment_bytes = 1 * MiB,
+                                                      .log_bytes_max = 4 * MiB,
+                                                      .background_threads = false},
+                                                     *os_);
+    ASSERT_TRUE(env.has_value()) << env.error().message();
+    env_ = *std::move(env);
+  }
+  void close() {
+    const Result<void> closed = env_->close();
+    ASSERT_TRUE(closed.has_value()) << closed.error().message();
+    env_.reset();
+  }
+  void reopen() {
+    close();
+    open();
+  }
+  /// `open`: a transaction that has not ended then.
+  void crash(uint64_t seed = 1, std::optional<Transaction>* open_txn = nullptr) {
+    std::unique_ptr<sim::SimOs> after = os_->crash({.seed = seed});
+    if (open_txn != nullptr) open_txn->reset();
+    env_.reset();
+    os_ = std::move(after);
+    open();
+  }
+  KvStore store(IndexKind kind, uint64_t memory_bytes_max = 0) {
+    Result<KvStore> opened = env_->open_store(
+        name_of(kind), {.index = kind, .memory_bytes_max = memory_bytes_max});
+    EXPECT_TRUE(opened.has_value()) << opened.error().message();
+    return *opened;
+  }
+  static Rows rows(const KvStore& store) {
+    Rows result;
+    const Result<uint64_t> scanned = store.scan(
+        {}, [&](Bytes key, Bytes value) { return result.emplace(key, value).second; });
+    EXPECT_TRUE(scanned.has_value()) << scanned.error().message();
+    for (const auto& [key, value] : result) EXPECT_EQ(store.get(key).value_or("(none)"), value);
+    return result;
+  }
+  static void ok(const Result<void>& done) {
+    ASSERT_TRUE(done.has_value()) << done.error().message();
+  }
+  void verify() {
+    const Result<VerifyReport> report = env_->verify();
+    ASSERT_TRUE(report.has_value()) << report.error().message();
+    for (const VerifyProblem& problem : report->problems) ADD_FAILURE() << problem.message;
+  }
+
+  std::unique_ptr<sim::SimOs> os_ = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = 1});
+  std::unique_ptr<DbEnv> env_;
+};
+
+TEST_F(StoreKinds, OneTransactionOverAllOfThemIsAtomicAcrossACrash) {
+  for (const IndexKind kind : kKinds) ok(store(kind).put("kept", "before"));
+  {
+    Transaction txn = *env_->begin();
+    for (const IndexKind kind : kKinds) {
+      ok(store(kind).put(txn, "kept", "after"));
+      ok(store(kind).insert(txn, "new", "row"));
+      ok(store(kind).insert(txn, "fleeting", "row"));
+      ok(store(kind).remove(txn, "fleeting"));
+    }
+    ok(txn.commit());
+  }
+  std::optional<Transaction> open_txn = *env_->begin();
+  for (const IndexKind kind : kKinds) {
+    ok(store(kind).put(*open_txn, "kept", "never"));
+    ok(store(kind).remove(*open_txn, "new"));
+    ok(store(kind).insert(*open_txn, "lost", "row"));
+  }
+  // Its records are in the log, its commit is not.
+  ok(store(IndexKind::btree).put("other", "row"));
+  crash(1, &open_txn);
+  for (const IndexKind kind : kKinds) {
+    SCOPED_TRACE(name_of(kind));
+    Rows expected{{"kept", "after"}, {"new", "row"}};
+    if (kind == IndexKind::btree) expected["other"] = "row";
+    EXPECT_EQ(rows(store(kind)), expected);
+  }
+  verify();
+}
+
+TEST_F(StoreKinds, RowsSurviveClosingCheckpointsAndCrashes) {
+  Rows expected;
+  for (int round = 0; round < 6; ++round) {
+    for (const IndexKind kind : kKinds) {
+      const KvStore one = store(kind);
+      for (int i = 0; i < 200; ++i) {
+        const std::string key = "key" + std::to_string((i * 7 + round * 31) % 300);
+        const std::string value(static_cast<size_t>(i * 5 % 400), static_cast<char>('a' + round));
+        if (i % 5 == 4) {
+          const Result<void> removed = KvStore(one).remove(key);
+          ASSERT_TRUE(removed || removed.error().code() == Code::not_found);
+          if (kind == IndexKind::rax) expected.erase(key);
+        } else {
+          ok(KvStore(one).put(key, value));
+          if (kind == IndexKind::rax) expected[key] = value;
+        }
+      }
+    }
+    if (round == 1) ok(env_->checkpoint());
+    if (round == 2) reopen();
+    if (round == 3 || round == 4) crash(static_cast<uint64_t>(round));
+    for (const IndexKind kind : kKinds) {
+      SCOPED_TRACE(std::string(name_of(kind)) + " in round " + std::to_string(round));
+      EXPECT_EQ(rows(store(kind)), expected);
+    }
+    verify();
+  }
+  reopen();
+  for (const IndexKind kind : kKinds) EXPECT_EQ(rows(store(kind)), expected) << name_of(kind);
+}
+
+// Undo gives GSNs in the new life; what comes after it has to get higher ones.
+TEST_F(StoreKinds, ARowThatRecoveryTookBackCanBeWrittenAgain) {
+  for (const IndexKind kind : kKinds) {
+    SCOPED_TRACE(name_of(kind));
+    std::optional<Transaction> loser = *env_->begin();
+    KvStore one = store(kind);
+    for (int i = 0; i < 50; ++i) ok(one.insert(*loser, "key" + std::to_string(i), "lost"));
+    ok(one.put("other", "row"));  // Its commit takes the loser's records to the disk.
+    crash(11, &loser);
+    one = store(kind);
+    EXPECT_EQ(rows(one), (Rows{{"other", "row"}}));
+    ok(one.insert("key0", "kept"));
+    crash(12);
+    one = store(kind);
+    EXPECT_EQ(rows(one), (Rows{{"key0", "kept"}, {"other", "row"}}));
+    ok(one.remove("key0"));
+    ok(one.remove("other"));
+    ok(env_->checkpoint());
+    crash(13);
+    EXPECT_TRUE(rows(store(kind)).empty());
+  }
+}
+
+TEST_F(StoreKinds, AStoreKeepsItsKind) {
+  ok(store(IndexKind::rax).put("a", "1"));
+  reopen();
+  KvStore again = *env_->open_store("rax");
+  EXPECT_EQ(again.get("a").value(), "1");
+  const EnvStats stats = env_->stats();
+  ASSERT_EQ(stats.stores.size(), 1u);
+  EXPECT_EQ(stats.stores[0].index, "rax");
+  EXPECT_EQ(stats.stores[0].rows, 1u);
+  EXPECT_GT(stats.stores[0].memory_bytes, 0u);
+  EXPECT_EQ(stats.stores[0].memory_bytes_max, 1 * GiB);
+}
+
+TEST_F(StoreKinds, ADroppedStoreDoesNotComeBackInAnotherOfItsNumber) {
+  for (const IndexKind kind : {IndexKind::skiplist, IndexKind::rax}) {
+    SCOPED_TRACE(name_of(kind));
+    ok(store(kind).put("old", "row"));
+    ok(env_->drop_store(name_of(kind)));
+    crash();
+    EXPECT_TRUE(rows(store(kind)).empty());
+    ok(store(kind).put("new", "row"));
+    crash();
+    EXPECT_EQ(rows(store(kind)), (Rows{{"new", "row"}}));
+    ok(env_->drop_store(name_of(kind)));
+    verify();
+  }
+}
+
+TEST_F(StoreKinds, TheBoundOnMemoryIsAnErrorThatSaysSo) {
+  for (const IndexKind kind : {IndexKind::skiplist, IndexKind::rax}) {
+    SCOPED_TRACE(name_of(kind));
+    KvStore one = store(kind, 256 * KiB);
+    const std::string value(1000, 'v');
+    int added = 0;
+    Result<void> done;
+    for (; added < 10000; ++added) {
+      done = one.put("key" + std::to_string(added), value);
+      if (!done) break;
+    }
+    ASSERT_FALSE(done.has_value());
+    EXPECT_EQ(done.error().code(), Code::no_memory);
+    EXPECT_NE(done.error().message().find("memory_bytes_max"), std::string::npos)
+        << done.error().message();
+    EXPECT_GT(added, 100);
+    // What gives memory back goes on, and then there is room again.
+    for (int i = 0; i < 50; ++i) ok(one.remove("key" + std::to_string(i)));
+    ok(one.put("another", value));
+    store(kind, 1 * MiB);
+    for (int i = 0; i < 300; ++i) ok(one.put("more" + std::to_string(i), value));
+  }
+}
+
+TEST_F(StoreKinds, ARowThatIsTooLargeForALogRecordIsRefused) {
+  for (const IndexKind kind : {IndexKind::skiplist, IndexKind::rax}) {
+    KvStore one = store(kind);
+    const Result<void> refused = one.put("k", std::string(100'000, 'v'));
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code(), Code::too_large) << refused.error().message();
+    ok(one.put("k", std::string(60'000, 'v')));
+    ok(one.put("k", std::string(60'000, 'w')));
+    crash();
+    EXPECT_EQ(store(kind).get("k").value(), std::string(60'000, 'w'));
+  }
+}
+
+TEST_F(StoreKinds, ImagesOfManyChunksFollowEachOther) {
+  for (const IndexKind kind : {IndexKind::skiplist, IndexKind::rax}) {
+    SCOPED_TRACE(name_of(kind));
+    KvStore one = store(kind);
+    const auto key_of = [](int i) { return "key" + std::to_string(i); };
+    for (int i = 0; i < 300; ++i) ok(one.put(key_of(i), std::string(10'000, 'v')));
+    ok(env_->checkpoint());
+    for (int i = 10; i < 300; ++i) ok(one.remove(key_of(i)));
+    ok(env_->checkpoint());  // Fewer chunks than before.
+    verify();
+    crash();
+    one = store(kind);
+    EXPECT_EQ(rows(one).size(), 10u);
+    for (int i = 0; i < 10; ++i) ok(one.remove(key_of(i)));
+    reopen();
+    EXPECT_TRUE(rows(store(kind)).empty());
+    verify();
+  }
+}
+
+TEST_F(StoreKinds, TransactionsInDoubtHaveTheirRowsAfterARestart) {
+  for (const bool commits : {true, false}) {
+    for (const IndexKind kind : kKinds) {
+      KvStore one = store(kind);
+      ok(one.put("changed", "before"));
+      ok(one.put("removed", "before"));
+    }
+    Transaction txn = *env_->begin();
+    for (const IndexKind kind : kKinds) {
+      KvStore one = store(kind);
+      ok(one.put(txn, "changed", "in doubt"));
+      ok(one.put(txn, "changed", "after"));
+      ok(one.remove(txn, "removed"));
+      ok(one.put(txn, "added", "after"));
+    }
+    ASSERT_TRUE(txn.prepare("gid").has_value());
+    crash(commits ? 5 : 6);
+    ok(env_->checkpoint());
+    crash(7);  // From an image with rows of a transaction that is still open.
+    for (const IndexKind kind : kKinds) {
+      SCOPED_TRACE(name_of(kind));
+      KvStore one = store(kind);
+      EXPECT_EQ(rows(one), (Rows{{"changed", "before"}, {"removed", "before"}}));
+      const Result<void> conflict = one.put("changed", "other");
+      ASSERT_FALSE(conflict.has_value());
+      EXPECT_EQ(conflict.error().code(), Code::conflict);
+    }
+    ok(commits ? env_->commit_prepared("gid") : env_->rollback_prepared("gid"));
+    const Rows expected = commits ? Rows{{"added", "after"}, {"changed", "after"}}
+                                  : Rows{{"changed", "before"}, {"removed", "before"}};
+    for (const IndexKind kind : kKinds) EXPECT_EQ(rows(store(kind)), expected) << name_of(kind);
+    crash(8);
+    for (const IndexKind kind : kKinds) {
+      EXPECT_EQ(rows(store(kind)), expected) << name_of(kind);
+      KvStore one = store(kind);
+      for (const auto& [key, value] : expected) ok(one.remove(key));
+    }
+  }
+}
+
+TEST_F(StoreKinds, BulkLoadIsAllOrNothing) {
+  for (const IndexKind kind : kKinds) {
+    SCOPED_TRACE(name_of(kind));
+    KvStore one = store(kind);
+    int i = 0;
+    std::string key, value;
+    const auto wrong = [&](Bytes& next_key, Bytes& next_value) {
+      key = i == 5 ? "a" : "key" + std::to_string(i);
+      next_key = key;
+      next_value = value;
+      return ++i < 8;
+    };
+    EXPECT_EQ(one.bulk_load(wrong).error().code(), Code::invalid_argument);
+    EXPECT_TRUE(rows(one).empty());
+    i = 0;
+    const auto right = [&](Bytes& next_key, Bytes& next_value) {
+      key = "key" + std::to_string(1000 + i);
+      next_key = key;
+      next_value = value;
+      return ++i <= 500;
+    };
+    EXPECT_EQ(one.bulk_load(right).value(), 500u);
+    EXPECT_EQ(one.bulk_load(right).error().code(), Code::exists);
+  }
+  crash();
+  for (const IndexKind kind : kKinds) EXPECT_EQ(rows(store(kind)).size(), 500u) << name_of(kind);
+}
+
+}  // namespace
+}  // namespace aether
