@@ -138,9 +138,10 @@ struct TxnOptions {
 
 /// What a store's rows are kept in. All kinds have the same calls, and take part in the same transactions.
 enum class IndexKind : uint8_t {
-  btree = 1,     ///< Pages on disk, those in use in memory: any size.
-  skiplist = 2,  ///< Memory: lock-free, for many threads at once. The log and an image on disk keep it.
-  rax = 3,       ///< Memory: a radix tree, small where keys begin alike. Kept in the same way.
+  btree = 1,  ///< Pages on disk, those in use in memory: any size.
+  skiplist =
+      2,    ///< Memory: lock-free, for many threads at once. The log and an image on disk keep it.
+  rax = 3,  ///< Memory: a radix tree, small where keys begin alike. Kept in the same way.
 };
 
 /// How a store is opened.
@@ -153,7 +154,7 @@ struct StoreOptions {
   IndexKind index = IndexKind::btree;
   /// Of a store in memory: writes that make it grow beyond this answer no_memory (removals and rollbacks do not). Rows,
   /// index and what waits to be freed; older versions are not in it. 0: as it was made, 1 GiB if that was not said. Another
-  /// number counts from now on, until the environment is closed.
+  /// number counts from now on, until the environment is closed. At most 4 GiB.
   uint64_t memory_bytes_max = 0;
 };
 

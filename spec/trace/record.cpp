@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   sim::Random random(seed);
   for (uint64_t life = 0; life < lives; ++life) {
     oracle::Profile profile = oracle::make_profile(seed);
+    profile.memory_stores = false;  // The specifications know records of pages.
     profile.seed = seed * 1000 + life;
     profile.env.pool_bytes = 288 * KiB;  // The smallest: pages leave it.
     profile.env.log_streams = 3;

@@ -71,17 +71,16 @@ recovery::ResourceManagers EnvImpl::resource_managers() const noexcept {
 Result<recovery::RedoResult> EnvImpl::redo_log() {
   // What waits for its pages is in memory meanwhile: as much as the pool, at most.
   constexpr uint64_t kWaitingBytesMax = 256 * MiB;
-  recovery::RedoOptions options{.reader = reader_options(),
-                                .extents = recovery::log_extents(control_->state()),
-                                .lsn = control_->state().lsn,
-                                .redo_position = control_->state().redo_position,
-                                .workers = recovery_workers(),
-                                .defer = options_.redo_on_demand,
-                                .make_room = [this] { return write_redone_pages(); },
-                                .io_mode = options_.io_mode,
-                                .redo_row = [this](const wal::PartView& part, Gsn gsn) {
-                                  return replay_->add(part, gsn);
-                                }};
+  recovery::RedoOptions options{
+      .reader = reader_options(),
+      .extents = recovery::log_extents(control_->state()),
+      .lsn = control_->state().lsn,
+      .redo_position = control_->state().redo_position,
+      .workers = recovery_workers(),
+      .defer = options_.redo_on_demand,
+      .make_room = [this] { return write_redone_pages(); },
+      .io_mode = options_.io_mode,
+      .redo_row = [this](const wal::PartView& part, Gsn gsn) { return replay_->add(part, gsn); }};
   if (options.defer) options.window_bytes = std::min(options_.pool_bytes, kWaitingBytesMax);
   return recovery::analyze_and_redo(options, resource_managers(), *data_, *pool_, os_,
                                     recovery_report_);

@@ -80,7 +80,8 @@ bool Garbage::purge(const Removed& removed) noexcept {
   }
   buffer::LogContext system{
       .stream = env_.stream_of_caller(), .gsn = removed.gsn, .lsn_vector = removed.vector};
-  return base::or_no_memory([&] { return rows.tree->purge(system, removed.ghost.key, removed.owner); })
+  return base::or_no_memory(
+             [&] { return rows.tree->purge(system, removed.ghost.key, removed.owner); })
       .has_value();
 }
 
