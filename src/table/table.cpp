@@ -258,9 +258,15 @@ bool Table::may_go(Bytes row) const {
 
 Result<void> Table::visit_rows(FunctionRef<Result<void>(Bytes key, Bytes row)> visitor) {
   index::AnyCursor at = index_.cursor();
+  std::string row;
   Result<bool> more = at.first();
   for (; more && *more; more = at.next()) {
-    AETHER_TRY_ASSIGN(const Bytes row, at.value());
+    {
+      // Under its stripe: what has no record yet, and may be refused one, is not seen.
+      os::LockGuard guard(stripe_of(at.key()).mutex);
+      AETHER_TRY_ASSIGN(const bool found, find(at.key(), row));
+      if (!found) continue;
+    }
     const RecordMeta meta = page::meta_of(payload_of(row));
     if (!meta.removed() || services_.transactions.is_open(meta.txn())) {
       AETHER_TRY(visitor(at.key(), row));
