@@ -173,8 +173,8 @@ Result<void> EnvImpl::checkpoint() {
 /// of its changes only the log knows.
 Result<void> EnvImpl::checkpoint_now(LogPosition flush_below, bool closing) {
   AETHER_TRY(drain_redo());
-  os::LockGuard lock(checkpoint_mutex_);
   AETHER_TRY(write_images(flush_below, closing));
+  os::LockGuard lock(checkpoint_mutex_);
   if (closing) AETHER_TRY(log_->flush());
   AETHER_PROBE(checkpoint_begin, flush_below);
   std::vector<buffer::PageWriter::Target> targets;

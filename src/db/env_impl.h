@@ -310,7 +310,7 @@ class EnvImpl {
   Result<void> load_table(StoreImpl& store, const TableEntry& entry);
   Result<void> load_image(StoreImpl& store, Gsn& floor);
   Result<void> load_tables();
-  Result<void> write_images(LogPosition below, bool closing) AETHER_REQUIRES(checkpoint_mutex_);
+  Result<void> write_images(LogPosition below, bool closing);
   Result<void> write_image(StoreImpl& store);
   Result<void> put_image(StoreImpl& store, txn::TransactionContext& context, Gsn floor);
   LogPosition tables_redo_from(LogPosition otherwise);
@@ -415,8 +415,8 @@ class EnvImpl {
   std::vector<std::unique_ptr<StoreImpl>> dropped_stores_;  ///< For handles that are still around.
   StoreId next_store_ = kCatalogueStore + 1;
 
-  /// An image is a transaction that does not count as one: who counts them excludes it. After ddl_mutex_ and
-  /// checkpoint_mutex_, before stores_mutex_.
+  /// An image is a transaction that does not count as one: who counts them excludes it. After ddl_mutex_, before
+  /// repair_mutex_ (an image reads pages) and stores_mutex_.
   os::Mutex image_mutex_;
   os::Mutex checkpoint_mutex_;
   std::atomic<LogPosition> log_start_{0};  ///< Where recovery would start now.

@@ -175,6 +175,7 @@ Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes valu
   }
   AETHER_TRY_ASSIGN(const TransactionPointer whole,
                     env_.begin({.isolation = Isolation::read_committed}));
+  AETHER_TRY(check_writable());  // Who drops the store marks it, then counts who is open.
   AETHER_TRY(write_row(whole->context(), mode, key, value));
   Result<void> committed = whole->commit();
   env_.run_completions();

@@ -226,7 +226,8 @@ Gsn Table::begin_image() noexcept AETHER_NO_THREAD_SAFETY {
     highest = std::max(highest, stripe.gsn);
   }
   // Whoever writes from here on notes where it begins.
-  image_from_.store(dirty_from_.exchange(0, std::memory_order_seq_cst), std::memory_order_seq_cst);
+  image_from_.store(dirty_from_.load(std::memory_order_seq_cst), std::memory_order_seq_cst);
+  dirty_from_.store(0, std::memory_order_seq_cst);
   for (Stripe& stripe : stripes_) {
     stripe.gsn = highest;
     stripe.mutex.unlock();
@@ -240,11 +241,14 @@ void Table::end_image(bool is_there) noexcept {
   image_from_.store(0, std::memory_order_seq_cst);
 }
 
+/// Beside an image that begins or ends: what moves from one to the other is in one of them, or in the first again.
 LogPosition Table::redo_from() const noexcept {
-  const LogPosition dirty = dirty_from_.load(std::memory_order_seq_cst);
-  const LogPosition image = image_from_.load(std::memory_order_seq_cst);
-  if (dirty == 0 || image == 0) return dirty + image;
-  return std::min(dirty, image);
+  LogPosition from = 0;
+  for (const std::atomic<LogPosition>* const each : {&dirty_from_, &image_from_, &dirty_from_}) {
+    const LogPosition position = each->load(std::memory_order_seq_cst);
+    if (position != 0) from = from == 0 ? position : std::min(from, position);
+  }
+  return from;
 }
 
 /// A ghost that no reader and no rollback needs.
