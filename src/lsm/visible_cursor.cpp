@@ -30,7 +30,7 @@ std::vector<RangeTombstoneMap::Given> seen(std::vector<MergeSource>& sources,
 
 // A sweep over begins and ends. Of the range tombstones over a piece the newest is enough: what another one removes is older
 // than that one, and so than this.
-RangeTombstoneMap::RangeTombstoneMap(std::vector<Given> given) {
+RangeTombstoneMap::RangeTombstoneMap(const std::vector<Given>& given) {
   struct Edge {
     const std::string* at;
     const Given* given;

@@ -27,7 +27,7 @@ class RangeTombstoneMap {
     size_t source = 0;  ///< 0 is the newest.
   };
   RangeTombstoneMap() = default;
-  explicit RangeTombstoneMap(std::vector<Given> given);
+  explicit RangeTombstoneMap(const std::vector<Given>& given);
 
   /// True if an entry of `source` by `writer` is removed.
   bool removes(Bytes key, size_t source, TxnId writer) const noexcept;

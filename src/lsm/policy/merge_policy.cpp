@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "lsm/policy/bounded_private.h"
 #include "lsm/policy/fluid_private.h"
+#include "lsm/policy/tombstone_private.h"
 
 namespace aether::lsm {
 namespace {
@@ -125,11 +127,13 @@ Result<void> check(const PolicyOptions& options) {
 Result<std::unique_ptr<MergePolicy>> make_policy(const PolicyOptions& options) {
   AETHER_TRY(check(options));
   if (options.kind == PolicyKind::adaptive) return make_policy(choose({}, {}, options));
+  std::unique_ptr<MergePolicy> by_size;
   if (options.kind == PolicyKind::hanoi && options.runs_max != 0) {
-    return std::unique_ptr<MergePolicy>(
-        std::make_unique<BoundedPolicy>(options.runs_max, options.expected_bytes));
+    by_size = std::make_unique<BoundedPolicy>(options.runs_max, options.expected_bytes);
+  } else {
+    by_size = std::make_unique<FluidPolicy>(parameters_of(options));
   }
-  return std::unique_ptr<MergePolicy>(std::make_unique<FluidPolicy>(parameters_of(options)));
+  return std::unique_ptr<MergePolicy>(std::make_unique<TombstonePolicy>(std::move(by_size)));
 }
 
 PolicyOptions choose(const ObservedWork& work, const Shape& shape, const PolicyOptions& current) {

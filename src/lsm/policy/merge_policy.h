@@ -7,6 +7,8 @@
 ///   lazy_leveled  Up to K runs a level, up to Z at the bottom: tiered above, leveled where most of the data lies.
 ///   adaptive      One of these, by the work that was seen.
 ///
+/// All of them merge a run with the next older one where it has many tombstones for that one's entries.
+///
 /// What is never broken: a plan depends on the shape and the options alone; merges of one plan do not overlap; none has a
 /// busy run in it. A policy takes any shape and leads it to its own with the merges that it would do anyway: nothing is
 /// rewritten because the policy has changed.

@@ -56,6 +56,18 @@ uint64_t SortedRun::bytes() const noexcept {
   return sum;
 }
 
+uint64_t SortedRun::entries() const noexcept {
+  uint64_t sum = 0;
+  for (const RunDescription& part : parts) sum += part.entries;
+  return sum;
+}
+
+uint64_t SortedRun::tombstones() const noexcept {
+  uint64_t sum = 0;
+  for (const RunDescription& part : parts) sum += part.tombstones;
+  return sum;
+}
+
 uint64_t Shape::bytes() const noexcept {
   uint64_t sum = 0;
   for (const SortedRun& run : sorted_runs) sum += run.bytes();

@@ -32,6 +32,8 @@ struct SortedRun {
   bool busy = false;  ///< It is read by a merge under way.
 
   uint64_t bytes() const noexcept;
+  uint64_t entries() const noexcept;
+  uint64_t tombstones() const noexcept;
 };
 
 struct Shape {
