@@ -374,9 +374,10 @@ Result<uint64_t> KvStore::bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> 
   return base::or_no_memory([&] { return impl_->bulk_load(next); });
 }
 
-/// One transaction, which has to fit into memory as any other.
+/// One transaction, which has to fit into memory as any other. Durable when it returns, as every bulk load.
 Result<uint64_t> db::StoreImpl::load_table(FunctionRef<bool(Bytes& key, Bytes& value)> next) {
-  AETHER_TRY_ASSIGN(const TransactionPointer whole, env_.begin({}));
+  AETHER_TRY_ASSIGN(const TransactionPointer whole,
+                    env_.begin({.durability = Durability::group, .env_durability = false}));
   table::TableCursor cursor(*table_, &whole->context());
   AETHER_TRY_ASSIGN(const bool is_filled, cursor.first());
   if (is_filled) {
