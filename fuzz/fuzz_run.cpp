@@ -8,12 +8,12 @@
 #include "db/env_impl.h"
 #include "db/transaction_impl.h"
 #include "fuzz/support/input.h"
-#include "fuzz/support/memory_os.h"
 #include "fuzz/support/target.h"
 #include "lsm/run.h"
 #include "lsm/run_format.h"
 #include "lsm/run_writer.h"
 #include "page/overflow_page.h"
+#include "sim/sim_os.h"
 
 namespace aether::fuzz {
 namespace {
@@ -49,7 +49,7 @@ std::vector<Row> take_rows(Input& input) {
 
 /// One that lives as long as the process; each run is taken back.
 db::EnvImpl& environment() {
-  static MemoryOs os;
+  static sim::SimOs& os = *new sim::SimOs;
   static db::EnvImpl& env = *[] {
     EnvOptions options;
     options.pool_bytes = 1 * MiB;
@@ -58,7 +58,7 @@ db::EnvImpl& environment() {
     options.log_bytes_max = 1 * MiB;
     options.background_threads = false;
     auto opened = db::EnvImpl::open("/env", options, os);
-    FUZZ_REQUIRE(opened);
+    FUZZ_REQUIRE_SAYING(opened, std::string(opened.error().message()));
     return opened->release();
   }();
   return env;
