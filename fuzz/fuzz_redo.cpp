@@ -7,8 +7,8 @@
 #include "db/resource_managers.h"
 #include "fuzz/support/input.h"
 #include "fuzz/support/target.h"
-#include "index/btree/ops.h"
 #include "index/btree/extents.h"
+#include "index/btree/ops.h"
 #include "page/slotted_page.h"
 #include "page/space_map_page.h"
 

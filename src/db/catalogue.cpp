@@ -286,9 +286,9 @@ Result<StoreImpl*> EnvImpl::open_store(const std::string& name, const StoreOptio
   AETHER_TRY(check_open());
   constexpr uint64_t kMemoryBytesMost = 4 * GiB;  // One commit has to name all extents of an image.
   if (options.memory_bytes_max > kMemoryBytesMost) {
-    return Error(Code::invalid_argument,
-                 "StoreOptions::memory_bytes_max is " + std::to_string(options.memory_bytes_max) +
-                     ": a store in memory holds 4 GiB at most");
+    return Error(Code::invalid_argument, "StoreOptions::memory_bytes_max is " +
+                                             std::to_string(options.memory_bytes_max) +
+                                             ": a store in memory holds 4 GiB at most");
   }
   if (name.empty() || name.size() > kNameBytesMax || name.front() == '\0') {
     return Error(Code::invalid_argument,
