@@ -24,7 +24,7 @@ Error RunFile::damaged(uint64_t offset, std::string_view what) const {
   if (extent_bytes_ != 0 && !footer_.extents.empty()) {
     const uint64_t index = std::min<uint64_t>(offset / extent_bytes_, footer_.extents.size() - 1);
     const uint64_t page = (offset - index * extent_bytes_) /
-                          page::overflow_payload_bytes(services_.pool.page_bytes());
+                          std::max(page::overflow_payload_bytes(services_.pool.page_bytes()), 1u);
     message.append(" (page ")
         .append(std::to_string(raw(footer_.extents[index].first) + page))
         .append(")");
