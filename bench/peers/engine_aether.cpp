@@ -116,7 +116,8 @@ class AetherEngine final : public Engine {
 
   Result<void> open(const EngineConfig& config) override {
     transactions_ = config.transactions;
-    options_.pool_bytes = config.pool_bytes;
+    options_.block_cache_bytes = config.pool_bytes / 9;
+    options_.pool_bytes = config.pool_bytes - options_.block_cache_bytes;
     options_.durability = config.sync_commits ? Durability::group : Durability::none;
     if (config.keep_log) options_.log_bytes_max = 4 * GiB;
     AETHER_TRY_ASSIGN(env_, DbEnv::open(config.dir, options_));
@@ -140,7 +141,8 @@ class AetherEngine final : public Engine {
   std::string version() const override { return kVersion; }
 
   std::string describe() const override {
-    return "B+ tree, pool " + std::to_string(options_.pool_bytes / MiB) + " MiB, " +
+    return "B+ tree, pool " + std::to_string(options_.pool_bytes / MiB) + " MiB, block cache " +
+           std::to_string(options_.block_cache_bytes / MiB) + " MiB, " +
            std::to_string(options_.page_bytes / KiB) + " KiB pages, log bound " +
            std::to_string(options_.log_bytes_max / MiB) + " MiB, " +
            std::string(options_.durability == Durability::group
