@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "aether/aether.hpp"
+#include "aether/backup.h"
 #include "sim/sim_os.h"
 
 namespace aether {
@@ -25,13 +26,14 @@ class StoreKinds : public testing::Test {
  protected:
   StoreKinds() { open(); }
 
-  void open() {
-    Result<std::unique_ptr<DbEnv>> env = DbEnv::open("/env",
+  void open(const std::string& home = "/env") {
+    Result<std::unique_ptr<DbEnv>> env = DbEnv::open(home,
                                                      {.pool_bytes = 4 * MiB,
                                                       .log_streams = 2,
                                                       .log_segment_bytes = 1 * MiB,
                                                       .log_bytes_max = 4 * MiB,
-                                                      .background_threads = false},
+                                                      .background_threads = false,
+                                                      .archive_directory = archive_},
                                                      *os_);
     ASSERT_TRUE(env.has_value()) << env.error().message();
     env_ = *std::move(env);
@@ -76,6 +78,7 @@ class StoreKinds : public testing::Test {
     for (const VerifyProblem& problem : report->problems) ADD_FAILURE() << problem.message;
   }
 
+  std::string archive_;
   std::unique_ptr<sim::SimOs> os_ = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = 1});
   std::unique_ptr<DbEnv> env_;
 };
@@ -315,6 +318,68 @@ TEST_F(StoreKinds, BulkLoadIsAllOrNothing) {
   }
   crash();
   for (const IndexKind kind : kKinds) EXPECT_EQ(rows(store(kind)).size(), 500u) << name_of(kind);
+}
+
+// Images, and the log behind them, are in backups and in the archive as all else is.
+TEST_F(StoreKinds, BackupsAndTheArchiveHaveThem) {
+  close();
+  archive_ = "/archive";
+  open();
+  const auto write = [&](int from, int to, const std::string& value) {
+    for (const IndexKind kind : kKinds) {
+      KvStore one = store(kind);
+      for (int i = from; i < to; ++i) ok(one.put("key" + std::to_string(1000 + i), value));
+      ok(one.remove("key" + std::to_string(1000 + from)));
+    }
+  };
+  const auto all = [&] {
+    std::map<std::string, Rows> result;
+    for (const IndexKind kind : kKinds) result[name_of(kind)] = rows(store(kind));
+    return result;
+  };
+  const auto restored = [&](const std::string& home, std::vector<std::string> backups,
+                            std::vector<std::string> archives, RestorePoint until) {
+    const Result<RestoreReport> report = restore({.backups = std::move(backups),
+                                                  .archives = std::move(archives),
+                                                  .home = home,
+                                                  .until = until,
+                                                  .pool_bytes = 4 * MiB,
+                                                  .background_threads = false},
+                                                 *os_);
+    EXPECT_TRUE(report.has_value()) << report.error().message();
+    if (!report) return std::map<std::string, Rows>();
+    archive_.clear();
+    open(home);
+    verify();
+    const std::map<std::string, Rows> found = all();
+    close();
+    return found;
+  };
+
+  write(0, 300, std::string(200, 'a'));
+  ok(env_->checkpoint());
+  write(100, 200, "since the image");
+  Result<BackupReport> full = env_->backup({.directory = "/full"});
+  ASSERT_TRUE(full.has_value()) << full.error().message();
+  const std::map<std::string, Rows> at_full = all();
+  write(250, 400, "after the backup");
+  ok(env_->checkpoint());
+  ASSERT_TRUE(env_->backup({.directory = "/more", .parent = "/full"}).has_value());
+  const std::map<std::string, Rows> at_more = all();
+  write(0, 50, "archived only");
+  ASSERT_TRUE(env_->archive_log().has_value());
+  const std::map<std::string, Rows> at_end = all();
+  close();
+
+  EXPECT_EQ(restored("/a", {"/full"}, {}, {}), at_full);
+  EXPECT_EQ(restored("/b", {"/full", "/more"}, {}, {}), at_more);
+  EXPECT_EQ(restored("/c", {"/full", "/more"}, {"/archive"}, {}), at_end);
+  RestorePoint then;
+  then.position = full->position;
+  EXPECT_EQ(restored("/d", {"/full"}, {"/archive"}, then), at_full);
+  EXPECT_EQ(restored("/e", {"/full"}, {"/archive"}, {}), at_end);
+  archive_ = "/archive";
+  open();
 }
 
 }  // namespace
