@@ -33,7 +33,10 @@ std::string_view hint_of(const Error& error) noexcept {
       return "one process at a time may open an environment: end the other one, then try again";
     case Code::no_space:
       return "free some space and run the command again: what was committed is kept";
-    case Code::no_memory: return "give the page pool less memory with --pool, or the machine more";
+    case Code::no_memory:
+      return "give a full store in memory more with --memory-max, the page pool less with --pool, "
+             "or "
+             "the machine more";
     case Code::corruption:
       return "do not write to this environment; run `verify` on a copy, and restore from a backup";
     case Code::io_error:

@@ -44,6 +44,7 @@ struct GetOptions : KeyOptions {
 
 struct PutOptions : KeyOptions {
   std::string store = kDefaultStore;
+  StoreOptions creation;
   std::optional<std::string> value;  ///< "-" = standard input.
   std::string value_file;
   bool no_overwrite = false;
@@ -77,6 +78,7 @@ struct TextOptions {
 
 struct LoadOptions {
   std::optional<std::string> store;  ///< None: as the file names it, else kDefaultStore.
+  StoreOptions creation;
   std::string input = "-";
   FileType type = FileType::automatic;
   TextOptions text;

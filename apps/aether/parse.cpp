@@ -26,6 +26,8 @@ const Words<When> kWhens = {
     {"auto", When::automatic}, {"always", When::always}, {"never", When::never}};
 const Words<IoMode> kIoModes = {
     {"automatic", IoMode::automatic}, {"uring", IoMode::uring}, {"threads", IoMode::threads}};
+const Words<IndexKind> kIndexKinds = {
+    {"btree", IndexKind::btree}, {"skiplist", IndexKind::skiplist}, {"rax", IndexKind::rax}};
 const Words<FileType> kInputTypes = {{"auto", FileType::automatic},
                                      {"db_dump", FileType::db_dump},
                                      {"tsv", FileType::tsv},
@@ -132,6 +134,14 @@ void add_page_bytes(CLI::App& app, uint32_t& to) {
            "Page size, where this makes the environment: 4KiB-64KiB (4KiB)");
 }
 
+void add_creation(CLI::App& app, StoreOptions& store, uint32_t& page_bytes) {
+  add_choice(app, "--index", store.index, kIndexKinds,
+             "Kind of index, where this makes the store (btree)");
+  add_size(app, "--memory-max", store.memory_bytes_max,
+           "Of a store in memory, skiplist or rax: it holds no more (1GiB)");
+  add_page_bytes(app, page_bytes);
+}
+
 void add_store(CLI::App& app, std::string& to) {
   app.add_option("--store,-s", to, "The store (main)")->type_name("NAME");
 }
@@ -184,7 +194,7 @@ void add_load(CLI::App& app, LoadOptions& o) {
   app.add_option("--key-field", o.text.key_field,
                  "JSON lines: this member is the key, the line the value")
       ->type_name("NAME");
-  add_page_bytes(app, o.page_bytes);
+  add_creation(app, o.creation, o.page_bytes);
 }
 
 void add_dump(CLI::App& app, DumpOptions& o) {
@@ -209,7 +219,7 @@ void add_rows(CLI::App& get, CLI::App& put, CLI::App& del, Options& o) {
   put.add_option("value", o.put.value, "The value; - reads standard input")->type_name("VALUE");
   put.add_option("--value-file", o.put.value_file, "The value is this file")->type_name("FILE");
   put.add_flag("--no-overwrite", o.put.no_overwrite, "Fail if the key is there");
-  add_page_bytes(put, o.put.page_bytes);
+  add_creation(put, o.put.creation, o.put.page_bytes);
   add_store(del, o.del.store);
   add_key(del, o.del);
 }

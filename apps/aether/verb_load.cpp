@@ -94,7 +94,7 @@ Result<void> Loader::begin_section() {
   if (!options_.atomic) AETHER_TRY(commit());
   const std::string& named = rows_.section().database;
   const std::string name = options_.store ? *options_.store : named.empty() ? kDefaultStore : named;
-  AETHER_TRY_ASSIGN(store_, env_.open_store(name));
+  AETHER_TRY_ASSIGN(store_, env_.open_store(name, options_.creation));
   last_key_.clear();
   return {};
 }

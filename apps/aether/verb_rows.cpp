@@ -153,7 +153,7 @@ Result<ExitCode> run_put(Session& session, const PutOptions& options) {
   EnvOptions creation;
   creation.page_bytes = options.page_bytes;
   AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env, session.open_for_writing(true, creation));
-  AETHER_TRY_ASSIGN(KvStore store, env->open_store(options.store));
+  AETHER_TRY_ASSIGN(KvStore store, env->open_store(options.store, options.creation));
   Result<void> stored = options.no_overwrite ? store.insert(key, value) : store.put(key, value);
   if (!stored && stored.error().code() == Code::exists) {
     return Error(Code::exists, "key " + in_quotes(key) + " is in store " +

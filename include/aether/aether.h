@@ -101,6 +101,8 @@ typedef struct aether_env_options {
   double reopen_seconds_max;        ///< How long reopening after a crash may take.
   const char* archive_directory;    ///< Where the log is archived. NULL: nowhere.
   uint64_t scrub_bytes_per_second;  ///< 0: no scrubbing.
+  uint64_t block_cache_bytes;       ///< Memory for values too large for a leaf.
+  uint64_t no_redo_on_demand;       ///< Not 0: all of the log is redone before the call returns.
 } aether_env_options;
 
 /// Opens the environment in directory `home`, recovering it if its last process did not close it; makes it if `home` is
@@ -115,6 +117,22 @@ int aether_close(aether_env* env);
 /// Opens a store, an ordered map from keys to values. `create` not 0: makes it if it is not there. Errors: not_found;
 /// invalid_argument (a name has 1 to 255 bytes); busy.
 int aether_open_store(aether_env* env, const char* name, int create, aether_store** store);
+
+/// Kinds of index; IndexKind in aether/options.h says when which.
+enum { AETHER_INDEX_DEFAULT = 0, AETHER_BTREE = 1, AETHER_SKIPLIST = 2, AETHER_RAX = 3 };
+
+/// In every field 0 asks for the default, which StoreOptions in aether/options.h tells.
+typedef struct aether_store_options {
+  uint32_t size;        ///< sizeof(aether_store_options).
+  uint32_t must_exist;  ///< Not 0: the store is not made; AETHER_NOT_FOUND instead.
+  int32_t index;      ///< AETHER_..., above. When it is made; a store that is there keeps its own.
+  uint32_t reserved;  ///< 0.
+  uint64_t memory_bytes_max;  ///< Of a store in memory: it holds no more.
+} aether_store_options;
+
+/// The same, with options. Errors: those; invalid_argument names the option.
+int aether_open_store_with(aether_env* env, const char* name, const aether_store_options* options,
+                           aether_store** store);
 void aether_store_close(aether_store* store);
 /// Removes a store with all its keys; handles to it answer not_found from then on. No other call may be using it. A crash
 /// in between leaves all or nothing. Errors: not_found; busy (transactions are open, in whatever store: end them first).

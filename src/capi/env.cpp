@@ -70,11 +70,20 @@ int aether_close(aether_env* env) {
 }
 
 int aether_open_store(aether_env* env, const char* name, int create, aether_store** store) {
+  aether_store_options options{};
+  options.size = sizeof options;
+  options.must_exist = create == 0 ? 1 : 0;
+  return aether_open_store_with(env, name, &options, store);
+}
+
+int aether_open_store_with(aether_env* env, const char* name, const aether_store_options* options,
+                           aether_store** store) {
   return answer([&]() -> Result<void> {
     AETHER_TRY(check_given(env, "env"));
     AETHER_TRY(check_given(name, "name"));
     AETHER_TRY(check_given(store, "store"));
-    AETHER_TRY_ASSIGN(const KvStore opened, env->env->open_store(name, {.create = create != 0}));
+    AETHER_TRY_ASSIGN(const StoreOptions given, store_options(options));
+    AETHER_TRY_ASSIGN(const KvStore opened, env->env->open_store(name, given));
     *store = std::make_unique<aether_store>(aether_store{env->env, opened}).release();
     return {};
   });

@@ -38,7 +38,7 @@ Result<Options> known_part(const Options* given) {
 /// `given`, unless it is 0.
 template <typename T>
 void set(T& option, T given) {
-  if (given != 0) option = given;
+  if (given != T{}) option = given;
 }
 
 Result<Isolation> isolation_of(int32_t given) {
@@ -98,6 +98,19 @@ Result<EnvOptions> env_options(const aether_env_options* given) {
   AETHER_TRY_ASSIGN(options.durability, durability_of(known.durability, options.durability));
   AETHER_TRY_ASSIGN(options.io_mode, io_mode_of(known.io_mode));
   options.background_threads = known.no_background_threads == 0;
+  options.redo_on_demand = known.no_redo_on_demand == 0;
+  options.block_cache_bytes = known.block_cache_bytes;
+  return options;
+}
+
+Result<StoreOptions> store_options(const aether_store_options* given) {
+  AETHER_TRY_ASSIGN(const aether_store_options known, known_part(given));
+  if (known.index < AETHER_INDEX_DEFAULT || known.index > AETHER_RAX)
+    return bad_field("index", known.index);
+  StoreOptions options;
+  options.create = known.must_exist == 0;
+  set(options.index, static_cast<IndexKind>(known.index));
+  options.memory_bytes_max = known.memory_bytes_max;
   return options;
 }
 

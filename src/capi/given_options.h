@@ -17,6 +17,7 @@ namespace aether::capi {
 /// NULL: the defaults. Errors: invalid_argument (names the field), unsupported (a later version's field is set).
 Result<EnvOptions> env_options(const aether_env_options* given);
 Result<TxnOptions> txn_options(const aether_txn_options* given);
+Result<StoreOptions> store_options(const aether_store_options* given);
 Result<BackupOptions> backup_options(const char* directory, const aether_backup_options* given);
 Result<RestoreOptions> restore_options(const char* home, const aether_restore_options* given);
 /// Errors: invalid_argument (one is NULL).

@@ -136,6 +136,40 @@ static void rows(aether_env* env) {
   aether_store_close(store);
 }
 
+/* A transaction over stores of all kinds. */
+static void kinds(aether_env* env) {
+  static const char* const names[] = {"tree", "list", "radix"};
+  aether_store* stores[3] = {NULL, NULL, NULL};
+  aether_store_options options = {0};
+  aether_txn* txn = NULL;
+  int i = 0;
+  options.size = sizeof options;
+  options.must_exist = 1;
+  GIVES(AETHER_NOT_FOUND, aether_open_store_with(env, names[0], &options, &stores[0]));
+  options.must_exist = 0;
+  options.index = 4;
+  GIVES(AETHER_INVALID_ARGUMENT, aether_open_store_with(env, names[0], &options, &stores[0]));
+  SAYS("index");
+  for (i = 0; i < 3; ++i) {
+    options.index = AETHER_BTREE + i;
+    options.memory_bytes_max = i == 0 ? 0 : 1 << 20;
+    OK(aether_open_store_with(env, names[i], &options, &stores[i]));
+  }
+  OK(aether_begin(env, NULL, &txn));
+  for (i = 0; i < 3; ++i) OK(put(stores[i], txn, "k", names[i]));
+  OK(aether_commit(txn));
+  aether_txn_free(txn);
+  for (i = 0; i < 3; ++i) {
+    SO(holds(stores[i], NULL, "k", names[i]));
+    aether_store_close(stores[i]);
+    OK(aether_drop_store(env, names[i]));
+  }
+  /* A store that nobody asked a kind for is a tree. */
+  OK(aether_open_store_with(env, "plain", NULL, &stores[0]));
+  aether_store_close(stores[0]);
+  OK(aether_drop_store(env, "plain"));
+}
+
 static void transactions(aether_env* env) {
   aether_store* store = NULL;
   aether_txn *txn = NULL, *other = NULL;
@@ -552,6 +586,7 @@ int main(int argument_count, char** arguments) {
   open_with_options(arguments[1]);
   env = open_small(arguments[1]);
   rows(env);
+  kinds(env);
   transactions(env);
   cursors(env);
   first_phase(env);

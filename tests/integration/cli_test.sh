@@ -130,6 +130,17 @@ has progress "$err" "5,000 rows"
 expect 0 run load --store progress rows.tsv
 same "no progress without a terminal" "$err" ''
 
+for index in btree skiplist rax; do
+  expect 0 run load --store "i_$index" --index $index rows.tsv
+  expect 0 run put --store "i_$index" zzz last
+  expect 0 run scan --store "i_$index" --count
+  same "index $index" "$out" 5001
+  expect 0 run stat --json
+  printf '%s\n' "$out" | json_holds "any(s['name'] == 'i_$index' and s['index'] == '$index' for s in rows[0]['stores'])"
+done
+expect 6 run load --store small --index rax --memory-max 64K rows.tsv
+has "a store in memory that is full" "$err" "memory_bytes_max"
+expect 2 run put --index hash a b
 # --- looking after ----------------------------------------------------------------------------------------
 expect 0 run stat
 has stat "$out" "page_bytes 4096"
