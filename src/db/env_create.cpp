@@ -67,7 +67,9 @@ Result<void> EnvImpl::prepare_home() {
       return Error(Code::not_found, home_ + ": no such directory");
     }
     AETHER_TRY(check_creation_options(options_));
-    return os_.create_directory(home_);
+    Result<void> made = os_.create_directory(home_);
+    // Another process may have made it since: then the lock decides who has it.
+    if (made || made.error().code() != Code::exists) return made;
   }
   Result<std::vector<std::string>> names = os_.list(home_);
   if (!names) {

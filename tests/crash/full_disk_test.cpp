@@ -419,9 +419,10 @@ TEST_F(FullDisk, TheLogGoesRoundWithoutFreeSpace) {
   ASSERT_TRUE(store_->put("open", "before").has_value());
   ASSERT_TRUE(store_->put("to go", "before").has_value());
   uint64_t stamp = 1;
-  for (; stamp < 30; ++stamp) ASSERT_TRUE(put(stamp).has_value());
+  // Into the second segment: one alone cannot go round, and the next one is made in the background.
+  for (; stamp < 70; ++stamp) ASSERT_TRUE(put(stamp).has_value());
   disk_.fill(kBallast, 0);
-  for (; stamp < 160; ++stamp) {
+  for (; stamp < 210; ++stamp) {
     const Result<void> done = put(stamp);
     ASSERT_TRUE(done.has_value()) << stamp << ": " << done.error().message();
   }

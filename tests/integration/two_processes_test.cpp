@@ -17,6 +17,8 @@
 #include <random>
 
 #include "integration/contract_fixture.h"
+#include "sim/forwarding_os.h"
+#include "sim/sim_os.h"
 #include "support/killed_child.h"
 
 namespace aether::contract {
@@ -85,6 +87,24 @@ void use(Shared& shared, DbEnv& env, bool dies) {
     if (const Result<void> closed = (*env)->close(); !closed) give_up(shared.error, closed.error());
   }
   ::_exit(0);
+}
+
+/// Where another process makes the home right after it was looked for.
+class LateHome final : public sim::ForwardingOs {
+ public:
+  using ForwardingOs::ForwardingOs;
+  Result<bool> exists(const std::string& path) override {
+    AETHER_TRY_ASSIGN(const bool there, ForwardingOs::exists(path));
+    if (!there && path == "/env") AETHER_TRY(ForwardingOs::create_directory(path));
+    return there;
+  }
+};
+
+TEST(TwoProcesses, TheHomeMayAppearWhileItIsLookedFor) {
+  sim::SimOs machine({.seed = 1});
+  LateHome os(machine);
+  const auto env = DbEnv::open("/env", {.background_threads = false}, os);
+  ASSERT_TRUE(env.has_value()) << env.error().message();
 }
 
 TEST(TwoProcesses, OneHasItTheOthersAreToldSo) {
