@@ -66,7 +66,6 @@ Profile make_profile(uint64_t seed) {
 
 Profile make_swarm_profile(uint64_t seed) {
   Profile profile = make_profile(seed);
-  profile.memory_stores = false;  // What is known of the seeds (PLANTED.md, REACHED.md) stays.
   sim::Random random(seed * 0x9e3779b97f4a7c15u + 2);
   for (const Kind& kind : kKinds) {
     uint32_t& weight = profile.weight(kind.operation);
