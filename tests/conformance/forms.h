@@ -14,12 +14,13 @@
 
 namespace aether::index {
 
-// The B+ tree as a store has it: the concept is the store's own interface.
+// Stores of all kinds: the concept is the store's own interface.
 static_assert(OrderedIndex<KvStore>);
 
 struct SkiplistForm {
   static constexpr const char* kName = "skiplist";
   static constexpr uint64_t kKeyBytesMax = Skiplist::kKeyBytesMax;
+  static constexpr uint64_t kValueBytes = 300'000;  // It takes at least.
   Skiplist& index() { return list_; }
 
  private:
@@ -29,6 +30,7 @@ struct SkiplistForm {
 struct RaxForm {
   static constexpr const char* kName = "rax";
   static constexpr uint64_t kKeyBytesMax = Rax::kKeyBytesMax;
+  static constexpr uint64_t kValueBytes = 300'000;
   Rax& index() { return tree_; }
 
  private:
@@ -39,28 +41,33 @@ struct RaxForm {
 struct AnyForm {
   static constexpr const char* kName = "any";
   static constexpr uint64_t kKeyBytesMax = Rax::kKeyBytesMax;
+  static constexpr uint64_t kValueBytes = 300'000;
   AnyIndex& index() { return any_; }
 
  private:
   AnyIndex any_{std::make_unique<Rax>()};
 };
 
-/// On files, or on simulated ones in memory, where one thread works.
-template <bool kSimulated>
-struct BTreeForm {
-  static constexpr const char* kName = "btree";
+/// A store, on files or on simulated ones in memory, where one thread works.
+template <IndexKind kKind, bool kSimulated>
+struct StoreForm {
+  static constexpr const char* kName = kKind == IndexKind::btree      ? "btree"
+                                       : kKind == IndexKind::skiplist ? "skiplist_store"
+                                                                      : "rax_store";
   static constexpr uint64_t
       kKeyBytesMax = 900;  // In pages of 4 KiB, with room for what a row carries.
-  BTreeForm() {
+  // A record of the log has to hold a row in memory, and the one before it.
+  static constexpr uint64_t kValueBytes = kKind == IndexKind::btree ? 300'000 : 10'000;
+  StoreForm() {
     world_.open();
-    store_ = std::make_unique<KvStore>(world_.store("rows"));
+    store_ = std::make_unique<KvStore>(world_.store("rows", kKind));
   }
-  ~BTreeForm() {
+  ~StoreForm() {
     store_.reset();
     world_.close();
   }
-  BTreeForm(const BTreeForm&) = delete;
-  BTreeForm& operator=(const BTreeForm&) = delete;
+  StoreForm(const StoreForm&) = delete;
+  StoreForm& operator=(const StoreForm&) = delete;
   KvStore& index() { return *store_; }
 
  private:
@@ -69,7 +76,9 @@ struct BTreeForm {
 };
 
 template <bool kSimulated>
-using Forms = testing::Types<BTreeForm<kSimulated>, SkiplistForm, RaxForm, AnyForm>;
+using Forms = testing::Types<StoreForm<IndexKind::btree, kSimulated>,
+                             StoreForm<IndexKind::skiplist, kSimulated>,
+                             StoreForm<IndexKind::rax, kSimulated>, SkiplistForm, RaxForm, AnyForm>;
 
 struct FormName {
   template <typename Form>

@@ -221,7 +221,7 @@ TYPED_TEST(IndexConformance, KeysUpToTheBoundAndNotBeyond) {
   auto& index = form.index();
   const std::string longest(TypeParam::kKeyBytesMax, '\xff');
   const std::string shorter = longest.substr(1);
-  const std::string large_value(300000, 'v');
+  const std::string large_value(TypeParam::kValueBytes, 'v');
   ASSERT_TRUE(index.put(longest, "longest").has_value());
   ASSERT_TRUE(index.put(shorter, large_value).has_value());
   EXPECT_EQ(rows_of(index), (Rows{{shorter, large_value}, {longest, "longest"}}));
