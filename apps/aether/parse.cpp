@@ -408,7 +408,8 @@ ExitCode Parser::print_help(bool is_short) {
   }
   text += " [OPTION]...\n";
   for (const VerbHelp& help : verb_helps()) {
-    if (!is_short && help.name == verb->get_name()) text = verb_help_head(help) + "\n" + text;
+    if (!is_short && help.name == verb->get_name())
+      text = verb_help_head(help).append("\n").append(text);
   }
   text += "\n" + options_text(*verb, "Options") + "\n" + options_text(app_, "Global options");
   print(stdout, text);

@@ -1,6 +1,6 @@
 // Environments, stores, and the second phase of two-phase commit.
+#include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 
 #include "capi/answer.h"
@@ -29,8 +29,7 @@ Result<void> hand_out_list(const std::vector<PreparedTransaction>& prepared,
                                                   .prepared_at_ns = one.prepared_at_ns,
                                                   .age_seconds = one.age_seconds,
                                                   .recovered = one.recovered ? 1 : 0};
-    std::memcpy(gid, one.gid.data(), one.gid.size());
-    gid += one.gid.size();
+    gid = std::copy(one.gid.begin(), one.gid.end(), gid);
   }
   *list = pointers;
   *count = prepared.size();

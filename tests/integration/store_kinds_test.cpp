@@ -351,7 +351,7 @@ TEST_F(StoreKinds, BackupsAndTheArchiveHaveThem) {
     archive_.clear();
     open(home);
     verify();
-    const std::map<std::string, Rows> found = all();
+    std::map<std::string, Rows> found = all();
     close();
     return found;
   };
