@@ -137,6 +137,9 @@ void run_transaction(LockManager& manager, Oracle& oracle, TxnId id, std::mt1993
   oracle.set(mine, Uses{});  // Before the locks go: the oracle must never see too much.
 }
 
+/// Of each of six threads. Each waits for others some times, which on a busy machine is a time slice.
+constexpr uint64_t kTransactions = 1'000;
+
 void run_schedule(const LockOptions& options, uint64_t seed, uint64_t transactions) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   constexpr uint64_t kThreads = 6;
@@ -172,14 +175,14 @@ void run_schedule(const LockOptions& options, uint64_t seed, uint64_t transactio
 // Goal:   no two transactions ever may do to one key what excludes each other, and nobody waits for ever.
 // Method: six threads over twelve keys; the oracle expands every lock to the keys it lets its owner use.
 TEST(ConcurrentLockSchedule, NothingIncompatibleIsHeldAtOnce) {
-  for (const uint64_t seed : {1u, 2u, 3u, 4u}) run_schedule({}, seed, 3'000);
+  for (const uint64_t seed : {1u, 2u, 3u, 4u}) run_schedule({}, seed, kTransactions);
 }
 
 TEST(ConcurrentLockSchedule, NorWithOnePartitionOrWithEscalation) {
-  run_schedule({.partitions = 1}, 11, 3'000);
+  run_schedule({.partitions = 1}, 11, kTransactions);
   LockOptions tight;
   tight.locks_per_transaction_max = 8;
-  run_schedule(tight, 12, 3'000);
+  run_schedule(tight, 12, kTransactions);
 }
 
 // Stores are forgotten while others come for their first lock there.
