@@ -107,7 +107,8 @@ class Table {
 
  private:
   enum class Step : uint8_t { done, needs_lock };
-  static constexpr size_t kStripes = 64;
+  /// begin_image holds all of them, and ThreadSanitizer follows at most 64 mutexes of a thread.
+  static constexpr size_t kStripes = 32;
 
   struct alignas(64) Stripe {
     os::Mutex mutex;
