@@ -39,6 +39,34 @@ void trace_append(const wal::RecordSpec& spec, const wal::Reservation& record,
 }  // namespace
 #endif
 
+namespace {
+
+/// Borrows all.
+wal::RecordSpec record_of(const LogContext& context, const ChangeKind& kind, Gsn gsn,
+                          const wal::LsnVector& durable, std::span<const wal::PartSpec> parts,
+                          std::span<const std::string_view> undo) noexcept {
+  const bool is_clr = kind.type == wal::RecordType::clr;
+  return {.type = kind.type,
+          .flags = kind.flags,
+          .txn = context.txn,
+          .link = is_clr ? kind.link : context.last_lsn,
+          .gsn = gsn,
+          .vector = &context.lsn_vector,
+          .durable = &durable,
+          .home_stream = context.stream,
+          .parts = parts,
+          .undo = undo};
+}
+
+/// The record is the context's last now.
+void take_in(LogContext& context, const wal::Reservation& record, Gsn gsn) noexcept {
+  context.lsn_vector.raise(context.stream, record.end());
+  context.last_lsn = record.begin;
+  context.gsn = gsn;
+}
+
+}  // namespace
+
 Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& kind,
                         std::span<const PageRef> pages, std::span<wal::PartSpec> parts,
                         std::span<const std::string_view> undo) {
@@ -60,25 +88,13 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
   ++gsn;
 
   const wal::LsnVector durable = log.durable();
-  const bool is_clr = kind.type == wal::RecordType::clr;
-  const wal::RecordSpec spec{.type = kind.type,
-                             .flags = kind.flags,
-                             .txn = context.txn,
-                             .link = is_clr ? kind.link : context.last_lsn,
-                             .gsn = gsn,
-                             .vector = &context.lsn_vector,
-                             .durable = &durable,
-                             .home_stream = context.stream,
-                             .parts = parts,
-                             .undo = undo};
+  const wal::RecordSpec spec = record_of(context, kind, gsn, durable, parts, undo);
   AETHER_TRY_ASSIGN(const wal::Reservation record, log.append(context.stream, spec));
 
 #if defined(AETHER_TRACE)
   trace_append(spec, record, durable);
 #endif
-  context.lsn_vector.raise(context.stream, record.end());
-  context.last_lsn = record.begin;
-  context.gsn = gsn;
+  take_in(context, record, gsn);
   for (const PageRef& page : pages) {
     if (AETHER_PLANTED("buffer.dirty_too_late")) mark_dirty(*page.frame, log.append_position());
     page.header().gsn = gsn;
@@ -90,21 +106,9 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
 Result<void> log_row_change(wal::Log& log, LogContext& context, const ChangeKind& kind, Gsn gsn,
                             const wal::PartSpec& part, std::span<const std::string_view> undo) {
   const wal::LsnVector durable = log.durable();
-  const bool is_clr = kind.type == wal::RecordType::clr;
-  const wal::RecordSpec spec{.type = kind.type,
-                             .flags = kind.flags,
-                             .txn = context.txn,
-                             .link = is_clr ? kind.link : context.last_lsn,
-                             .gsn = gsn,
-                             .vector = &context.lsn_vector,
-                             .durable = &durable,
-                             .home_stream = context.stream,
-                             .parts = {&part, 1},
-                             .undo = undo};
+  const wal::RecordSpec spec = record_of(context, kind, gsn, durable, {&part, 1}, undo);
   AETHER_TRY_ASSIGN(const wal::Reservation record, log.append(context.stream, spec));
-  context.lsn_vector.raise(context.stream, record.end());
-  context.last_lsn = record.begin;
-  context.gsn = gsn;
+  take_in(context, record, gsn);
   return {};
 }
 

@@ -1,7 +1,7 @@
 /// An open environment: the rooms below, wired together.
 ///
 /// Threads       Any, but open and close.
-/// Latch order   ddl_mutex_ before stores_mutex_; repair_mutex_ before checkpoint_mutex_; none of them under a page latch.
+/// Latch order   ddl_mutex_, image_mutex_, repair_mutex_, checkpoint_mutex_, stores_mutex_; none of them under a page latch.
 #pragma once
 
 #include <atomic>

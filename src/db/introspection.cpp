@@ -8,9 +8,9 @@
 #include <optional>
 
 #include "base/bytes.h"
+#include "base/printable.h"
 #include "buffer/data_file.h"
 #include "buffer/space_manager.h"
-#include "db/printable.h"
 #include "index/btree/ops.h"
 #include "os/os.h"
 #include "page/leaf_record.h"
@@ -247,7 +247,7 @@ void PageDecoder::decode() {
 /// docs/formats/page.md, "File header".
 void PageDecoder::decode_file_header() {
   constexpr size_t kMagicAt = 40;
-  field("magic", printable({reinterpret_cast<const char*>(page_) + kMagicAt, 8}));
+  field("magic", base::printable({reinterpret_cast<const char*>(page_) + kMagicAt, 8}));
   field("format_version", base::load<uint32_t>(page_ + kMagicAt + 8));
   field("page_bytes", base::load<uint32_t>(page_ + kMagicAt + 12));
 }
@@ -280,14 +280,14 @@ void PageDecoder::decode_node() {
   const auto header = base::load<page::NodeHeader>(page_);
   const Result<void> checked = node.check_node();
   const auto fence = [](const page::Fence& bound) {
-    return bound ? "'" + printable(*bound) + "'" : "none";
+    return bound ? "'" + base::printable(*bound) + "'" : "none";
   };
   field("check", checked ? "ok" : std::string(checked.error().message()));
   field("level", header.level);
   field("count", header.count);
   field("lower_fence", fence(node.lower_fence()));
   field("upper_fence", fence(node.upper_fence()));
-  field("prefix", "'" + printable(node.prefix()) + "'");
+  field("prefix", "'" + base::printable(node.prefix()) + "'");
   field("heap_begin", header.heap_begin);
   field("garbage", header.garbage);
   if (checked) field("free_bytes", node.free_bytes());
@@ -341,8 +341,8 @@ void PageDecoder::decode_overflow() {
   field("used_bytes", header.used_bytes);
   const uint32_t used = std::min(header.used_bytes, page::overflow_payload_bytes(page_bytes_));
   const std::string_view payload(reinterpret_cast<const char*>(page_) + sizeof header, used);
-  field("payload",
-        "'" + printable(payload.substr(0, kValueShown)) + (used > kValueShown ? "...'" : "'"));
+  field("payload", "'" + base::printable(payload.substr(0, kValueShown)) +
+                       (used > kValueShown ? "...'" : "'"));
 }
 
 /// What the space map says of the page.

@@ -7,10 +7,10 @@
 #include "aether/version.h"
 #include "base/json_writer.h"
 #include "base/no_memory.h"
+#include "base/printable.h"
 #include "db/documents.h"
 #include "db/env_impl.h"
 #include "db/live_protocol.h"
-#include "db/printable.h"
 
 namespace aether::db {
 namespace {
@@ -70,7 +70,7 @@ std::string error_document(const Error& error) {
   base::JsonWriter(text)
       .begin_object()
       .member("error", to_string(error.code()))
-      .member("message", printable(error.message()))
+      .member("message", base::printable(error.message()))
       .end_object();
   return text;
 }

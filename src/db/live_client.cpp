@@ -5,8 +5,8 @@
 #include <charconv>
 #include <memory>
 
+#include "base/printable.h"
 #include "db/live_protocol.h"
-#include "db/printable.h"
 
 namespace aether::db {
 namespace {
@@ -19,7 +19,7 @@ struct Head {
 };
 
 Error strange_answer(const std::string& home, std::string_view line) {
-  return Error(Code::unsupported, live_path(home) + ": '" + printable(line.substr(0, 64)) +
+  return Error(Code::unsupported, live_path(home) + ": '" + base::printable(line.substr(0, 64)) +
                                       "' is no answer of " + kLiveWord +
                                       ": use the release of the process that has it open");
 }
@@ -78,7 +78,7 @@ Result<std::string> ask_live(os::Os& os, const std::string& home, std::string_vi
   text.resize(head.body_bytes);
   if (head.status == "ok") return text;
   return Error(code_of(head.status),
-               "the process that has " + home + " open answers: " + printable(text));
+               "the process that has " + home + " open answers: " + base::printable(text));
 }
 
 }  // namespace aether::db

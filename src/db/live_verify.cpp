@@ -4,9 +4,9 @@
 
 #include "base/json_writer.h"
 #include "base/no_memory.h"
+#include "base/printable.h"
 #include "db/documents.h"
 #include "db/env_impl.h"
-#include "db/printable.h"
 
 namespace aether::db {
 namespace {
@@ -74,7 +74,7 @@ std::string LiveVerify::look() {
       append_report(json, *report_);
     } else {
       json.member("error", to_string(report_.error().code()))
-          .member("message", printable(report_.error().message()));
+          .member("message", base::printable(report_.error().message()));
     }
   }
   json.end_object();

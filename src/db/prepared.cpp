@@ -5,9 +5,9 @@
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "base/printable.h"
 #include "base/reached.h"
 #include "db/env_impl.h"
-#include "db/printable.h"
 #include "db/transaction_end.h"
 #include "txn/prepare_record.h"
 
@@ -27,7 +27,7 @@ Result<void> PreparedTable::reserve(std::string_view gid) {
   os::LockGuard lock(mutex_);
   const auto [place, is_new] = entries_.try_emplace(std::string(gid), std::move(entry));
   if (is_new) return {};
-  return Error(Code::exists, "a transaction is prepared under '" + printable(gid) +
+  return Error(Code::exists, "a transaction is prepared under '" + base::printable(gid) +
                                  "' already: decide that one, or choose another id");
 }
 
@@ -53,10 +53,12 @@ Result<std::unique_ptr<Prepared>> PreparedTable::take(std::string_view gid) {
   os::LockGuard lock(mutex_);
   const auto found = entries_.find(gid);
   if (found == entries_.end()) {
-    return Error(Code::not_found, "no transaction is prepared under '" + printable(gid) + "'");
+    return Error(Code::not_found,
+                 "no transaction is prepared under '" + base::printable(gid) + "'");
   }
   if (found->second.prepared == nullptr) {
-    return Error(Code::busy, "another thread is preparing or deciding '" + printable(gid) + "'");
+    return Error(Code::busy,
+                 "another thread is preparing or deciding '" + base::printable(gid) + "'");
   }
   return std::move(found->second.prepared);
 }
@@ -113,7 +115,7 @@ Result<void> EnvImpl::commit_prepared(Bytes gid) {
   AETHER_TRY_ASSIGN(std::unique_ptr<Prepared> prepared, prepared_.take(gid));
   base::Unless undecided([&] { prepared_.put(gid, std::move(prepared)); });
   if (prepared->is_rolling_back) {
-    return Error(Code::invalid_argument, "'" + printable(gid) +
+    return Error(Code::invalid_argument, "'" + base::printable(gid) +
                                              "' is half rolled back, for want of memory: call "
                                              "rollback_prepared again");
   }

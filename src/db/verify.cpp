@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "base/bytes.h"
-#include "db/printable.h"
+#include "base/printable.h"
 #include "page/leaf_record.h"
 #include "page/overflow_page.h"
 #include "page/page_header.h"
@@ -53,7 +53,7 @@ std::string number(uint64_t n) { return std::to_string(n); }
 std::string text_of(const std::optional<std::string>& fence) {
   constexpr size_t kShown = 32;
   if (!fence) return "none";
-  return "'" + printable(fence->substr(0, kShown)) + (fence->size() > kShown ? "...'" : "'");
+  return "'" + base::printable(*fence, kShown) + "'";
 }
 
 std::optional<std::string> owned(const page::Fence& fence) {

@@ -8,12 +8,9 @@
 namespace aether::table {
 
 TableCursor::TableCursor(Table& table, txn::TransactionContext* txn)
-    : table_(table), txn_(txn), at_(table.cursor()) {}
+    : table_(table), txn_(txn), at_(table.cursor()), recorder_(txn, table.store()) {}
 
-TableCursor::~TableCursor() {
-  if (range_ != nullptr) txn_->reads->end_range(*range_);
-  table_.services().transactions.close_snapshot(own_);
-}
+TableCursor::~TableCursor() { table_.services().transactions.close_snapshot(own_); }
 
 /// Before the index's cursor moves: so what it shows of open transactions is told from the rest.
 void TableCursor::take_snapshot() {
@@ -28,28 +25,6 @@ void TableCursor::take_snapshot() {
                           bounds.next == transactions.next_id();
   if (!is_current) transactions.renew_snapshot(own_);
   snapshot_ = &own_;
-}
-
-/// A serializable transaction has read all that lies between where its cursor began and where it stands.
-void TableCursor::remember_from(Bytes key) {
-  if (txn_ == nullptr || txn_->reads == nullptr) return;
-  if (range_ != nullptr) txn_->reads->end_range(*range_);
-  range_ = &txn_->reads->begin_range(table_.store(), key);
-}
-
-Result<bool> TableCursor::remember_to(Result<bool> moved, bool up) {
-  if (range_ == nullptr || !moved) return moved;
-  const bool within = *moved && begin_ <= key_ && (end_.empty() || key_ < end_);
-  if (within) {
-    range_->extend_to(key_);
-  } else if (!up) {
-    range_->extend_to(begin_);
-  } else if (!end_.empty()) {
-    range_->extend_to_before(end_);
-  } else {
-    range_->unbounded = true;
-  }
-  return moved;
 }
 
 /// Copies the row on which at_ stands to next_key_ and next_value_. False: for this cursor there is none.
@@ -93,24 +68,22 @@ Result<bool> TableCursor::walk(Result<bool> moved, bool up) {
 
 Result<bool> TableCursor::seek(Bytes key) {
   from_ = key;  // `key` may be our own key_.
-  remember_from(from_);
+  recorder_.seek(from_);
   take_snapshot();
-  return remember_to(walk(at_.seek(from_), true), true);
+  return recorder_.move(walk(at_.seek(from_), true), key_, true);
 }
 
 Result<bool> TableCursor::seek_for_prev(Bytes key) {
   from_ = key;
-  remember_from(from_);
-  if (range_ != nullptr && from_ == end_) range_->excludes_last = true;
+  recorder_.seek_for_prev(from_);
   take_snapshot();
-  return remember_to(walk(at_.seek_for_prev(from_), false), false);
+  return recorder_.move(walk(at_.seek_for_prev(from_), false), key_, false);
 }
 
 Result<bool> TableCursor::last() {
   take_snapshot();
   AETHER_TRY_ASSIGN(const bool found, walk(at_.last(), false));
-  remember_from(found ? Bytes(key_) : begin_);
-  if (range_ != nullptr) range_->unbounded = true;
+  recorder_.seek_last(found, key_);
   return found;
 }
 
@@ -118,14 +91,14 @@ Result<bool> TableCursor::next() {
   if (!positioned_) return first();
   take_snapshot();
   Result<bool> moved = at_is_here_ ? at_.next() : at_.seek(index::SeekOp::greater, key_);
-  return remember_to(walk(std::move(moved), true), true);
+  return recorder_.move(walk(std::move(moved), true), key_, true);
 }
 
 Result<bool> TableCursor::prev() {
   if (!positioned_) return last();
   take_snapshot();
   Result<bool> moved = at_is_here_ ? at_.prev() : at_.seek(index::SeekOp::less, key_);
-  return remember_to(walk(std::move(moved), false), false);
+  return recorder_.move(walk(std::move(moved), false), key_, false);
 }
 
 Result<Bytes> TableCursor::value() {

@@ -15,6 +15,7 @@
 #include "aether/error.h"
 #include "index/btree/cursor.h"
 #include "table/table.h"
+#include "txn/range_recorder.h"
 
 namespace aether::table {
 
@@ -27,10 +28,7 @@ class TableCursor {
   ~TableCursor();
 
   /// As BTreeCursor's.
-  void set_limits(Bytes begin, Bytes end) noexcept {
-    begin_ = begin;
-    end_ = end;
-  }
+  void set_limits(Bytes begin, Bytes end) noexcept { recorder_.set_limits(begin, end); }
   Result<bool> seek(Bytes key);
   Result<bool> seek_for_prev(Bytes key);
   Result<bool> first() { return seek({}); }
@@ -48,8 +46,6 @@ class TableCursor {
 
  private:
   void take_snapshot();
-  void remember_from(Bytes key);
-  Result<bool> remember_to(Result<bool> moved, bool up);
   Result<bool> walk(Result<bool> moved, bool up);
   Result<bool> settle();
 
@@ -59,9 +55,7 @@ class TableCursor {
   bool at_is_here_ = false;                  ///< at_ stands on key_, or where that was.
   const txn::Snapshot* snapshot_ = nullptr;  ///< The transaction's, or own_.
   txn::Snapshot own_;
-  Bytes begin_;  ///< Limits of what counts as read.
-  Bytes end_;
-  txn::RangeRead* range_ = nullptr;
+  txn::RangeRecorder recorder_;
   bool positioned_ = false;
   std::string key_;
   std::string value_;

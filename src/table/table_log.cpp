@@ -1,6 +1,7 @@
 #include "table/table_log.h"
 
 #include "base/bytes.h"
+#include "base/printable.h"
 #include "page/leaf_record.h"
 
 namespace aether::table {
@@ -9,22 +10,6 @@ namespace {
 Error damaged(const char* what) {
   std::string text("a table's record in the log: ");
   return {Code::corruption, text.append(what)};
-}
-
-void append_printable(std::string& text, std::string_view key) {
-  constexpr size_t kShown = 64;
-  static const char* digits = "0123456789abcdef";
-  for (const char c : key.substr(0, kShown)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f && byte != '\\') {
-      text += c;
-    } else {
-      text.append("\\x");
-      text += digits[byte >> 4];
-      text += digits[byte & 15];
-    }
-  }
-  if (key.size() > kShown) text.append("...");
 }
 
 }  // namespace
@@ -71,7 +56,8 @@ std::string describe(const wal::PartView& part) {
   std::string text = operation->op == TableOp::set      ? "set key="
                      : operation->op == TableOp::remove ? "remove key="
                                                         : "erase key=";
-  append_printable(text, operation->key);
+  constexpr size_t kShown = 64;
+  text.append(base::printable(operation->key, kShown));
   if (operation->op == TableOp::set) {
     text.append(" ").append(std::to_string(page::value_of(operation->payload).size()));
     text.append(" bytes");

@@ -12,12 +12,12 @@ using buffer::OptimisticGuard;
 using page::SlottedPage;
 
 BTreeCursor::BTreeCursor(BTree& tree, txn::TransactionContext* txn)
-    : tree_(tree), txn_(txn), copy_(tree.services().pool.page_bytes()) {}
+    : tree_(tree),
+      txn_(txn),
+      copy_(tree.services().pool.page_bytes()),
+      recorder_(txn, tree.store()) {}
 
-BTreeCursor::~BTreeCursor() {
-  if (range_ != nullptr) txn_->reads->end_range(*range_);
-  tree_.services().transactions.close_snapshot(own_);
-}
+BTreeCursor::~BTreeCursor() { tree_.services().transactions.close_snapshot(own_); }
 
 class BTreeCursor::Move {
  public:
@@ -43,28 +43,6 @@ class BTreeCursor::Move {
   const bool was_positioned_;
   bool succeeded_ = false;
 };
-
-/// A serializable transaction has read all that lies between where its cursor began and where it stands.
-void BTreeCursor::remember_from(Bytes key) {
-  if (txn_ == nullptr || txn_->reads == nullptr) return;
-  if (range_ != nullptr) txn_->reads->end_range(*range_);
-  range_ = &txn_->reads->begin_range(tree_.store(), key);
-}
-
-Result<bool> BTreeCursor::remember_to(Result<bool> moved, bool up) {
-  if (range_ == nullptr || !moved) return moved;
-  const bool within = *moved && begin_ <= key_ && (end_.empty() || key_ < end_);
-  if (within) {
-    range_->extend_to(key_);
-  } else if (!up) {
-    range_->extend_to(begin_);
-  } else if (!end_.empty()) {
-    range_->extend_to_before(end_);
-  } else {
-    range_->unbounded = true;
-  }
-  return moved;
-}
 
 /// Before a copy is made: so what it shows of open transactions is told from the rest.
 void BTreeCursor::take_snapshot() {
@@ -196,43 +174,41 @@ Result<bool> BTreeCursor::last() {
 
 Result<bool> BTreeCursor::first_at(Bytes key) {
   fence_ = key;  // `key` may be our own key_.
-  remember_from(fence_);
+  recorder_.seek(fence_);
   AETHER_TRY(copy_leaf(fence_, SeekTo::key));
-  return remember_to(forward(leaf().lower_bound(fence_).slot), true);
+  return recorder_.move(forward(leaf().lower_bound(fence_).slot), key_, true);
 }
 
 Result<bool> BTreeCursor::last_at(Bytes key) {
   fence_ = key;
-  remember_from(fence_);
-  if (range_ != nullptr && fence_ == end_) range_->excludes_last = true;
+  recorder_.seek_for_prev(fence_);
   AETHER_TRY(copy_leaf(fence_, SeekTo::key));
   const SlottedPage::Position at = leaf().lower_bound(fence_);
-  return remember_to(backward(at.slot + (at.exact ? 1 : 0)), false);
+  return recorder_.move(backward(at.slot + (at.exact ? 1 : 0)), key_, false);
 }
 
 Result<bool> BTreeCursor::last_of_all() {
   AETHER_TRY(copy_leaf({}, SeekTo::last));
   AETHER_TRY_ASSIGN(const bool found, backward(leaf().count()));
-  remember_from(found ? Bytes(key_) : begin_);
-  if (range_ != nullptr) range_->unbounded = true;
+  recorder_.seek_last(found, key_);
   return found;
 }
 
 Result<bool> BTreeCursor::next() {
   if (!positioned_) return first();
   Move move(*this);
-  if (is_current()) return move.end(remember_to(forward(slot_ + 1), true));
+  if (is_current()) return move.end(recorder_.move(forward(slot_ + 1), key_, true));
   AETHER_TRY(copy_leaf(key_, SeekTo::key));
   const SlottedPage::Position at = leaf().lower_bound(key_);
-  return move.end(remember_to(forward(at.slot + (at.exact ? 1 : 0)), true));
+  return move.end(recorder_.move(forward(at.slot + (at.exact ? 1 : 0)), key_, true));
 }
 
 Result<bool> BTreeCursor::prev() {
   if (!positioned_) return last();
   Move move(*this);
-  if (is_current()) return move.end(remember_to(backward(slot_), false));
+  if (is_current()) return move.end(recorder_.move(backward(slot_), key_, false));
   AETHER_TRY(copy_leaf(key_, SeekTo::key));
-  return move.end(remember_to(backward(leaf().lower_bound(key_).slot), false));
+  return move.end(recorder_.move(backward(leaf().lower_bound(key_).slot), key_, false));
 }
 
 Result<Bytes> BTreeCursor::value() {
@@ -267,9 +243,9 @@ Result<bool> BTreeCursor::visit_row(Visit& visit) {
 }
 
 /// Nothing but a plain copy has to be looked at for the next row: its snapshot is still open, its transaction has written
-/// nothing since, and no range is to be remembered.
+/// nothing since, and no range is recorded.
 bool BTreeCursor::copy_is_enough() const noexcept {
-  return is_plain_ && frame_ != nullptr && snapshot_ != &own_ && range_ == nullptr &&
+  return is_plain_ && frame_ != nullptr && snapshot_ != &own_ && !recorder_.is_recording() &&
          txn_->snapshot == snapshot_ && txn_->writes == writes_;
 }
 

@@ -16,6 +16,7 @@
 
 #include "aether/error.h"
 #include "index/btree/btree.h"
+#include "txn/range_recorder.h"
 
 namespace aether::index {
 
@@ -27,12 +28,8 @@ class BTreeCursor {
   BTreeCursor& operator=(const BTreeCursor&) = delete;
   ~BTreeCursor();
 
-  /// Of a scan of the keys from `begin` up to `end` (empty: no end): what lies outside does not count as read, though
-  /// the cursor steps on it to see that. Borrowed.
-  void set_limits(Bytes begin, Bytes end) noexcept {
-    begin_ = begin;
-    end_ = end;
-  }
+  /// Of a scan of the keys from `begin` up to `end` (empty: no end): what lies outside does not count as read. Borrowed.
+  void set_limits(Bytes begin, Bytes end) noexcept { recorder_.set_limits(begin, end); }
 
   /// To the first key >= `key`, or to the last key <= `key`. False: there is none.
   Result<bool> seek(Bytes key);
@@ -65,8 +62,6 @@ class BTreeCursor {
  private:
   /// One move: unless it succeeds, the position is what it was, and the copy is no longer trusted.
   class Move;
-  void remember_from(Bytes key);
-  Result<bool> remember_to(Result<bool> moved, bool up);
   Result<bool> first_at(Bytes key);
   Result<bool> last_at(Bytes key);
   Result<bool> last_of_all();
@@ -97,10 +92,7 @@ class BTreeCursor {
   buffer::ScanRing ring_;
   const txn::Snapshot* snapshot_ = nullptr;  ///< The transaction's, or own_.
   txn::Snapshot own_;
-  Bytes begin_;  ///< Limits of what counts as read.
-  Bytes end_;
-  txn::RangeRead*
-      range_ = nullptr;  ///< What it has passed since the last seek, for its transaction's reads.
+  txn::RangeRecorder recorder_;
   BTree::LeafPlace place_;  ///< Of the copy's leaf.
   bool is_plain_ = false;   ///< All rows of the copy are seen as they are, and depend on nothing.
   buffer::Frame* frame_ = nullptr;  ///< Where the copy came from, and at which version.

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/bytes.h"
+#include "base/printable.h"
 #include "index/btree/row_patch.h"
 #include "page/leaf_record.h"
 #include "page/slotted_page.h"
@@ -14,22 +15,7 @@ Error damaged(const char* what) {
   return Error(Code::corruption, std::string("B+ tree redo: ") + what);
 }
 
-std::string printable(std::string_view key) {
-  constexpr size_t kShown = 64;
-  static const char* digits = "0123456789abcdef";
-  std::string text;
-  for (const char c : key.substr(0, kShown)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f && byte != '\\') {
-      text += c;
-    } else {
-      text += "\\x";
-      text += digits[byte >> 4];
-      text += digits[byte & 15];
-    }
-  }
-  return key.size() > kShown ? text + "..." : text;
-}
+constexpr size_t kShown = 64;  ///< Of a key, in a description.
 
 /// Of a row that is to be written: a child word, or the row's meta and more.
 bool is_payload_of(const page::SlottedPage& node, std::string_view payload) noexcept {
@@ -139,7 +125,7 @@ Result<void> redo_btree(std::byte* page, uint32_t page_bytes, const wal::PartVie
 std::string describe_btree(const wal::PartView& part) {
   const Result<BTreeOperation> parsed = parse_operation(part);
   if (!parsed) return "damaged";
-  const std::string key = "key=" + printable(parsed->key);
+  const std::string key = "key=" + base::printable(parsed->key, kShown);
   const std::string bytes = std::to_string(parsed->data.size()) + " bytes";
   switch (parsed->op) {
     case BTreeOp::insert: return "insert " + key + " " + bytes;
@@ -147,7 +133,7 @@ std::string describe_btree(const wal::PartView& part) {
     case BTreeOp::set_meta: return "set_meta " + key;
     case BTreeOp::remove: return "remove " + key;
     case BTreeOp::format: return "format " + bytes;
-    case BTreeOp::truncate: return "truncate at " + printable(parsed->key);
+    case BTreeOp::truncate: return "truncate at " + base::printable(parsed->key, kShown);
     case BTreeOp::patch: {
       const size_t runs = count_runs(parsed->data, std::numeric_limits<size_t>::max()).value_or(0);
       return "patch " + key + " " + std::to_string(runs) + (runs == 1 ? " run, " : " runs, ") +
