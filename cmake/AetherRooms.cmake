@@ -1,7 +1,7 @@
 # The rooms, and the two libraries made of them.
 
 # In the order of the arrows: a room comes after every room that it may include (tools/layers.txt).
-set(AETHER_ROOMS base os wal page buffer txn recovery index lsm table db capi)
+set(AETHER_ROOMS base os wal page buffer txn recovery index table lsm db capi)
 set(AETHER_BELOW_base "")
 set(AETHER_BELOW_os base)
 set(AETHER_BELOW_wal base os)
@@ -10,8 +10,8 @@ set(AETHER_BELOW_buffer base os wal page)
 set(AETHER_BELOW_txn base os wal page buffer)
 set(AETHER_BELOW_recovery base os wal page buffer txn)
 set(AETHER_BELOW_index base os wal page buffer txn recovery)
-set(AETHER_BELOW_lsm base os wal page buffer txn recovery index)
 set(AETHER_BELOW_table base os wal page buffer txn recovery index)
+set(AETHER_BELOW_lsm base os wal page buffer txn recovery index table)
 set(AETHER_BELOW_db base os wal page buffer txn recovery index lsm table)
 set(AETHER_BELOW_capi base os wal page buffer txn recovery index lsm table db)
 

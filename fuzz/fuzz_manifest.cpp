@@ -29,7 +29,7 @@ lsm::Manifest sample(bool has_part) {
   const char* keys[][2] = {{"a", "m"}, {"b", "z"}, {"c", "d"}, {"e", "f"}};
   for (uint64_t i = 0; i < 4; ++i) {
     const uint64_t id = manifest.take_run_id(changes);
-    manifest.flush(i * 2 + 1, run_of(id, keys[i][0], keys[i][1]), i, changes);
+    manifest.flush(i * 2 + 1, i * 2 + 1, run_of(id, keys[i][0], keys[i][1]), i, changes);
   }
   const uint64_t merge = manifest.begin_merge({0, 2, 1000}, 100, changes);
   manifest.begin_merge({2, 2, 1000}, 100, changes);

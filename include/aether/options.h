@@ -142,6 +142,52 @@ enum class IndexKind : uint8_t {
   skiplist =
       2,    ///< Memory: lock-free, for many threads at once. The log and an image on disk keep it.
   rax = 3,  ///< Memory: a radix tree, small where keys begin alike. Kept in the same way.
+  lsm = 4,  ///< Memory over sorted runs on disk, compressed: for more writes than a tree of pages takes, at any size.
+};
+
+/// Which runs of a store of kind `lsm` are merged, and when. docs/LSM.md has what each costs.
+enum class MergePolicyKind : uint8_t {
+  hanoi = 1,         ///< Two runs of a size become one of twice the size.
+  leveled = 2,       ///< One run a level: fastest reads, most writing.
+  tiered = 3,        ///< Several runs of a size become one: least writing, most runs to look into.
+  lazy_leveled = 4,  ///< Tiered above, leveled where most of the data lies.
+  adaptive = 5,      ///< One of these, by the work that is seen.
+};
+enum class Compression : uint8_t { none = 0, lz4 = 1, zstd = 2 };
+/// What tells that a run does not hold a key without reading it.
+enum class RunFilter : uint8_t {
+  none = 0,
+  bloom = 1,   ///< Points: 10 bits a key, 1 % of the runs are read in vain.
+  ribbon = 2,  ///< The same with 7 bits; slower to make.
+  surf = 3,    ///< Points, ranges and prefixes.
+};
+
+/// Of a store of kind `lsm`.
+struct LsmOptions {
+  /// Memory that writes go to, until it is full and written out as a run; up to four times of it is taken where writes come faster
+  /// than they are written out. 16 KiB - 4 GiB.
+  uint64_t nursery_bytes = 64 * MiB;
+  /// What it is made of: skiplist or rax.
+  IndexKind nursery = IndexKind::skiplist;
+  MergePolicyKind policy = MergePolicyKind::tiered;
+  /// How much larger a level is than the one above it, 2-64. 0: 4, and for `leveled` 8.
+  uint32_t size_ratio = 0;
+  /// lazy_leveled: how many runs a level may have, and the last one. 0: size_ratio - 1, and 1.
+  uint32_t runs_per_level = 0;
+  uint32_t runs_at_bottom = 0;
+  /// hanoi: at rest there are never more runs than this, 2-32. 0: as many as there are bits in size / nursery.
+  uint32_t runs_max = 0;
+  /// hanoi with runs_max: what the store will hold, if that is known. In bytes; 0: it is not.
+  uint64_t expected_bytes = 0;
+  Compression compression = Compression::lz4;
+  int32_t zstd_level = 3;
+  /// With zstd: a dictionary is trained for each run. At most 1 MiB; 0: none.
+  uint32_t dictionary_bytes = 0;
+  /// What is compressed, checked and cached as one. 4-64 KiB.
+  uint32_t block_bytes = 16 * KiB;
+  RunFilter filter = RunFilter::bloom;
+  /// bloom and ribbon, 1-40.
+  double filter_bits = 10;
 };
 
 /// How a store is opened.
@@ -156,6 +202,8 @@ struct StoreOptions {
   /// index and what waits to be freed; older versions are not in it. 0: as it was made, 1 GiB if that was not said. Another
   /// number counts from now on, until the environment is closed. At most 4 GiB.
   uint64_t memory_bytes_max = 0;
+  /// Creation, of a store of kind `lsm`. Its rows are as large as those in memory, at most.
+  LsmOptions lsm = {};
 };
 
 }  // namespace aether

@@ -19,15 +19,21 @@ namespace {
 
 constexpr size_t kNameBytesMax = 255;
 
-bool is_in_memory(IndexKind kind) noexcept {
-  return kind == IndexKind::skiplist || kind == IndexKind::rax;
+/// Its rows are a table's: in memory, or there first.
+bool has_table(IndexKind kind) noexcept {
+  return kind == IndexKind::skiplist || kind == IndexKind::rax || kind == IndexKind::lsm;
+}
+
+/// As a store that is being dropped is in the catalogue: only one that has runs needs more than its tree.
+IndexKind dropped_kind(IndexKind kind) noexcept {
+  return kind == IndexKind::lsm ? kind : IndexKind::btree;
 }
 
 Bytes entry_bytes(const CatalogueEntry& entry) noexcept {
   return {reinterpret_cast<const char*>(&entry), sizeof entry};
 }
 Bytes entry_bytes(const TableEntry& entry) noexcept {
-  if (!is_in_memory(entry.store.index)) return entry_bytes(entry.store);
+  if (!has_table(entry.store.index)) return entry_bytes(entry.store);
   return {reinterpret_cast<const char*>(&entry), sizeof entry};
 }
 
@@ -41,14 +47,14 @@ Result<TableEntry> parse_catalogue_entry(Bytes name, Bytes value) {
   if (value.size() < sizeof(CatalogueEntry)) return bad_size();
   TableEntry result{.store = base::load<CatalogueEntry>(value.data())};
   const CatalogueEntry& entry = result.store;
-  if (entry.index != IndexKind::btree && !is_in_memory(entry.index)) {
+  if (entry.index != IndexKind::btree && !has_table(entry.index)) {
     return Error(Code::unsupported, "store '" + std::string(name) + "' has an index of kind " +
                                         std::to_string(static_cast<unsigned>(entry.index)) +
                                         ": use a newer release");
   }
-  if (value.size() != (is_in_memory(entry.index) ? sizeof(TableEntry) : sizeof(CatalogueEntry)))
-    return bad_size();
-  if (is_in_memory(entry.index)) result = base::load<TableEntry>(value.data());
+  const bool is_whole = has_table(entry.index) && entry.dropped == 0;
+  if (value.size() != (is_whole ? sizeof(TableEntry) : sizeof(CatalogueEntry))) return bad_size();
+  if (is_whole) result = base::load<TableEntry>(value.data());
   if (entry.id <= kCatalogueStore || entry.id == std::numeric_limits<StoreId>::max()) {
     return Error(Code::corruption, "catalogue: store '" + std::string(name) + "' has number " +
                                        std::to_string(entry.id) + ", which no store can have");
@@ -144,18 +150,22 @@ Result<StoreImpl*> EnvImpl::attach_store(const std::string& name, const TableEnt
   // In recovery the image may not be what it was yet.
   if (store.table() != nullptr && replay_ == nullptr) AETHER_TRY(load_table(store, row));
   unused.dismiss();
-  return add_store(made);
+  StoreImpl* const added = add_store(made);
+  if (replay_ == nullptr) AETHER_TRY(start_worker(*added));
+  return added;
 }
 
 /// A store in a map of its own: all the memory that `add_store` needs.
 EnvImpl::Stores EnvImpl::make_store(const std::string& name, const TableEntry& entry,
                                     uint64_t memory_bytes_max, buffer::Frame& root) {
   const IndexKind kind = entry.store.index;
+  std::unique_ptr<LsmStore> lsm;
+  if (kind == IndexKind::lsm) lsm = std::make_unique<LsmStore>(*this);
   std::unique_ptr<table::Table> table;
-  if (is_in_memory(kind)) table = make_table(entry, memory_bytes_max);
+  if (has_table(kind)) table = make_table(entry, memory_bytes_max, lsm.get());
   Stores made;
-  made.emplace(
-      name, std::make_unique<StoreImpl>(*this, name, entry.store.id, root, std::move(table), kind));
+  made.emplace(name, std::make_unique<StoreImpl>(*this, name, entry.store.id, root,
+                                                 std::move(table), kind, std::move(lsm)));
   return made;
 }
 
@@ -184,7 +194,7 @@ Result<void> EnvImpl::drop_store(const std::string& name) {
   const uint64_t open_count = transactions_->open_count();
   image_mutex_.unlock();
   base::Unless kept([&] { store->set_state(StoreImpl::State::open); });
-  CatalogueEntry entry{.id = store->id(), .dropped = 1};
+  CatalogueEntry entry{.id = store->id(), .index = dropped_kind(store->kind()), .dropped = 1};
   entry.root_page = raw(store->tree().root().page_id.load());
   std::string hidden(1, '\0');
   hidden.append(reinterpret_cast<const char*>(&entry.id), sizeof entry.id);
@@ -200,7 +210,11 @@ Result<void> EnvImpl::drop_store(const std::string& name) {
   AETHER_TRY(take_name(*store, hidden, entry));
   kept.dismiss();
   store->set_state(StoreImpl::State::dropped);
-  if (store->table() != nullptr) store->table()->clear();
+  if (store->lsm() != nullptr) {
+    store->lsm()->stop();
+  } else if (store->table() != nullptr) {
+    store->table()->clear();
+  }
   Result<void> finished = base::or_no_memory([&] { return finish_drop(hidden, entry); });
   // The store is gone; its pages come back when the next open goes on with it.
   if (!finished && finished.error().code() == Code::no_memory) return {};
@@ -238,6 +252,7 @@ Result<void> EnvImpl::finish_drop(const std::string& hidden_name, const Catalogu
     AETHER_TRY_ASSIGN(root, pool_->load_pinned(PageId{entry.root_page}));
   }
   index::BTree tree(*services_, entry.id, *root);
+  if (entry.index == IndexKind::lsm) AETHER_TRY(drop_runs(entry, tree));
   buffer::LogContext system;
   system.stream = stream_of_caller();
   for (bool more = true; more;) {
@@ -325,9 +340,14 @@ Result<StoreImpl*> EnvImpl::open_store(const std::string& name, const StoreOptio
 
 Result<StoreImpl*> EnvImpl::create_store(const std::string& name, const StoreOptions& options) {
   AETHER_TRY(check_writable());
-  if (options.index != IndexKind::btree && !is_in_memory(options.index)) {
+  if (options.index != IndexKind::btree && !has_table(options.index)) {
     return Error(Code::invalid_argument, "StoreOptions::index: there is no kind " +
                                              std::to_string(static_cast<unsigned>(options.index)));
+  }
+  lsm::StoreConfiguration configuration;
+  if (options.index == IndexKind::lsm) {
+    AETHER_TRY_ASSIGN(configuration, lsm::configuration_of(options.lsm));
+    AETHER_TRY(lsm::check(lsm::policy_of(options.lsm)));
   }
   AETHER_TRY_ASSIGN(const TransactionPointer txn,
                     begin({.durability = Durability::group, .env_durability = false}));
@@ -342,6 +362,12 @@ Result<StoreImpl*> EnvImpl::create_store(const std::string& name, const StoreOpt
   AETHER_TRY(catalogue_->write(txn->context(), index::WriteMode::insert, name, entry_bytes(entry)));
   // Before the commit, after which nothing may fail.
   Stores made = make_store(name, entry, 0, *root);
+  StoreImpl& store = *made.begin()->second;
+  if (store.lsm() != nullptr) {
+    AETHER_TRY(
+        store.lsm()->create(txn->context(), configuration, lsm::policy_of(options.lsm)));
+    AETHER_TRY(start_worker(store));
+  }
   AETHER_TRY(txn->commit());
   return add_store(made);
 }

@@ -19,6 +19,8 @@
 #include "db/archiver.h"
 #include "db/garbage.h"
 #include "db/live.h"
+#include "db/lsm_store.h"
+#include "db/lsm_worker.h"
 #include "db/prepared.h"
 #include "db/resource_managers.h"
 #include "db/scrubber.h"
@@ -76,9 +78,11 @@ class StoreImpl {
   /// open ◄──► dropping (drop_store: no new writes, until it is sure) ──► dropped; closed: the environment is.
   enum class State : uint8_t { open, dropping, dropped, closed };
 
-  /// `table`: of a store in memory; the tree then holds its image. Null: the tree holds the rows.
+  /// `table`: of a store in memory; the tree then holds its image. Null: the tree holds the rows. `lsm`: what the table's rows
+  /// lie in, of such a store; the tree then holds its manifest.
   StoreImpl(EnvImpl& env, std::string name, StoreId id, buffer::Frame& root,
-            std::unique_ptr<table::Table> table, IndexKind kind = IndexKind::btree);
+            std::unique_ptr<table::Table> table, IndexKind kind = IndexKind::btree,
+            std::unique_ptr<LsmStore> lsm = nullptr);
 
   Result<void> write(TransactionImpl* txn, index::WriteMode mode, Bytes key, Bytes value);
   Result<uint64_t> bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next);
@@ -95,17 +99,21 @@ class StoreImpl {
     return why_not();
   }
   EnvImpl& env() noexcept { return env_; }
-  /// Rows, or their image.
+  /// Rows, or their image or manifest.
   index::BTree& tree() noexcept { return tree_; }
   /// Null: the rows are in the tree.
   table::Table* table() noexcept { return table_.get(); }
+  /// Null: the store is of another kind.
+  LsmStore* lsm() noexcept { return lsm_.get(); }
   StoreRows rows() noexcept {
     return table_ != nullptr ? StoreRows{.table = table_.get()} : StoreRows{.tree = &tree_};
   }
   Result<bool> write_row(txn::TransactionContext& txn, index::WriteMode mode, Bytes key,
                          Bytes value) {
-    if (table_ != nullptr) [[unlikely]]
+    if (table_ != nullptr) [[unlikely]] {
+      if (lsm_ != nullptr) AETHER_TRY(lsm_->before_write(key.size() + value.size()));
       return table_->write(txn, mode, key, value);
+    }
     return tree_.write(txn, mode, key, value);
   }
   IndexKind kind() const noexcept { return kind_; }
@@ -125,6 +133,7 @@ class StoreImpl {
   EnvImpl& env_;
   const std::string name_;
   index::BTree tree_;
+  const std::unique_ptr<LsmStore> lsm_;
   const std::unique_ptr<table::Table> table_;
   const IndexKind kind_;
 };
@@ -231,6 +240,13 @@ class EnvImpl {
   }
   uint32_t stream_of_caller() const noexcept { return os::worker_id() % log_->stream_count(); }
 
+  // Of stores of kind lsm (lsm_stores.cpp).
+  /// As lsm::Committer.
+  Result<void> commit_upkeep(uint32_t stream, bool log_first, lsm::Committer::Body body);
+  LsmWorker& lsm_worker() noexcept { return lsm_worker_; }
+  /// Those that are open.
+  void collect_lsm_stores(std::vector<StoreImpl*>& stores);
+
   index::Services& services() noexcept { return *services_; }
   /// For who may outlive the log: a commit's ticket.
   std::weak_ptr<wal::Log> log() const noexcept { return log_; }
@@ -305,12 +321,17 @@ class EnvImpl {
   Result<std::unique_ptr<wal::LogReader>> open_undo_reader();
   Result<void> undo_side_by_side(const std::vector<const recovery::Loser*>& losers);
 
+  // Stores of kind lsm (lsm_stores.cpp).
+  Result<void> drop_runs(const CatalogueEntry& entry, index::BTree& tree);
+
   // Stores in memory (table_images.cpp).
-  std::unique_ptr<table::Table> make_table(const TableEntry& entry, uint64_t memory_bytes_max);
+  std::unique_ptr<table::Table> make_table(const TableEntry& entry, uint64_t memory_bytes_max,
+                                           LsmStore* lsm);
   Result<void> load_table(StoreImpl& store, const TableEntry& entry);
   Result<void> load_image(StoreImpl& store, Gsn& floor);
   Result<void> load_tables();
   Result<void> write_images(LogPosition below, bool closing);
+  Result<void> write_rows(StoreImpl& store);
   Result<void> write_image(StoreImpl& store);
   Result<void> put_image(StoreImpl& store, txn::TransactionContext& context, Gsn floor);
   LogPosition tables_redo_from(LogPosition otherwise);
@@ -361,6 +382,7 @@ class EnvImpl {
   using Stores = std::map<std::string, std::unique_ptr<StoreImpl>>;
   Stores make_store(const std::string& name, const TableEntry& entry, uint64_t memory_bytes_max,
                     buffer::Frame& root);
+  Result<void> start_worker(const StoreImpl& store);
   StoreImpl* add_store(Stores& made) noexcept;
   Result<StoreImpl*> attach_store(const std::string& name, const TableEntry& entry,
                                   uint64_t memory_bytes_max);
@@ -439,6 +461,7 @@ class EnvImpl {
   std::atomic<bool> checkpoint_requested_{false};
   std::unique_ptr<os::Thread> checkpointer_;
 
+  LsmWorker lsm_worker_{*this};
   std::unique_ptr<Scrubber> scrubber_;
   std::string live_state_ = "off";  ///< As EnvStats::live.
   std::unique_ptr<Live> live_;

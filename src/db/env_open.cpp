@@ -136,6 +136,7 @@ Result<void> EnvImpl::open_files() {
   redo_start_ = control_->state().redo_position;
   if (options_.background_threads) {
     AETHER_TRY_ASSIGN(checkpointer_, os_.spawn("aether-ckpt", [this] { run_checkpointer(); }));
+    for (const auto& [name, store] : stores_) AETHER_TRY(start_worker(*store));
   }
   return {};
 }
@@ -280,6 +281,7 @@ Result<void> EnvImpl::close_parts() noexcept {
   closed_ = true;
   live_.reset();  // First of all: its thread looks at everything.
   if (scrubber_ != nullptr) scrubber_->stop();
+  lsm_worker_.stop();
   if (checkpointer_) {
     {
       os::LockGuard lock(checkpointer_mutex_);
@@ -295,6 +297,9 @@ Result<void> EnvImpl::close_parts() noexcept {
   if (is_whole_ && !options_.read_only)
     result = base::or_no_memory([&] { return last_checkpoint(); });
   finish_rollbacks();  // Those that are left are the next open's.
+  for (const auto& [name, store] : stores_) {
+    if (store->lsm() != nullptr) store->lsm()->stop();
+  }
   // In this order: what uses before what is used. The stores stay, to answer that they are closed; and the
   // transaction table, for snapshots that are still open.
   for (const auto& [name, store] : stores_) store->set_state(StoreImpl::State::closed);

@@ -78,12 +78,30 @@ class OnlineVerifier final : public PageLook::Visitor {
 
   Result<void> look_at_store(const std::string& name) {
     const Result<StoreImpl*> store = env_.open_store(name, {.create = false});
-    if (store) return look_at_tree((*store)->tree(), name, *store);
+    if (store) {
+      AETHER_TRY(look_at_tree((*store)->tree(), name, *store));
+      return (*store)->lsm() != nullptr ? look_at_runs(name, **store) : Result<void>();
+    }
     const Code code = store.error().code();
     if (code == Code::not_found) return {};  // Dropped meanwhile.
     if (code != Code::corruption && code != Code::io_error) return store.error().clone();
     store_ = name;
     problem(0, std::string(store.error().message()));
+    return {};
+  }
+
+  Result<void> look_at_runs(const std::string& name, StoreImpl& store) {
+    Result<void> checked;
+    AETHER_TRY(env_.while_it_stays(store, [&]() -> Result<void> {
+      checked = store.lsm()->upkeep().check();
+      return {};
+    }));
+    if (checked) return {};
+    const Code code = checked.error().code();
+    if (code != Code::corruption && code != Code::io_error) return checked;
+    store_ = name;
+    problem(0, std::string(checked.error().message()));
+    store_.clear();
     return {};
   }
 
@@ -209,10 +227,22 @@ Result<VerifyReport> EnvImpl::verify_still(FunctionRef<bool(uint64_t, uint64_t)>
     CatalogueEntry entry;
     if (value.size() != sizeof entry && value.size() != sizeof(TableEntry)) continue;
     std::copy(value.begin(), value.begin() + sizeof entry, reinterpret_cast<char*>(&entry));
-    targets.roots.push_back({std::string(cursor.key()), entry.id, PageId{entry.root_page}});
+    targets.roots.push_back({.name = std::string(cursor.key()),
+                             .store = entry.id,
+                             .root = PageId{entry.root_page},
+                             .is_manifest = entry.index == IndexKind::lsm});
   }
   if (!more) return std::move(more).error();
-  return verify_file(*data_, targets, progress);
+  AETHER_TRY_ASSIGN(VerifyReport report, verify_file(*data_, targets, progress));
+  for (const TreeRoot& root : targets.roots) {
+    if (!root.is_manifest || root.name.starts_with('\0')) continue;
+    const Result<StoreImpl*> store = open_store(root.name, {.create = false});
+    Result<void> checked = store ? (*store)->lsm()->upkeep().check()
+                                 : Result<void>(store.error().clone());
+    if (!checked)
+      report.problems.push_back({0, root.name, std::string(checked.error().message())});
+  }
+  return report;
 }
 
 Result<VerifyReport> EnvImpl::verify_online(

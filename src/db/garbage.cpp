@@ -72,16 +72,18 @@ void Garbage::forget_store(StoreId store) noexcept {
 
 bool Garbage::purge(const Removed& removed) noexcept {
   // Not opened for this: whoever drops a store waits for us.
-  const StoreRows rows = env_.open_rows(removed.ghost.store);
-  if (!rows) return true;  // The store has been dropped since.
-  if (rows.table != nullptr) {
-    return base::or_no_memory([&] { return rows.table->purge(removed.ghost.key, removed.owner); })
+  if (removed.ghost.in_memory) {
+    table::Table* const table = env_.open_rows(removed.ghost.store).table;
+    if (table == nullptr) return true;  // The store has been dropped since.
+    return base::or_no_memory([&] { return table->purge(removed.ghost.key, removed.owner); })
         .has_value();
   }
+  index::BTree* const tree = env_.open_tree(removed.ghost.store);
+  if (tree == nullptr) return true;
   buffer::LogContext system{
       .stream = env_.stream_of_caller(), .gsn = removed.gsn, .lsn_vector = removed.vector};
   return base::or_no_memory(
-             [&] { return rows.tree->purge(system, removed.ghost.key, removed.owner); })
+             [&] { return tree->purge(system, removed.ghost.key, removed.owner); })
       .has_value();
 }
 

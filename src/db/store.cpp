@@ -113,12 +113,16 @@ class CursorImpl {
 };
 
 StoreImpl::StoreImpl(EnvImpl& env, std::string name, StoreId id, buffer::Frame& root,
-                     std::unique_ptr<table::Table> table, IndexKind kind)
+                     std::unique_ptr<table::Table> table, IndexKind kind,
+                     std::unique_ptr<LsmStore> lsm)
     : env_(env),
       name_(std::move(name)),
       tree_(env.services(), id, root),
+      lsm_(std::move(lsm)),
       table_(std::move(table)),
-      kind_(kind) {}
+      kind_(kind) {
+  if (lsm_ != nullptr) lsm_->attach(*this);
+}
 
 Error StoreImpl::why_not() const {
   if (Result<void> open = env_.check_open(); !open && !process_.is_here())

@@ -71,24 +71,16 @@ Result<bool> visit_chunk(Bytes chunk, FunctionRef<Result<void>(Bytes key, Bytes 
   return true;
 }
 
-/// Errors of an image that cannot be written now: the log keeps what it would have held.
-bool may_wait(const Error& error) noexcept {
-  switch (error.code()) {
-    case Code::no_space:
-    case Code::no_memory:
-    case Code::too_large:
-    case Code::busy: return true;
-    default: return false;
-  }
-}
-
 }  // namespace
 
 /// Indexes without a bound of their own: what must not fail does not ask the table's.
 std::unique_ptr<table::Table> EnvImpl::make_table(const TableEntry& entry,
-                                                  uint64_t memory_bytes_max) {
+                                                  uint64_t memory_bytes_max, LsmStore* lsm) {
   const StoreId id = entry.store.id;
   const uint64_t bytes_max = memory_bytes_max != 0 ? memory_bytes_max : entry.memory_bytes_max;
+  if (lsm != nullptr)
+    return std::make_unique<table::Table>(*services_, id, lsm->tree().as_index(), bytes_max,
+                                          &lsm->tree());
   const auto make = [&](auto index) {
     return std::make_unique<table::Table>(*services_, id, index::AnyIndex(std::move(index)),
                                           bytes_max);
@@ -104,7 +96,12 @@ std::unique_ptr<table::Table> EnvImpl::make_table(const TableEntry& entry,
 /// From its image, and what recovery has found in the log. Before anybody else has the store.
 Result<void> EnvImpl::load_table(StoreImpl& store, const TableEntry& entry) {
   Gsn floor = entry.gsn_floor;
-  AETHER_TRY(load_image(store, floor));
+  if (store.lsm() != nullptr) {
+    AETHER_TRY_ASSIGN(const Gsn flushed, store.lsm()->load());
+    floor = std::max(floor, flushed);
+  } else {
+    AETHER_TRY(load_image(store, floor));
+  }
   if (replay_ == nullptr) return {};
   table::Table& table = *store.table();
   bool is_changed = false;
@@ -115,7 +112,9 @@ Result<void> EnvImpl::load_table(StoreImpl& store, const TableEntry& entry) {
     is_changed = true;
     const page::RecordMeta meta = page::meta_of(row.payload);
     // No snapshot has survived that would need a ghost; only who may be rolled back still does.
-    const bool is_gone = meta.removed() && !transactions_->is_open(meta.txn());
+    // Or what lies below: then it hides that.
+    const bool is_gone = meta.removed() && !table.has_layers() &&
+                         !transactions_->is_open(meta.txn());
     AETHER_TRY(table.redo(key, row.gsn, is_gone ? Bytes() : Bytes(row.payload)));
     ++recovery_report_.records_redone;
   }
@@ -207,15 +206,21 @@ Result<void> EnvImpl::write_images(LogPosition below, bool closing) {
     }
   }
   for (StoreImpl* const store : stores) {
-    os::LockGuard lock(image_mutex_);
     const LogPosition from = store->table()->redo_from();
-    if (from == 0 || from >= below || !store->is_open()) continue;
-    Result<void> written = base::or_no_memory([&] { return write_image(*store); });
+    if (from == 0 || from >= below) continue;
+    Result<void> written = base::or_no_memory([&] { return write_rows(*store); });
     if (written) continue;
     AETHER_REACHED("table.image_not_written");
     if (closing || !may_wait(written.error())) return written;
   }
   return {};
+}
+
+/// As an image, or as runs.
+Result<void> EnvImpl::write_rows(StoreImpl& store) {
+  if (store.lsm() != nullptr) return store.lsm()->flush_all();
+  os::LockGuard lock(image_mutex_);
+  return store.is_open() ? write_image(store) : Result<void>();
 }
 
 Result<void> EnvImpl::write_image(StoreImpl& store) {

@@ -17,6 +17,8 @@
 #include "page/overflow_page.h"
 #include "page/page_header.h"
 #include "page/slotted_page.h"
+#include "lsm/manifest.h"
+#include "lsm/run_summary.h"
 #include "page/space_map_page.h"
 
 namespace aether::db {
@@ -101,6 +103,9 @@ class Verifier {
   bool check_place(const PendingNode& node, const page::SlottedPage& page);
   void push_children(const PendingNode& node, page::SlottedPage page);
   void visit_leaf(const PendingNode& leaf, const page::SlottedPage& page);
+
+  bool read_value(Bytes payload, std::string& value);
+  void follow_run(uint64_t leaf, const page::SlottedPage& page, uint32_t slot);
 
   // Overflow values.
   void follow_value(uint64_t leaf, const page::OverflowReference& reference);
@@ -347,7 +352,56 @@ void Verifier::visit_leaf(const PendingNode& leaf, const page::SlottedPage& page
                                     [&](std::string what) { problem(leaf.page, std::move(what)); });
     report_.keys += row.is_key ? 1 : 0;
     if (row.value) follow_value(leaf.page, *row.value);
+    if (row.is_key && tree_->is_manifest) follow_run(leaf.page, page, slot);
   }
+}
+
+/// The value outside its leaf of a row that has been followed. False: it cannot be read, which has been told.
+bool Verifier::read_value(Bytes payload, std::string& value) {
+  const Bytes bytes = page::value_of(payload);
+  if (bytes.size() != sizeof(page::OverflowReference)) return false;
+  const auto reference = base::load<page::OverflowReference>(bytes.data());
+  uint64_t first = reference.first_page;
+  for (uint32_t index = 0; value.size() < reference.value_bytes; ++index) {
+    const size_t before = value.size();
+    const bool is_read = data_.read(PageId{first + index}, extent_.data()) &&
+                         page::take_payload(extent_.data(), page_bytes_, PageId{first}, index, value);
+    if (!is_read || value.size() == before) return false;
+    const auto header = base::load<page::OverflowHeader>(extent_.data());
+    if (index + 1 < header.extent_pages) continue;
+    first = header.next_extent;
+    index = ~uint32_t{0};
+  }
+  return value.size() == reference.value_bytes;
+}
+
+/// The row of a manifest, if it is that of a run.
+void Verifier::follow_run(uint64_t leaf, const page::SlottedPage& page, uint32_t slot) {
+  std::string key;
+  page.key(slot, key);
+  if (!lsm::Manifest::is_run(key)) return;
+  const Bytes payload = page.payload(slot);
+  std::string outside;  // Long keys make a long row.
+  if (page::meta_of(payload).overflow() && !read_value(payload, outside)) return;
+  const Result<lsm::ManifestRun> run = lsm::ManifestRun::decode(
+      page::meta_of(payload).overflow() ? Bytes(outside) : page::value_of(payload));
+  const Result<lsm::RunReference> reference =
+      run ? lsm::RunReference::decode(run->reference)
+          : Result<lsm::RunReference>(run.error().clone());
+  if (!reference) {
+    problem(leaf, std::string(reference.error().message()));
+    has_gaps_ = true;
+    return;
+  }
+  ValueSeen seen;
+  bool is_whole = true;
+  uint64_t from = leaf;
+  uint64_t first = reference->first_page;
+  do {
+    const std::optional<uint64_t> next = visit_extent(from, first, seen, is_whole);
+    if (!next) return;
+    from = std::exchange(first, *next);
+  } while (first != 0);
 }
 
 // --- Overflow values ---------------------------------------------------------------------------------

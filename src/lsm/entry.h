@@ -1,7 +1,8 @@
 /// An entry of a run: what a key has become, and who made it so.
 ///
-/// The order of a run is by key, and within a key the newest first: by descending writer. So a key stands more than once where
-/// an open snapshot still needs an older one.
+/// The order of a run is by key, and within a key the newest first: by age, which is that of writers but under
+/// read_committed, where a transaction may change a row after one with a higher id has. A key stands more than once where an
+/// open snapshot still needs an older one.
 ///
 /// Threads   A value; its bytes belong to somebody else.
 #pragma once
@@ -40,7 +41,8 @@ struct RangeTombstone {
   TxnId writer = 0;
 };
 
-/// In the order of a run: below 0 if (key, writer) comes before (other_key, other_writer).
+/// Places between entries, and the order of most: below 0 if (key, writer) comes before (other_key, other_writer). Before all
+/// versions of a key is (key, kEveryWriter), behind them (key, 0), whatever their order.
 inline int compare_places(Bytes key, TxnId writer, Bytes other_key, TxnId other_writer) noexcept {
   const int by_key = key.compare(other_key);
   if (by_key != 0 || writer == other_writer) return by_key;

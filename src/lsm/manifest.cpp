@@ -41,8 +41,10 @@ Error wrong(const char* what, uint64_t number) {
 size_t key_bytes_of(char tag) noexcept {
   switch (tag) {
     case 's':
+    case 'c':
     case 'p': return 1;
     case 'g':
+    case 'd':
     case 'm': return 9;
     case 'r':
     case 'o': return 17;
@@ -62,6 +64,7 @@ Result<void> Manifest::add_row(Bytes key, Bytes value) {
       AETHER_TRY_ASSIGN(numbers_, ManifestNumbers::decode(value));
       return {};
     }
+    case 'c': configuration_.assign(value); return {};
     case 'p': {
       AETHER_TRY_ASSIGN(policy_, decode_policy(value));
       return {};
@@ -78,6 +81,12 @@ Result<void> Manifest::add_row(Bytes key, Bytes value) {
     default: break;
   }
   AETHER_TRY_ASSIGN(ManifestRun row, ManifestRun::decode(value));
+  if (tag == 'd') {
+    const uint64_t id = row.run.id;
+    if (id != number_at(key, 1)) return wrong("a row under another's key: run", id);
+    dropped_[id] = std::move(row);
+    return {};
+  }
   if (row.run.id != number_at(key, 9)) return wrong("a row under another's key: run", row.run.id);
   std::vector<ManifestRun>& runs = (tag == 'r' ? runs_ : parts_)[number_at(key, 1)];
   runs.push_back(std::move(row));
@@ -105,6 +114,10 @@ Result<void> Manifest::check() const {
         }
       }
     }
+  }
+  for (const auto& [id, run] : dropped_) {
+    if (!ids.insert(id).second) return wrong("dropped, and still in the store: run", id);
+    if (id >= numbers_.next_run_id) return wrong("not given yet: run", id);
   }
   for (const auto& [age, runs] : runs_) {
     if (age == 0 || age >= numbers_.next_age) return wrong("not given yet: age", age);
@@ -143,6 +156,8 @@ ManifestChanges Manifest::all_rows() const {
   ManifestChanges rows;
   put_numbers(rows);
   rows.push_back({key_of('p'), encode(policy_)});
+  if (!configuration_.empty()) rows.push_back({key_of('c'), configuration_});
+  for (const auto& [id, run] : dropped_) rows.push_back({key_of('d', id), run.encode()});
   for (const uint64_t generation : flushed_) rows.push_back({key_of('g', generation), ""});
   for (const auto& [age, runs] : runs_) {
     for (const ManifestRun& run : runs)
@@ -192,9 +207,10 @@ uint64_t Manifest::take_run_id(ManifestChanges& changes) {
   return id;
 }
 
-void Manifest::flush(uint64_t generation, std::optional<ManifestRun> run, uint64_t accepted_bytes,
-                     ManifestChanges& changes) {
+void Manifest::flush(uint64_t generation, Gsn fence, std::optional<ManifestRun> run,
+                     uint64_t accepted_bytes, ManifestChanges& changes) {
   AETHER_ASSERT(!is_flushed(generation));
+  numbers_.flushed_gsn = std::max(numbers_.flushed_gsn, fence);
   if (generation > numbers_.flushed_below) {
     flushed_.insert(generation);
     changes.push_back({key_of('g', generation), ""});
@@ -239,8 +255,8 @@ uint64_t Manifest::begin_merge(const PlannedMerge& planned, uint64_t nursery_byt
   put_numbers(changes);
   if (merge.rewritten.empty()) {
     merges_[number] = std::move(merge);
-    end_merge(number, changes);
-    changes.pop_back();  // Its row was never put.
+    end_merge(number, changes);  // Nothing is dropped, so the last change is that of its row,
+    changes.pop_back();          // which was never put.
     return 0;
   }
   changes.push_back({key_of('m', number), merge.encode()});
@@ -261,6 +277,7 @@ void Manifest::add_part(uint64_t merge, ManifestRun part, Bytes last_key, uint64
   row.has_parts = true;
   row.last_key = last_key;
   row.bytes_read = bytes_read;
+  put_numbers(changes);
   changes.push_back({key_of('m', merge), row.encode()});
   changes.push_back({key_of('o', merge, part.run.id), part.encode()});
   std::vector<ManifestRun>& parts = parts_[merge];
@@ -299,7 +316,20 @@ std::vector<ManifestRun> Manifest::end_merge(uint64_t merge, ManifestChanges& ch
   put_runs_in_order(output);
   if (!output.empty()) runs_[row.output_age] = std::move(output);
   changes.push_back({key_of('m', merge), std::nullopt});
+  drop(gone, changes);
   return gone;
+}
+
+void Manifest::drop(const std::vector<ManifestRun>& gone, ManifestChanges& changes) {
+  for (const ManifestRun& run : gone) {
+    changes.push_back({key_of('d', run.run.id), run.encode()});
+    dropped_[run.run.id] = run;
+  }
+}
+
+void Manifest::forget(uint64_t run_id, ManifestChanges& changes) {
+  changes.push_back({key_of('d', run_id), std::nullopt});
+  dropped_.erase(run_id);
 }
 
 std::vector<ManifestRun> Manifest::give_up_merge(uint64_t merge, ManifestChanges& changes) {
@@ -310,7 +340,13 @@ std::vector<ManifestRun> Manifest::give_up_merge(uint64_t merge, ManifestChanges
   parts_.erase(merge);
   merges_.erase(merge);
   changes.push_back({key_of('m', merge), std::nullopt});
+  drop(gone, changes);
   return gone;
+}
+
+void Manifest::set_configuration(std::string configuration, ManifestChanges& changes) {
+  configuration_ = std::move(configuration);
+  changes.push_back({key_of('c'), configuration_});
 }
 
 void Manifest::set_policy(const PolicyOptions& policy, ManifestChanges& changes) {

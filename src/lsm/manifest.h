@@ -2,11 +2,13 @@
 /// fail together, and recovery needs to know nothing of them. Format: docs/formats/manifest.md.
 ///
 ///     's'                     numbers that go on: run ids, merges, ages; all generations below one are in runs
+///     'c'                     how the store was made: its options (store_options.h)
 ///     'p'                     the policy
 ///     'g' generation          one above those that is in a run, too
 ///     'r' age, run id         a run; runs of one age are one sorted run
 ///     'm' merge               a merge under way: its inputs, and how far it has come
 ///     'o' merge, run id       a part of its output, finished; nobody reads it before the merge has ended
+///     'd' run id              a run that is no more; its pages are given back when nobody reads them
 ///
 /// Edits change a `Manifest` in memory and tell which rows to put and remove; who makes one works on a copy, and takes it over
 /// when his transaction has committed.
@@ -59,6 +61,7 @@ struct ManifestNumbers {
   uint64_t next_age = 1;
   uint64_t flushed_below = 1;   ///< All generations below are in runs.
   uint64_t accepted_bytes = 0;  ///< As of the last flush.
+  Gsn flushed_gsn = 0;          ///< Changes with this GSN or one below are in runs: redo skips them.
 
   std::string encode() const;
   static Result<ManifestNumbers> decode(Bytes bytes);
@@ -85,8 +88,15 @@ class Manifest {
   /// That rows agree with each other.
   Result<void> check() const;
   ManifestChanges all_rows() const;
+  /// The row of that key is a run, whatever becomes of it.
+  static bool is_run(Bytes key) noexcept {
+    return !key.empty() && (key[0] == 'r' || key[0] == 'o' || key[0] == 'd');
+  }
 
   const PolicyOptions& policy() const noexcept { return policy_; }
+  const std::string& configuration() const noexcept { return configuration_; }
+  /// Runs whose pages are still to be given back, by id.
+  const std::map<uint64_t, ManifestRun>& dropped() const noexcept { return dropped_; }
   const ManifestNumbers& numbers() const noexcept { return numbers_; }
   /// Of sorted runs, by age.
   const std::map<uint64_t, std::vector<ManifestRun>>& sorted_runs() const noexcept { return runs_; }
@@ -97,31 +107,40 @@ class Manifest {
   Shape shape(uint64_t nursery_bytes) const;
 
   /// A generation has become `run`, the newest; or nothing, when it was empty. `run.run.id` is given by `take_run_id`.
-  void flush(uint64_t generation, std::optional<ManifestRun> run, uint64_t accepted_bytes,
-             ManifestChanges& changes);
+  /// `fence`: the generation's.
+  void flush(uint64_t generation, Gsn fence, std::optional<ManifestRun> run,
+             uint64_t accepted_bytes, ManifestChanges& changes);
   uint64_t take_run_id(ManifestChanges& changes);
+  /// The same before anybody knows when it will be committed: every edit that has a run says what has been given.
+  uint64_t take_run_id() noexcept { return numbers_.next_run_id++; }
   /// Returns its number. 0: nothing had to be rewritten, it has been done.
   uint64_t begin_merge(const PlannedMerge& planned, uint64_t nursery_bytes,
                        ManifestChanges& changes);
   /// A part of its output is finished. Its generations are set here.
   void add_part(uint64_t merge, ManifestRun part, Bytes last_key, uint64_t bytes_read,
                 ManifestChanges& changes);
-  /// The output takes the place of the inputs. Returns the runs that are no more.
+  /// The output takes the place of the inputs. Returns the runs that are no more: they are `dropped` until `forget`.
   std::vector<ManifestRun> end_merge(uint64_t merge, ManifestChanges& changes);
   /// It is as if it had not begun. Returns the parts that are no more.
   std::vector<ManifestRun> give_up_merge(uint64_t merge, ManifestChanges& changes);
+  /// A dropped run's pages are given back.
+  void forget(uint64_t run_id, ManifestChanges& changes);
   void set_policy(const PolicyOptions& policy, ManifestChanges& changes);
+  void set_configuration(std::string configuration, ManifestChanges& changes);
 
  private:
   void put_numbers(ManifestChanges& changes) const;
   void put_runs_in_order(std::vector<ManifestRun>& runs) const;
+  void drop(const std::vector<ManifestRun>& gone, ManifestChanges& changes);
 
   PolicyOptions policy_;
+  std::string configuration_;
   ManifestNumbers numbers_;
   std::set<uint64_t> flushed_;  // At flushed_below and above.
   std::map<uint64_t, std::vector<ManifestRun>> runs_;
   std::map<uint64_t, ManifestMerge> merges_;
   std::map<uint64_t, std::vector<ManifestRun>> parts_;
+  std::map<uint64_t, ManifestRun> dropped_;
 };
 
 }  // namespace aether::lsm

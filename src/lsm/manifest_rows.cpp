@@ -1,11 +1,13 @@
 // The rows as bytes (docs/formats/manifest.md).
 #include "base/bytes.h"
 #include "lsm/manifest.h"
+#include "lsm/store_configuration.h"
 
 namespace aether::lsm {
 namespace {
 
 constexpr uint8_t kFormat = 1;
+constexpr uint32_t kBitFractions = 16;  ///< Bits a key are kept in sixteenths.
 /// More would be no key of a run, no run reference and no merge; it bounds what damaged bytes make us allocate, too.
 constexpr uint32_t kTextBytesMax = 128 * KiB;
 
@@ -175,6 +177,7 @@ std::string ManifestNumbers::encode() const {
       .put(next_age)
       .put(flushed_below)
       .put(accepted_bytes)
+      .put(flushed_gsn)
       .take();
 }
 
@@ -187,11 +190,78 @@ Result<ManifestNumbers> ManifestNumbers::decode(Bytes bytes) {
   in.read(row.next_age);
   in.read(row.flushed_below);
   in.read(row.accepted_bytes);
+  in.read(row.flushed_gsn);
   AETHER_TRY(in.finish());
   if (row.next_run_id == 0 || row.next_merge == 0 || row.next_age == 0 || row.flushed_below == 0) {
     return in.wrong("they begin with 1");
   }
   return row;
+}
+
+std::string encode(const StoreConfiguration& configuration) {
+  const RunOptions& run = configuration.run;
+  return Writer()
+      .put(configuration.nursery_bytes)
+      .put(static_cast<uint8_t>(configuration.nursery))
+      .put(static_cast<uint8_t>(run.codec))
+      .put(static_cast<int32_t>(run.zstd_level))
+      .put(run.dictionary_bytes)
+      .put(run.block_bytes)
+      .put(static_cast<uint8_t>(configuration.has_filter ? configuration.filter.kind
+                                                         : FilterKind{}))
+      .put(static_cast<uint32_t>(configuration.filter.bits_per_key * kBitFractions))
+      .take();
+}
+
+Result<StoreConfiguration> decode_configuration(Bytes bytes) {
+  Reader in("the configuration", bytes);
+  AETHER_TRY(in.check_format());
+  StoreConfiguration row;
+  uint8_t nursery = 0;
+  uint8_t codec = 0;
+  uint8_t filter = 0;
+  int32_t zstd_level = 0;
+  uint32_t filter_bits = 0;
+  in.read(row.nursery_bytes);
+  in.read(nursery);
+  in.read(codec);
+  in.read(zstd_level);
+  in.read(row.run.dictionary_bytes);
+  in.read(row.run.block_bytes);
+  in.read(filter);
+  in.read(filter_bits);
+  AETHER_TRY(in.finish());
+  row.nursery = static_cast<IndexKind>(nursery);
+  row.run.codec = static_cast<Codec>(codec);
+  row.run.zstd_level = zstd_level;
+  row.has_filter = filter != 0;
+  if (row.has_filter) row.filter.kind = static_cast<FilterKind>(filter);
+  row.filter.bits_per_key = static_cast<double>(filter_bits) / kBitFractions;
+  if (!check(row)) return in.wrong("an option is out of its bounds");
+  return row;
+}
+
+Result<void> check(const StoreConfiguration& configuration) {
+  const auto wrong = [](const char* what) { return Error(Code::invalid_argument, what); };
+  const RunOptions& run = configuration.run;
+  const FilterOptions& filter = configuration.filter;
+  if (configuration.nursery_bytes < 16 * KiB || configuration.nursery_bytes > 4 * GiB)
+    return wrong("LsmOptions::nursery_bytes must be from 16 KiB to 4 GiB");
+  if (configuration.nursery != IndexKind::skiplist && configuration.nursery != IndexKind::rax)
+    return wrong("LsmOptions::nursery must be an index in memory: skiplist or rax");
+  if (run.codec > Codec::zstd) return wrong("LsmOptions::compression is none that is known");
+  if (run.zstd_level < -7 || run.zstd_level > 19)
+    return wrong("LsmOptions::zstd_level must be from -7 to 19");
+  if (run.dictionary_bytes > 1 * MiB)
+    return wrong("LsmOptions::dictionary_bytes must be at most 1 MiB");
+  if (run.block_bytes < 4 * KiB || run.block_bytes > 64 * KiB)
+    return wrong("LsmOptions::block_bytes must be from 4 to 64 KiB");
+  if (!configuration.has_filter) return {};
+  if (filter.kind < FilterKind::bloom || filter.kind > FilterKind::surf)
+    return wrong("LsmOptions::filter is none that is known");
+  if (!(filter.bits_per_key >= 1 && filter.bits_per_key <= 40))
+    return wrong("LsmOptions::filter_bits must be from 1 to 40");
+  return {};
 }
 
 std::string encode(const PolicyOptions& policy) {

@@ -125,9 +125,13 @@ Result<void> Merge::take(const Entry& entry, size_t source, MergeOutput& output)
 Result<void> Merge::end_key(MergeOutput& output) {
   is_in_key_ = false;
   if (undecided_.empty()) return {};
-  if (rules_.older.may_have(key_)) return write_undecided(output);
-  undecided_.clear();
-  return {};
+  if (!rules_.older.may_have(key_)) {
+    // Who does not see a removal asks it for the version that it replaced in memory, which is in no run.
+    std::erase_if(undecided_, [this](TxnId writer) {
+      return rules_.snapshots.first_to_see(writer) == 0;
+    });
+  }
+  return write_undecided(output);
 }
 
 Result<void> Merge::write_undecided(MergeOutput& output) {

@@ -12,8 +12,9 @@
 /// A later snapshot sees all that an earlier one sees, so for each writer one number is enough: the first snapshot that
 /// sees it. What opens after the merge has begun sees all of its inputs, and is a later reader.
 ///
-/// A tombstone hides what is older. It goes when nothing is left to hide: no older version of the key stays in the output, and
-/// no run that is older than the inputs can have one. A range tombstone goes when every snapshot sees it, for then nothing that
+/// A tombstone hides what is older. It goes when nothing is left to hide: no older version of the key stays in the output, no run
+/// that is older than the inputs can have one, and every snapshot sees it (who does not asks for the version it replaced, which
+/// may be in memory alone). A range tombstone goes when every snapshot sees it, for then nothing that
 /// it covers stays, and no older run has keys there.
 ///
 /// An entry past its expiry is a tombstone, and goes as one and not before. (HanoiDB takes it for something that is not

@@ -115,9 +115,9 @@ Result<void> Run::check(FunctionRef<Result<void>(PageId)> visit) const {
   AETHER_TRY_ASSIGN(bool more, cursor.first());
   while (more) {
     const Entry& entry = cursor.entry();
-    const bool is_in_order = seen.entries == 0 ||
-                             compare_places(last_key, last_writer, entry.key, entry.writer) < 0;
-    if (!is_in_order) return file_->damaged(0, "entries are out of order");
+    const int order = seen.entries == 0 ? -1 : last_key.compare(entry.key);
+    if (order > 0 || (order == 0 && last_writer == entry.writer))
+      return file_->damaged(0, "entries are out of order");
     if (entry.key < said.smallest_key || entry.key > said.largest_key ||
         entry.writer > said.newest_writer || entry.writer < said.oldest_writer) {
       return file_->damaged(0, "an entry lies outside what the footer says of the run");

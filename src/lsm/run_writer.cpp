@@ -121,11 +121,12 @@ Result<void> RunWriter::Impl::add(const Entry& entry) {
   if (entry.kind == EntryKind::range_tombstone) return add_range_tombstone(entry);
   RunSummary& summary = footer_.summary;
   const bool is_first = summary.entries == 0;
-  if (!is_first && compare_places(last_key_, last_writer_, entry.key, entry.writer) >= 0) {
+  const int order = is_first ? -1 : last_key_.compare(entry.key);
+  if (order > 0 || (order == 0 && last_writer_ == entry.writer)) {
     return Error(Code::invalid_argument, "entry " + std::to_string(summary.entries) +
                                              " of a run (from 0) is not above the one before it");
   }
-  const bool is_same_key = !is_first && entry.key == last_key_;
+  const bool is_same_key = order == 0;
   const uint64_t bytes = entry.key.size() + entry.value.size();
   if (!data_.empty() && data_.bytes() + bytes > options_.block_bytes)
     AETHER_TRY(close_data_block());

@@ -47,8 +47,7 @@ class RunWriter {
   RunWriter(const RunWriter&) = delete;
   RunWriter& operator=(const RunWriter&) = delete;
 
-  /// Above the last one in the order of a run (compare_places); range tombstones among themselves or with the others in any
-  /// order. Errors: also too_large (a key beyond kMaxRunKeyBytes).
+  /// In the order of a run (entry.h); range tombstones among themselves or with the others in any order. Errors: also too_large (a key beyond kMaxRunKeyBytes).
   Result<void> add(const Entry& entry);
   /// A change with this GSN is in the run.
   void note_gsn(Gsn gsn) noexcept;

@@ -34,7 +34,10 @@ Result<bool> TableCursor::settle() {
   const page::RecordMeta meta = page::meta_of(payload);
   next_key_ = at_.key();
   index::ReadView view(table_.services(), txn_, snapshot_);
-  if (!view.sees(meta.txn())) {
+  // What layers show may have been met ahead, and be changed or taken back since.
+  const bool looks_again = table_.has_layers() &&
+                           meta.txn() >= table_.services().transactions.settled_below();
+  if (looks_again || !view.sees(meta.txn())) {
     Result<void> got = table_.read(next_key_, next_value_, view, txn_);
     if (got) return true;
     if (got.error().code() == Code::not_found) return false;
@@ -45,6 +48,15 @@ Result<bool> TableCursor::settle() {
   if (meta.removed()) return false;
   next_value_ = page::value_of(payload);
   return true;
+}
+
+/// Whether at_ may step on from key_. Layers are met ahead: what others have done since is looked for anew, but not by a scan,
+/// which need not see it, unless its own transaction did it.
+bool TableCursor::may_step() noexcept {
+  if (!table_.has_layers()) return at_is_here_;
+  const uint64_t changes = txn_ != nullptr ? txn_->writes : table_.layer_changes();
+  const bool is_same = std::exchange(changes_, changes) == changes;
+  return at_is_here_ && (is_same || (is_scan_ && txn_ == nullptr));
 }
 
 /// From where at_ has come to, on to the first row that there is for this cursor.
@@ -90,14 +102,14 @@ Result<bool> TableCursor::last() {
 Result<bool> TableCursor::next() {
   if (!positioned_) return first();
   take_snapshot();
-  Result<bool> moved = at_is_here_ ? at_.next() : at_.seek(index::SeekOp::greater, key_);
+  Result<bool> moved = may_step() ? at_.next() : at_.seek(index::SeekOp::greater, key_);
   return recorder_.move(walk(std::move(moved), true), key_, true);
 }
 
 Result<bool> TableCursor::prev() {
   if (!positioned_) return last();
   take_snapshot();
-  Result<bool> moved = at_is_here_ ? at_.prev() : at_.seek(index::SeekOp::less, key_);
+  Result<bool> moved = may_step() ? at_.prev() : at_.seek(index::SeekOp::less, key_);
   return recorder_.move(walk(std::move(moved), false), key_, false);
 }
 
@@ -109,6 +121,7 @@ Result<Bytes> TableCursor::value() {
 Result<bool> TableCursor::visit_leaf(Visit& visit) {
   if (visit.is_outside(key_)) return false;
   ++visit.visited;
+  is_scan_ = true;
   return visit.visitor(key_, value_);
 }
 

@@ -46,11 +46,14 @@ class TableCursor {
 
  private:
   void take_snapshot();
+  bool may_step() noexcept;
   Result<bool> walk(Result<bool> moved, bool up);
   Result<bool> settle();
 
   Table& table_;
   txn::TransactionContext* txn_;
+  uint64_t changes_ = 0;  ///< Of rows, when at_ stepped last: by txn_, or by anybody.
+  bool is_scan_ = false;
   index::AnyCursor at_;
   bool at_is_here_ = false;                  ///< at_ stands on key_, or where that was.
   const txn::Snapshot* snapshot_ = nullptr;  ///< The transaction's, or own_.

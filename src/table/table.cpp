@@ -19,10 +19,11 @@ using txn::TransactionContext;
 using txn::Validation;
 
 Table::Table(const index::Services& services, StoreId store, index::AnyIndex index,
-             uint64_t memory_bytes_max)
+             uint64_t memory_bytes_max, Layers* layers)
     : services_(services),
       store_(store),
       index_(std::move(index)),
+      layers_(layers),
       memory_bytes_max_(memory_bytes_max) {}
 
 Table::Stripe& Table::stripe_of(Bytes key) noexcept {
@@ -56,6 +57,7 @@ Result<void> Table::get(Bytes key, std::string& value, TransactionContext* txn) 
 /// The one place where a row is read for its value. A key without a row depends on nothing: a ghost goes when its removal is
 /// durable, and an insert that is taken back has never been.
 Result<void> Table::read(Bytes key, std::string& value, ReadView& view, TransactionContext* txn) {
+  if (layers_ != nullptr) return read_layers(key, value, view, txn);
   txn::TransactionTable& transactions = services_.transactions;
   std::string row;
   std::string older;
@@ -114,10 +116,10 @@ Result<void> Table::multi_get(std::span<const Bytes> keys,
 // --- Looking again at what a serializable transaction has read (txn/validation.h)
 
 /// As BTree::row_holds.
-bool Table::row_holds(TxnId writer, Bytes key, const Validation& validation) const {
+Result<bool> Table::row_holds(TxnId writer, Bytes key, const Validation& validation) const {
   const Validation::Writer judged = validation.judge(writer);
   if (judged != Validation::Writer::later) return judged == Validation::Writer::harmless;
-  const std::optional<TxnId> before = services_.versions.newest_writer(store_, key);
+  AETHER_TRY_ASSIGN(const std::optional<TxnId> before, writer_before(writer, key));
   if (validation.judge(writer) != Validation::Writer::later) return false;
   return !before || *before == validation.self || validation.snapshot.sees(*before);
 }
@@ -127,14 +129,15 @@ Result<bool> Table::still_holds(Bytes key, const Validation& validation) {
   for (os::Backoff backoff;; backoff.wait()) {
     AETHER_TRY_ASSIGN(const bool found, find(key, row));
     if (!found) return true;
-    const bool holds = row_holds(page::meta_of(payload_of(row)).txn(), key, validation);
+    AETHER_TRY_ASSIGN(const bool holds,
+                      row_holds(page::meta_of(payload_of(row)).txn(), key, validation));
     if (is_still(key, gsn_of(row))) return holds;
   }
 }
 
 /// What a writer that comes after this one in the serial order puts in place later need not be found: it drew its number later.
 Result<bool> Table::still_holds(const txn::RangeRead& range, const Validation& validation) {
-  index::AnyCursor at = index_.cursor();
+  index::AnyCursor at = cursor_of_later(validation.snapshot.bounds().low);
   Result<bool> more = at.seek(range.first);
   for (; more && *more; more = at.next()) {
     if (range.ends_before(at.key())) return true;
@@ -170,7 +173,10 @@ Result<void> Table::check_locked_range(TransactionContext& txn, Bytes begin, Byt
     stripe.mutex.lock();
     stripe.mutex.unlock();
   }
-  index::AnyCursor at = index_.cursor();
+  // Others are open, or are not seen: they do not lie below both bounds.
+  const TxnId settled = services_.transactions.settled_below();
+  index::AnyCursor at = cursor_of_later(
+      txn.snapshot == nullptr ? settled : std::min(settled, txn.snapshot->bounds().low));
   Result<bool> more = at.seek(begin);
   for (; more && *more; more = at.next()) {
     if (!end.empty() && at.key() >= end) return {};
@@ -204,9 +210,13 @@ Result<void> Table::load(Bytes key, Bytes row) { return index_.put(key, row); }
 
 Result<void> Table::redo(Bytes key, Gsn gsn, Bytes payload) {
   std::string row;
-  AETHER_TRY_ASSIGN(const bool found, find(key, row));
-  if (found && gsn_of(row) >= gsn) return {};
-  if (payload.empty()) return found ? index_.remove(key) : Result<void>();
+  if (layers_ == nullptr) {
+    AETHER_TRY_ASSIGN(const bool found, find(key, row));
+    if (found && gsn_of(row) >= gsn) return {};
+    if (payload.empty()) return found ? index_.remove(key) : Result<void>();
+  } else if (payload.empty()) {
+    return {};  // A row that was taken back, in a layer that starts empty.
+  }
   make_row(row, gsn, payload, {});
   return index_.put(key, row);
 }
@@ -219,19 +229,28 @@ void Table::raise_gsn(Gsn gsn) noexcept {
 }
 
 /// What earlier epochs have made of rows is here, too, though no stripe has given their GSNs.
-Gsn Table::begin_image() noexcept AETHER_NO_THREAD_SAFETY {
+Gsn Table::lock_stripes() noexcept AETHER_NO_THREAD_SAFETY {
   Gsn highest = buffer::first_gsn(services_.log.epoch());
   for (Stripe& stripe : stripes_) {
     stripe.mutex.lock();
     highest = std::max(highest, stripe.gsn);
   }
+  return highest;
+}
+
+void Table::raise_and_unlock_stripes(Gsn gsn) noexcept AETHER_NO_THREAD_SAFETY {
+  for (Stripe& stripe : stripes_) {
+    stripe.gsn = gsn;
+    stripe.mutex.unlock();
+  }
+}
+
+Gsn Table::begin_image() noexcept {
+  const Gsn highest = lock_stripes();
   // Whoever writes from here on notes where it begins.
   image_from_.store(dirty_from_.load(std::memory_order_seq_cst), std::memory_order_seq_cst);
   dirty_from_.store(0, std::memory_order_seq_cst);
-  for (Stripe& stripe : stripes_) {
-    stripe.gsn = highest;
-    stripe.mutex.unlock();
-  }
+  raise_and_unlock_stripes(highest);
   return highest;
 }
 
@@ -244,9 +263,14 @@ void Table::end_image(bool is_there) noexcept {
 /// Beside an image that begins or ends: what moves from one to the other is in one of them, or in the first again.
 LogPosition Table::redo_from() const noexcept {
   LogPosition from = 0;
-  for (const std::atomic<LogPosition>* const each : {&dirty_from_, &image_from_, &dirty_from_}) {
-    const LogPosition position = each->load(std::memory_order_seq_cst);
+  const auto take = [&from](LogPosition position) {
     if (position != 0) from = from == 0 ? position : std::min(from, position);
+  };
+  for (const std::atomic<LogPosition>* const each : {&dirty_from_, &image_from_, &dirty_from_})
+    take(each->load(std::memory_order_seq_cst));
+  if (layers_ != nullptr) {
+    take(layers_->sealed_redo_from());
+    take(dirty_from_.load(std::memory_order_seq_cst));  // The same, of one that is sealed meanwhile.
   }
   return from;
 }

@@ -19,6 +19,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -30,6 +31,7 @@
 #include "index/btree/services.h"
 #include "index/concept/any_index.h"
 #include "os/sync.h"
+#include "table/layers.h"
 #include "table/table_log.h"
 #include "txn/transaction_context.h"
 #include "txn/validation.h"
@@ -44,9 +46,10 @@ struct TableStats {
 
 class Table {
  public:
-  /// `index` has no bound on memory of its own: rollbacks and removals must not meet one.
+  /// `index` has no bound on memory of its own: rollbacks and removals must not meet one. `layers` (null: none): what it is made
+  /// of, then it has the newest row of each key; outlives this.
   Table(const index::Services& services, StoreId store, index::AnyIndex index,
-        uint64_t memory_bytes_max);
+        uint64_t memory_bytes_max, Layers* layers = nullptr);
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
@@ -91,6 +94,19 @@ class Table {
   Result<void> visit_rows(FunctionRef<Result<void>(Bytes key, Bytes row)> visitor);
   /// `is_there`: the image is durable, and in the place of the one before.
   void end_image(bool is_there) noexcept;
+
+  // Of layers, in the place of images. One at a time.
+  /// The active layer gets no more rows. Errors: no_memory.
+  Result<void> seal();
+  /// Visits all rows of a sealed layer whose transactions have ended, ghosts too. Those of open ones are logged again by `flusher` as
+  /// rows of the active layer, and what they had replaced takes their place. Beside writers.
+  Result<void> write_out(index::AnyIndex& sealed, txn::TransactionContext& flusher,
+                         FunctionRef<Result<void>(Bytes key, Bytes row)> visitor);
+  bool has_layers() const noexcept { return layers_ != nullptr; }
+  uint64_t layer_changes() const noexcept { return layers_ == nullptr ? 0 : layers_->changes(); }
+  /// The log has changes of rows that are in no image, and in no sealed layer.
+  bool is_dirty() const noexcept { return dirty_from_.load(std::memory_order_seq_cst) != 0; }
+
   /// The log from here on has changes that the last image has not; 0: there are none.
   LogPosition redo_from() const noexcept;
 
@@ -127,16 +143,31 @@ class Table {
   Result<Step> try_write(txn::TransactionContext& txn, index::WriteMode mode, Bytes key,
                          Bytes value, bool has_lock);
   Result<void> write_row(txn::TransactionContext& txn, Stripe& stripe, const Change& change);
-  Result<void> put_back(Bytes key, Bytes old_row);
-  bool row_holds(TxnId writer, Bytes key, const txn::Validation& validation) const;
+  static Result<void> put_back(index::AnyIndex& index, Bytes key, Bytes old_row);
+  Result<bool> find_own(Bytes key, std::string& row) const;
+  Result<bool> row_holds(TxnId writer, Bytes key, const txn::Validation& validation) const;
+  Result<std::optional<TxnId>> writer_before(TxnId writer, Bytes key) const;
+  Result<void> read_layers(Bytes key, std::string& value, index::ReadView& view,
+                           txn::TransactionContext* txn);
+  Result<bool> find_to_write(txn::TransactionContext& txn, index::WriteMode mode, Stripe& stripe,
+                             Bytes key, std::string& row, bool& is_below);
+  Result<void> move_up(txn::TransactionContext& logger, Stripe& stripe, index::AnyIndex& sealed,
+                       Bytes key, Bytes row);
+  index::AnyIndex& home(Bytes key) { return layers_ == nullptr ? index_ : layers_->home_of(key); }
+  index::AnyCursor cursor_of_later(TxnId from) const {
+    return layers_ == nullptr ? index_.cursor() : layers_->cursor_of_later(from);
+  }
   Gsn next_gsn(const buffer::LogContext& context, const Stripe& stripe) const noexcept;
   void mark_dirty() noexcept;
+  Gsn lock_stripes() noexcept;
+  void raise_and_unlock_stripes(Gsn gsn) noexcept;
   bool may_go(Bytes row) const;
   Result<void> take_ghost(Bytes key, Gsn gsn);
 
   index::Services services_;
   const StoreId store_;
   index::AnyIndex index_;
+  Layers* const layers_;
   std::atomic<uint64_t> memory_bytes_max_;
   std::atomic<uint32_t> lockers_{0};  ///< Transactions with locks here.
   /// Where the log begins that has changes since the last image began; and of the one that is being made, what it would

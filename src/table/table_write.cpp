@@ -56,6 +56,7 @@ Result<void> Table::check_arguments(WriteMode mode, Bytes key, Bytes value) cons
 
 /// Only what grows is refused: removals and rollbacks go on, by which the bound may be passed.
 Result<void> Table::check_bound() {
+  if (layers_ != nullptr) return {};  // What is in memory goes to runs; who writes faster is made to wait.
   const uint64_t max = memory_bytes_max_.load(std::memory_order_relaxed);
   if (index_.memory_bytes() < max) [[likely]]
     return {};
@@ -100,7 +101,10 @@ Result<Table::Step> Table::try_write(TransactionContext& txn, WriteMode mode, By
   os::LockGuard guard(stripe.mutex);
   // Under the stripe: who locks a row looks at it after it is counted.
   if (lockers_.load(std::memory_order_seq_cst) != 0 && !has_lock) return Step::needs_lock;
-  AETHER_TRY_ASSIGN(const bool found, find(key, old));
+  bool is_below = false;
+  AETHER_TRY_ASSIGN(const bool found, layers_ == nullptr
+                                          ? find(key, old)
+                                          : find_to_write(txn, mode, stripe, key, old, is_below));
   const RecordMeta meta = page::meta_of(payload_of(old));
   if (found) AETHER_TRY(check_writer(txn, meta.txn()));
   const bool present = found && !meta.removed();
@@ -113,7 +117,7 @@ Result<Table::Step> Table::try_write(TransactionContext& txn, WriteMode mode, By
   const Change change{.op = mode == WriteMode::remove ? TableOp::remove : TableOp::set,
                       .key = key,
                       .value = mode == WriteMode::remove ? Bytes() : value,
-                      .old_row = found ? Bytes(old) : Bytes()};
+                      .old_row = found && !is_below ? Bytes(old) : Bytes()};
   AETHER_TRY(write_row(txn, stripe, change));
   return Step::done;
 }
@@ -133,8 +137,9 @@ Result<void> Table::write_row(TransactionContext& txn, Stripe& stripe, const Cha
   const TxnId writer = page::meta_of(before).txn();
   std::string row;
   make_row(row, gsn, word_bytes(meta), change.value);
-  std::string ghost_key(removes ? change.key : Bytes());
-  if (removes) base::make_room(txn.ghosts);
+  const bool leaves_ghost = removes && layers_ == nullptr;  // Layers need it: it hides older rows.
+  std::string ghost_key(leaves_ghost ? change.key : Bytes());
+  if (leaves_ghost) base::make_room(txn.ghosts);
   txn.undo.make_room();
   txn::OwnedVersion version(txn::Version::make(store_, change.key, before));
   const auto keep_undo = [&](Lsn previous) {
@@ -151,7 +156,8 @@ Result<void> Table::write_row(TransactionContext& txn, Stripe& stripe, const Cha
   const bool has_readers = !before.empty() && writer != txn.id();
   if (has_readers && !AETHER_PLANTED("txn.forget_version"))
     services_.versions.link(*version, writer, txn.id());
-  if (Result<void> put = index_.put(change.key, row); !put) {
+  index::AnyIndex& index = layers_ == nullptr ? index_ : layers_->active();
+  if (Result<void> put = index.put(change.key, row); !put) {
     services_.versions.unlink(*version);
     return put;
   }
@@ -164,7 +170,7 @@ Result<void> Table::write_row(TransactionContext& txn, Stripe& stripe, const Cha
                                                {&before, undo_count});
   if (!logged) {
     AETHER_REACHED("table.log_takes_no_record");
-    if (put_back(change.key, change.old_row)) {
+    if (put_back(index, change.key, change.old_row)) {
       services_.versions.unlink(*version);
     } else {
       keep_undo(previous);  // Then it stays as an open transaction's, and its rollback tries again.
@@ -174,20 +180,20 @@ Result<void> Table::write_row(TransactionContext& txn, Stripe& stripe, const Cha
   stripe.gsn = gsn;
   ++txn.writes;
   keep_undo(previous);
-  if (removes) txn.ghosts.push_back({store_, std::move(ghost_key), true});
+  if (leaves_ghost) txn.ghosts.push_back({store_, std::move(ghost_key), true});
   return {};
 }
 
 /// Empty: there was none.
-Result<void> Table::put_back(Bytes key, Bytes old_row) {
-  return old_row.empty() ? index_.remove(key) : index_.put(key, old_row);
+Result<void> Table::put_back(index::AnyIndex& index, Bytes key, Bytes old_row) {
+  return old_row.empty() ? index.remove(key) : index.put(key, old_row);
 }
 
 Result<void> Table::undo(TransactionContext& txn, const txn::UndoEntry& entry) {
   Stripe& stripe = stripe_of(entry.key);
   std::string now;
   os::LockGuard guard(stripe.mutex);
-  AETHER_TRY_ASSIGN(const bool found, find(entry.key, now));
+  AETHER_TRY_ASSIGN(const bool found, find_own(entry.key, now));
   if (!found || page::meta_of(payload_of(now)).txn() != txn.id()) {
     return Error(Code::corruption, "undo: store " + std::to_string(store_) +
                                        " does not hold the row that transaction " +
@@ -201,7 +207,8 @@ Result<void> Table::undo(TransactionContext& txn, const txn::UndoEntry& entry) {
   const Gsn gsn = next_gsn(txn.log, stripe);
   std::string row;
   if (!entry.before.empty()) make_row(row, gsn, entry.before, {});
-  AETHER_TRY(put_back(entry.key, row));
+  index::AnyIndex& index = home(entry.key);
+  AETHER_TRY(put_back(index, entry.key, row));
   mark_dirty();
   const TableOp op = entry.before.empty()                    ? TableOp::erase
                      : page::meta_of(entry.before).removed() ? TableOp::remove
@@ -213,7 +220,7 @@ Result<void> Table::undo(TransactionContext& txn, const txn::UndoEntry& entry) {
   Result<void> logged = buffer::log_row_change(services_.log, txn.log, kind, gsn, part.spec());
   if (!logged) {
     // The row is still its transaction's: readers find the version before, and who tries again finds it.
-    static_cast<void>(index_.put(entry.key, now).has_value());
+    static_cast<void>(index.put(entry.key, now).has_value());
     return logged;
   }
   // Who has met it in neither place finds the row changed.
@@ -224,6 +231,7 @@ Result<void> Table::undo(TransactionContext& txn, const txn::UndoEntry& entry) {
 }
 
 Result<void> Table::purge(Bytes key, TxnId owner) {
+  if (layers_ != nullptr) return {};  // It hides what lies below. Recovery does not know layers from others.
   std::string row;
   os::LockGuard guard(stripe_of(key).mutex);
   AETHER_TRY_ASSIGN(const bool found, find(key, row));

@@ -123,14 +123,16 @@ bool VersionStore::find_in_memory(const RowKey& row, const Snapshot& snapshot,
   return version != nullptr;
 }
 
-std::optional<TxnId> VersionStore::newest_writer(StoreId store,
-                                                 std::string_view key) const noexcept {
+std::optional<TxnId> VersionStore::newest_writer(StoreId store, std::string_view key,
+                                                 TxnId by) const noexcept {
   const RowKey row(store, key);
   const Partition& home = partition(row.hash);
   os::LockGuard lock(home.mutex);
   const Version* version = home.buckets[row.hash & (home.buckets.size() - 1)];
   for (; version != nullptr; version = version->next) {
-    if (row.is_of(*version, version->key())) return version->writer;
+    if (!row.is_of(*version, version->key())) continue;
+    if (by != 0 && version->superseded_by != by) return std::nullopt;
+    return version->writer;
   }
   return std::nullopt;
 }

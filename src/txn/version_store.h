@@ -82,8 +82,9 @@ class VersionStore {
                     std::string& payload) const;
 
   /// Who wrote the newest version of the row that is in memory; nothing: there is none. A row that an open transaction
-  /// has replaced has one.
-  std::optional<TxnId> newest_writer(StoreId store, std::string_view key) const noexcept;
+  /// has replaced has one. `by`: only if it was replaced by that one; 0: by whomever.
+  std::optional<TxnId> newest_writer(StoreId store, std::string_view key,
+                                     TxnId by = 0) const noexcept;
 
   /// Hands over the versions that an ended transaction has replaced, and does a share of what keeps memory bounded.
   void retire(VersionList versions, const TransactionTable& table) noexcept;

@@ -53,7 +53,8 @@ template <IndexKind kKind, bool kSimulated>
 struct StoreForm {
   static constexpr const char* kName = kKind == IndexKind::btree      ? "btree"
                                        : kKind == IndexKind::skiplist ? "skiplist_store"
-                                                                      : "rax_store";
+                                       : kKind == IndexKind::rax      ? "rax_store"
+                                                                      : "lsm";
   static constexpr uint64_t
       kKeyBytesMax = 900;  // In pages of 4 KiB, with room for what a row carries.
   // A record of the log has to hold a row in memory, and the one before it.
@@ -78,7 +79,8 @@ struct StoreForm {
 template <bool kSimulated>
 using Forms = testing::Types<StoreForm<IndexKind::btree, kSimulated>,
                              StoreForm<IndexKind::skiplist, kSimulated>,
-                             StoreForm<IndexKind::rax, kSimulated>, SkiplistForm, RaxForm, AnyForm>;
+                             StoreForm<IndexKind::rax, kSimulated>,
+                             StoreForm<IndexKind::lsm, kSimulated>, SkiplistForm, RaxForm, AnyForm>;
 
 struct FormName {
   template <typename Form>

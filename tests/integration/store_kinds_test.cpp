@@ -16,10 +16,12 @@ namespace {
 
 using Rows = std::map<std::string, std::string>;
 
-constexpr IndexKind kKinds[] = {IndexKind::btree, IndexKind::skiplist, IndexKind::rax};
+constexpr IndexKind kKinds[] = {IndexKind::btree, IndexKind::skiplist, IndexKind::rax,
+                                IndexKind::lsm};
 
 const char* name_of(IndexKind kind) {
-  return kind == IndexKind::btree ? "btree" : kind == IndexKind::rax ? "rax" : "skiplist";
+  constexpr const char* kNames[] = {"btree", "skiplist", "rax", "lsm"};
+  return kNames[static_cast<size_t>(kind) - 1];
 }
 
 class StoreKinds : public testing::Test {
@@ -57,7 +59,9 @@ class StoreKinds : public testing::Test {
   }
   KvStore store(IndexKind kind, uint64_t memory_bytes_max = 0) {
     Result<KvStore> opened = env_->open_store(
-        name_of(kind), {.index = kind, .memory_bytes_max = memory_bytes_max});
+        name_of(kind), {.index = kind,
+                        .memory_bytes_max = memory_bytes_max,
+                        .lsm = {.nursery_bytes = 16 * KiB, .block_bytes = 4 * KiB}});
     EXPECT_TRUE(opened.has_value()) << opened.error().message();
     return *opened;
   }

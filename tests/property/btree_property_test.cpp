@@ -433,7 +433,8 @@ INSTANTIATE_TEST_SUITE_P(Pages, BTreeProperty,
                          name_of_case);
 INSTANTIATE_TEST_SUITE_P(InMemory, BTreeProperty,
                          testing::Combine(testing::Values(4096u), testing::Bool(),
-                                          testing::Values(IndexKind::skiplist, IndexKind::rax)),
+                                          testing::Values(IndexKind::skiplist, IndexKind::rax,
+                                                          IndexKind::lsm)),
                          name_of_case);
 
 }  // namespace

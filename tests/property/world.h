@@ -31,7 +31,13 @@ inline uint64_t base_seed() {
 
 /// As part of a test's name.
 inline const char* name_of(IndexKind kind) {
-  return kind == IndexKind::btree ? "" : kind == IndexKind::rax ? "Rax" : "Skiplist";
+  switch (kind) {
+    case IndexKind::btree: break;
+    case IndexKind::skiplist: return "Skiplist";
+    case IndexKind::rax: return "Rax";
+    case IndexKind::lsm: return "Lsm";
+  }
+  return "";
 }
 
 struct World {
@@ -87,7 +93,8 @@ struct World {
   }
 
   KvStore store(const std::string& name, IndexKind kind = IndexKind::btree) {
-    Result<KvStore> opened = env->open_store(name, {.index = kind});
+    Result<KvStore> opened = env->open_store(
+        name, {.index = kind, .lsm = {.nursery_bytes = 32 * KiB, .block_bytes = 4 * KiB}});
     EXPECT_TRUE(opened.has_value()) << opened.error().message();
     return *std::move(opened);
   }

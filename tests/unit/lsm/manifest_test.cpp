@@ -83,13 +83,13 @@ class Life {
     uint64_t generation = manifest_.numbers().flushed_below;
     while (manifest_.is_flushed(generation) || random_() % 3 == 0) ++generation;
     if (random_() % 6 == 0) {
-      manifest_.flush(generation, std::nullopt, generation * 1000, changes);
+      manifest_.flush(generation, generation, std::nullopt, generation * 1000, changes);
       return;
     }
     std::string smallest(1, static_cast<char>('a' + random_() % 26));
     std::string largest = smallest + "z";
     const uint64_t id = manifest_.take_run_id(changes);
-    manifest_.flush(generation, run_of(id, 500 + random_() % 1000, smallest, largest),
+    manifest_.flush(generation, generation, run_of(id, 500 + random_() % 1000, smallest, largest),
                     generation * 1000, changes);
     EXPECT_TRUE(manifest_.is_flushed(generation));
   }
@@ -224,14 +224,14 @@ TEST(Manifest, ANewerFormatIsUnsupported) {
 TEST(Manifest, GenerationsAreCountedOnce) {
   Manifest manifest;
   ManifestChanges changes;
-  manifest.flush(2, std::nullopt, 10, changes);
-  manifest.flush(4, std::nullopt, 20, changes);
+  manifest.flush(2, 2, std::nullopt, 10, changes);
+  manifest.flush(4, 4, std::nullopt, 20, changes);
   EXPECT_FALSE(manifest.is_flushed(1));
   EXPECT_TRUE(manifest.is_flushed(2));
   EXPECT_FALSE(manifest.is_flushed(3));
-  manifest.flush(1, std::nullopt, 30, changes);
+  manifest.flush(1, 1, std::nullopt, 30, changes);
   EXPECT_EQ(manifest.numbers().flushed_below, 3u);
-  manifest.flush(3, std::nullopt, 40, changes);
+  manifest.flush(3, 3, std::nullopt, 40, changes);
   EXPECT_EQ(manifest.numbers().flushed_below, 5u);
   EXPECT_FALSE(manifest.is_flushed(5));
   Rows rows;

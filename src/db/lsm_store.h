@@ -1,0 +1,61 @@
+/// A store of kind `lsm` in an environment: who commits for it, and what its writers do beside writing.
+///
+/// Threads   Any.
+#pragma once
+
+#include <memory>
+
+#include "aether/error.h"
+#include "aether/options.h"
+#include "lsm/lsm_tree.h"
+#include "lsm/upkeep.h"
+
+namespace aether::db {
+
+class EnvImpl;
+class StoreImpl;
+
+class LsmStore final : public lsm::Committer {
+ public:
+  explicit LsmStore(EnvImpl& env);
+  /// Once its tree and table are there.
+  void attach(StoreImpl& store);
+
+  lsm::LsmTree& tree() noexcept { return tree_; }
+  lsm::Upkeep& upkeep() noexcept { return *upkeep_; }
+
+  Result<void> create(txn::TransactionContext& txn, const lsm::StoreConfiguration& configuration,
+                      const lsm::PolicyOptions& policy);
+  /// Reads the manifest. Once, before others use the store. Returns up to which GSN changes are in runs.
+  Result<Gsn> load();
+
+  /// Before a write of so many bytes. With no latch held. Errors: of a flush that has failed, and for which there is no more memory
+  /// to wait in (no_space, io_error).
+  Result<void> before_write(uint64_t bytes);
+  /// Everything in memory becomes runs.
+  Result<void> flush_all();
+  /// Nothing more is done. Before the rooms below go.
+  void stop() noexcept { upkeep_->stop(); }
+  /// Some work, as much as keeps others waiting for a moment. False: there is none.
+  Result<bool> work();
+
+  // As lsm::Committer.
+  Result<void> commit(uint32_t stream, bool log_first, Body body) override;
+  uint32_t stream() const noexcept override;
+  uint64_t now_ms() const noexcept override;
+
+ private:
+  Result<void> look();
+  Result<void> work_here();
+  Result<void> flush_sealed();
+
+  EnvImpl& env_;
+  IndexKind nursery_ = IndexKind::skiplist;
+  lsm::LsmTree tree_;
+  std::unique_ptr<lsm::Upkeep> upkeep_;
+};
+
+/// Errors of what may be tried again later, because nothing has happened: there was no room, no memory, no frame.
+bool may_wait(const Error& error) noexcept;
+
+}  // namespace aether::db

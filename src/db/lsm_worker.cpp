@@ -1,0 +1,90 @@
+#include "db/lsm_worker.h"
+
+#include <utility>
+#include <vector>
+
+#include "base/no_memory.h"
+#include "db/env_impl.h"
+#include "db/lsm_store.h"
+
+namespace aether::db {
+namespace {
+
+/// Until what could not be done is tried again unasked.
+constexpr uint64_t kAgainNs = 100'000'000;
+
+}  // namespace
+
+Result<void> LsmWorker::start() {
+  if (is_running()) return {};
+  AETHER_TRY_ASSIGN(thread_, env_.os().spawn("aether-lsm", [this] { run(); }));
+  running_.store(true, std::memory_order_release);
+  return {};
+}
+
+void LsmWorker::stop() noexcept {
+  if (thread_ == nullptr) return;
+  {
+    os::LockGuard lock(mutex_);
+    stop_ = true;
+    wake_.notify_all();
+    stepped_.notify_all();
+  }
+  running_.store(false, std::memory_order_release);
+  thread_->join();
+  thread_.reset();
+}
+
+void LsmWorker::wake() noexcept {
+  os::LockGuard lock(mutex_);
+  is_wanted_ = true;
+  wake_.notify_one();
+}
+
+Result<void> LsmWorker::wait_until(FunctionRef<bool()> is_so) {
+  os::LockGuard lock(mutex_);
+  while (!is_so()) {
+    if (trouble_) return trouble_->clone();
+    if (stop_ || !is_running()) return {};
+    is_wanted_ = true;
+    wake_.notify_one();
+    stepped_.wait_for(mutex_, kAgainNs);
+  }
+  return {};
+}
+
+void LsmWorker::run() {
+  std::vector<StoreImpl*> stores;
+  mutex_.lock();
+  while (!stop_) {
+    is_wanted_ = false;
+    mutex_.unlock();
+    bool has_worked = false;
+    std::optional<Error> trouble;
+    Result<void> done = base::or_no_memory([&]() -> Result<void> {
+      env_.collect_lsm_stores(stores);
+      for (StoreImpl* const store : stores) {
+        AETHER_TRY_ASSIGN(const bool worked, store->lsm()->work());
+        has_worked = has_worked || worked;
+      }
+      return {};
+    });
+    if (!done) {
+      if (!may_wait(done.error())) env_.fail(done.error());
+      trouble = std::move(done).error();
+    }
+    mutex_.lock();
+    const bool is_in_trouble = trouble.has_value();
+    trouble_ = std::move(trouble);
+    stepped_.notify_all();
+    if (stop_ || (has_worked && !is_in_trouble)) continue;
+    if (is_in_trouble) {
+      wake_.wait_for(mutex_, kAgainNs);
+    } else if (!is_wanted_) {
+      wake_.wait(mutex_);
+    }
+  }
+  mutex_.unlock();
+}
+
+}  // namespace aether::db

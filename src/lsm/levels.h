@@ -1,0 +1,90 @@
+/// The runs of a store as a reader meets them: sorted runs, the newest first, each of parts whose keys are disjoint.
+///
+/// Immutable: a flush or a merge publishes others (base/rcu_pointer.h). A run whose pages are to be given back is held by nobody else
+/// then; until then whoever has it may read it.
+///
+/// Threads   Any.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aether/error.h"
+#include "index/btree/services.h"
+#include "lsm/filter/filter.h"
+#include "lsm/manifest.h"
+#include "lsm/merging_cursor.h"
+#include "lsm/run.h"
+
+namespace aether::lsm {
+
+/// RunWriter::add_section: a filter (lsm/filter/filter.h) over all keys of the run.
+inline constexpr SectionType kFilterSection = 1;
+
+/// A run that is open, with its filter in memory.
+class OpenRun {
+ public:
+  /// Errors: those of Run::open and FilterView::open.
+  static Result<std::shared_ptr<const OpenRun>> open(index::Services& services,
+                                                     const ManifestRun& described);
+  OpenRun(const OpenRun&) = delete;
+  OpenRun& operator=(const OpenRun&) = delete;
+
+  const Run& run() const noexcept { return *run_; }
+  const RunSummary& summary() const noexcept { return run_->summary(); }
+  const FilterView& filter() const noexcept { return filter_; }
+  Bytes smallest_key() const noexcept { return summary().smallest_key; }
+  Bytes largest_key() const noexcept { return summary().largest_key; }
+
+ private:
+  OpenRun() = default;
+  std::shared_ptr<const Run> run_;
+  std::string filter_bytes_;
+  FilterView filter_;
+};
+
+using RunPart = std::shared_ptr<const OpenRun>;
+/// For what wants a Run and is to keep its OpenRun.
+inline std::shared_ptr<const Run> run_of(const RunPart& part) { return {part, &part->run()}; }
+
+struct SortedLevel {
+  std::vector<RunPart> parts;  ///< By key.
+  TxnId newest_writer = 0;
+
+  /// The part that may have `key`; null: none.
+  const OpenRun* find(Bytes key) const noexcept;
+};
+
+struct Levels {
+  std::vector<SortedLevel> newest_first;
+  TxnId newest_writer = 0;
+};
+
+/// Goes through the parts of a sorted run as one.
+class SortedLevelCursor {
+ public:
+  SortedLevelCursor(std::vector<RunPart> parts, RunCursor::Use use) noexcept
+      : parts_(std::move(parts)), use_(use) {}
+  Result<bool> first();
+  Result<bool> last();
+  Result<bool> seek(Bytes key);
+  Result<bool> seek_for_prev(Bytes key);
+  Result<bool> next();
+  Result<bool> prev();
+  const Entry& entry() const noexcept { return cursor_->entry(); }
+
+ private:
+  void open(size_t part);
+  Result<bool> forward(Result<bool> moved);
+  Result<bool> backward(Result<bool> moved);
+
+  std::vector<RunPart> parts_;
+  RunCursor::Use use_;
+  size_t at_ = 0;
+  std::unique_ptr<RunCursor> cursor_;
+  size_t cursor_part_ = 0;
+};
+
+}  // namespace aether::lsm

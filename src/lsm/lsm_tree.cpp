@@ -1,0 +1,283 @@
+#include "lsm/lsm_tree.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/no_memory.h"
+#include "lsm/tree_cursor.h"
+#include "lsm/tree_row.h"
+#include "table/row.h"
+
+namespace aether::lsm {
+
+using page::RecordMeta;
+
+/// LsmTree as an OrderedIndex; outlived by it.
+class LsmTree::Index {
+ public:
+  explicit Index(LsmTree& tree) noexcept : tree_(tree) {}
+  Result<void> get(Bytes key, std::string& row) const {
+    bool found = false;
+    AETHER_TRY(tree_.visit_all(key, [&](Bytes newest) {
+      row.assign(newest);
+      found = true;
+      return false;
+    }));
+    return found ? Result<void>() : Code::not_found;
+  }
+  Result<void> visit(Bytes key, FunctionRef<void(Bytes)> visitor) const {
+    bool found = false;
+    AETHER_TRY(tree_.visit_all(key, [&](Bytes newest) {
+      visitor(newest);
+      found = true;
+      return false;
+    }));
+    return found ? Result<void>() : Code::not_found;
+  }
+  Result<void> put(Bytes key, Bytes row) { return tree_.active().put(key, row); }
+  Result<void> insert(Bytes key, Bytes row) { return tree_.active().insert(key, row); }
+  Result<void> update(Bytes key, Bytes row) { return tree_.active().update(key, row); }
+  Result<void> remove(Bytes key) { return tree_.active().remove(key); }
+  TreeCursor cursor() const { return TreeCursor(tree_, 0); }
+
+ private:
+  LsmTree& tree_;
+};
+
+index::AnyIndex LsmTree::as_index() { return index::AnyIndex(std::make_unique<Index>(*this)); }
+
+namespace {
+
+std::unique_ptr<const LsmTree::Memory> first_memory(const LsmTree::MakeNursery& make_nursery) {
+  auto memory = std::make_unique<LsmTree::Memory>();
+  memory->newest_first.push_back(std::make_shared<Generation>(1, make_nursery()));
+  return memory;
+}
+
+bool is_absence(const Error& error) noexcept { return error.code() == Code::not_found; }
+
+}  // namespace
+
+LsmTree::LsmTree(MakeNursery make_nursery)
+    : make_nursery_(std::move(make_nursery)),
+      memory_(first_memory(make_nursery_)),
+      levels_(std::make_unique<Levels>()) {}
+
+LsmTree::~LsmTree() = default;
+
+// --- Reading
+
+Result<LsmTree::Seen> LsmTree::find_seen(Bytes key, FunctionRef<bool(TxnId writer)> sees,
+                                         std::string& value) const {
+  Seen seen;
+  const auto meet = [&](TxnId writer, Gsn gsn) {
+    if (seen.newest == 0) {
+      seen.newest = gsn;
+      seen.newest_writer = writer;
+    }
+    if (sees(writer)) return true;
+    seen.passed_by = true;
+    return false;
+  };
+  bool has_memory = true;
+  {
+    const auto memory = memory_.read(os::worker_id());
+    for (const GenerationPointer& generation : memory->newest_first) {
+      Result<void> found = generation->rows.visit(key, [&](Bytes row) {
+        const Bytes payload = table::payload_of(row);
+        const RecordMeta meta = page::meta_of(payload);
+        if (!meet(meta.txn(), table::gsn_of(row))) return;
+        seen.found = true;
+        seen.writer = meta.txn();
+        seen.removed = meta.removed();
+        if (!seen.removed)
+          has_memory = base::if_memory_allows([&] { value.assign(page::value_of(payload)); });
+      });
+      if (!found && !is_absence(found.error())) return std::move(found).error();
+      if (!has_memory) return Error(Code::no_memory, "there was no memory for the value");
+      if (seen.found) return seen;
+    }
+  }
+  const auto levels = levels_.read(os::worker_id());
+  if (levels->newest_first.empty()) return seen;
+  const uint64_t hash = filter_hash(key);
+  FoundEntry entry;
+  for (const SortedLevel& level : levels->newest_first) {
+    const OpenRun* const part = level.find(key);
+    if (part == nullptr || !part->filter().may_contain(key, hash)) continue;
+    AETHER_TRY_ASSIGN(
+        const bool found,
+        part->run().get(
+            key, [&](TxnId writer) { return meet(writer, gsn_of_writer(writer)); }, entry));
+    if (!found) continue;
+    seen.found = true;
+    seen.writer = entry.writer;
+    seen.removed = entry.kind == EntryKind::tombstone;
+    if (!seen.removed) value.assign(entry.value);
+    return seen;
+  }
+  return seen;
+}
+
+Result<void> LsmTree::visit_all(Bytes key, FunctionRef<bool(Bytes row)> visit) const {
+  std::string row;
+  {
+    const MemoryRef memory = this->memory();
+    for (const GenerationPointer& generation : memory->newest_first) {
+      Result<void> found = generation->rows.get(key, row);
+      if (found && !visit(row)) return {};
+      if (!found && !is_absence(found.error())) return found;
+    }
+  }
+  const LevelsRef levels = this->levels();
+  if (levels->newest_first.empty()) return {};
+  const uint64_t hash = filter_hash(key);
+  for (const SortedLevel& level : levels->newest_first) {
+    const OpenRun* const part = level.find(key);
+    if (part == nullptr || !part->filter().may_contain(key, hash)) continue;
+    // The versions that lie in one run, one after another.
+    RunCursor cursor(std::shared_ptr<const Run>(std::shared_ptr<const Run>(), &part->run()));
+    AETHER_TRY_ASSIGN(bool more, cursor.seek(key));
+    while (more && cursor.entry().key == key) {
+      make_row_of(cursor.entry(), row);
+      if (!visit(row)) return {};
+      AETHER_TRY_ASSIGN(more, cursor.next());
+    }
+  }
+  return {};
+}
+
+Result<LsmTree::Place> LsmTree::find_in_memory(Bytes key, std::string& row) const {
+  const auto memory = memory_.read(os::worker_id());
+  for (const GenerationPointer& generation : memory->newest_first) {
+    Result<void> found = generation->rows.get(key, row);
+    if (found)
+      return generation == memory->newest_first.front() ? Place::active : Place::sealed;
+    if (!is_absence(found.error())) return std::move(found).error();
+  }
+  return Place::nowhere;
+}
+
+Result<bool> LsmTree::find_in_runs(Bytes key, std::string& row) const {
+  const auto levels = levels_.read(os::worker_id());
+  if (levels->newest_first.empty()) return false;
+  const uint64_t hash = filter_hash(key);
+  FoundEntry found;
+  for (const SortedLevel& level : levels->newest_first) {
+    const OpenRun* const part = level.find(key);
+    if (part == nullptr || !part->filter().may_contain(key, hash)) continue;
+    AETHER_TRY_ASSIGN(const bool is_there, part->run().get(key, found));
+    if (!is_there) continue;
+    make_row_of({.key = key,
+                 .writer = found.writer,
+                 .kind = found.kind,
+                 .expiry_ms = found.expiry_ms,
+                 .value = found.value},
+                row);
+    return true;
+  }
+  return false;
+}
+
+TxnId LsmTree::newest_writer_in_runs() const noexcept {
+  return levels_.read(os::worker_id())->newest_writer;
+}
+
+index::AnyCursor LsmTree::cursor_of_later(TxnId from) const {
+  return index::AnyCursor::of(TreeCursor(*this, from));
+}
+
+// --- Layers in memory
+
+index::AnyIndex& LsmTree::home_of(Bytes key) {
+  changes_.fetch_add(1, std::memory_order_acq_rel);
+  const auto memory = memory_.read(os::worker_id());
+  for (const GenerationPointer& generation : memory->newest_first) {
+    if (generation->rows.visit(key, [](Bytes) {})) return generation->rows;
+  }
+  return memory->newest_first.front()->rows;
+}
+
+index::AnyIndex& LsmTree::active() noexcept {
+  changes_.fetch_add(1, std::memory_order_acq_rel);
+  return memory_.read(os::worker_id())->newest_first.front()->rows;
+}
+
+Result<void> LsmTree::seal(Gsn fence, LogPosition redo_from) {
+  return base::or_no_memory([&]() -> Result<void> {
+    os::LockGuard lock(publish_mutex_);
+    auto next = std::make_unique<Memory>(*memory());
+    Generation& sealed = *next->newest_first.front();
+    next->newest_first.insert(next->newest_first.begin(),
+                              std::make_shared<Generation>(sealed.number + 1, make_nursery_()));
+    sealed.fence = fence;
+    sealed.redo_from = redo_from;
+    memory_.publish(std::move(next), os::worker_id());
+    version_.fetch_add(1, std::memory_order_acq_rel);
+    return {};
+  });
+}
+
+void LsmTree::drop_oldest() {
+  os::LockGuard lock(publish_mutex_);
+  auto next = std::make_unique<Memory>(*memory());
+  AETHER_ASSERT(next->newest_first.size() > 1);
+  next->newest_first.pop_back();
+  memory_.publish(std::move(next), os::worker_id());
+  version_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+void LsmTree::set_next_generation(uint64_t number) {
+  os::LockGuard lock(publish_mutex_);
+  auto next = std::make_unique<Memory>();
+  next->newest_first.push_back(std::make_shared<Generation>(number, make_nursery_()));
+  memory_.publish(std::move(next), os::worker_id());
+}
+
+LogPosition LsmTree::sealed_redo_from() const noexcept {
+  const auto memory = memory_.read(os::worker_id());
+  LogPosition from = 0;
+  for (size_t i = 1; i < memory->newest_first.size(); ++i) {
+    const LogPosition each = memory->newest_first[i]->redo_from;
+    if (each != 0) from = from == 0 ? each : std::min(from, each);
+  }
+  return from;
+}
+
+uint64_t LsmTree::memory_bytes() const noexcept {
+  const auto memory = memory_.read(os::worker_id());
+  uint64_t bytes = 0;
+  for (const GenerationPointer& generation : memory->newest_first)
+    bytes += generation->rows.memory_bytes();
+  return bytes;
+}
+
+uint64_t LsmTree::nursery_bytes() const noexcept {
+  return memory_.read(os::worker_id())->newest_first.front()->rows.memory_bytes();
+}
+
+uint64_t LsmTree::nursery_rows() const noexcept {
+  return memory_.read(os::worker_id())->newest_first.front()->rows.keys();
+}
+
+uint64_t LsmTree::sealed_count() const noexcept {
+  return memory_.read(os::worker_id())->newest_first.size() - 1;
+}
+
+GenerationPointer LsmTree::oldest_sealed() const {
+  const auto memory = memory_.read(os::worker_id());
+  return memory->newest_first.size() > 1 ? memory->newest_first.back() : nullptr;
+}
+
+void LsmTree::publish(std::unique_ptr<const Levels> levels) {
+  levels_.publish(std::move(levels), os::worker_id());
+  version_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+void LsmTree::collect() noexcept {
+  memory_.collect();
+  levels_.collect();
+}
+
+}  // namespace aether::lsm

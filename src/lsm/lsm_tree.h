@@ -1,0 +1,105 @@
+/// The rows of a store of kind `lsm`: generations in memory over sorted runs, as an index whose rows lie in layers.
+///
+/// A generation (the literature's memtable; the newest is the nursery) is any ordered index; its rows are those of a table
+/// (table/row.h). It is sealed when it is full, and goes when it is in a run. A run's entries look like rows, too: in the place of a
+/// GSN they have their writer, which tells two versions of a key apart as well.
+///
+/// A flush publishes the run before its generation goes, and readers look at generations first: what moves is found in one of the two.
+///
+///   reader ──► memory ──► [nursery][sealed][sealed]          the newest first
+///          ──► levels ──► [run][run, run, run][run]
+///
+/// Threads   Any; seal, drop_oldest and publish: one at a time each, and no guard of a reader waits for them.
+/// Errors    io_error, corruption: of runs. no_memory.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/rcu_pointer.h"
+#include "index/concept/any_index.h"
+#include "lsm/levels.h"
+#include "os/sync.h"
+#include "table/layers.h"
+
+namespace aether::lsm {
+
+struct Generation {
+  Generation(uint64_t its_number, index::AnyIndex its_rows)
+      : number(its_number), rows(std::move(its_rows)) {}
+  const uint64_t number;
+  mutable index::AnyIndex rows;
+  // Once it is sealed.
+  Gsn fence = 0;              ///< No row here has a higher GSN, but for what is taken back.
+  LogPosition redo_from = 0;  ///< 0: no row of it is needed from the log.
+};
+using GenerationPointer = std::shared_ptr<Generation>;
+
+class LsmTree final : public table::Layers {
+ public:
+  using MakeNursery = std::function<index::AnyIndex()>;
+  /// May throw std::bad_alloc.
+  explicit LsmTree(MakeNursery make_nursery);
+  ~LsmTree() override;
+
+  /// The newest row of each key, whoever wrote it; writes go to the nursery. As index::OrderedIndex.
+  index::AnyIndex as_index();
+
+  // As table::Layers.
+  Result<Seen> find_seen(Bytes key, FunctionRef<bool(TxnId writer)> sees,
+                         std::string& value) const override;
+  Result<void> visit_all(Bytes key, FunctionRef<bool(Bytes row)> visit) const override;
+  Result<Place> find_in_memory(Bytes key, std::string& row) const override;
+  Result<bool> find_in_runs(Bytes key, std::string& row) const override;
+  TxnId newest_writer_in_runs() const noexcept override;
+  index::AnyCursor cursor_of_later(TxnId from) const override;
+  index::AnyIndex& home_of(Bytes key) override;
+  index::AnyIndex& active() noexcept override;
+  uint64_t changes() const noexcept override { return changes_.load(std::memory_order_acquire); }
+  Result<void> seal(Gsn fence, LogPosition redo_from) override;
+  LogPosition sealed_redo_from() const noexcept override;
+  uint64_t memory_bytes() const noexcept override;
+
+  /// Of the nursery.
+  uint64_t nursery_bytes() const noexcept;
+  uint64_t nursery_rows() const noexcept;
+  uint64_t sealed_count() const noexcept;
+  /// Null: none is sealed.
+  GenerationPointer oldest_sealed() const;
+  /// Its rows are in a run that has been published. May throw std::bad_alloc; then it stays.
+  void drop_oldest();
+  /// Generations begin here. Before others use it.
+  void set_next_generation(uint64_t number);
+
+  /// In the place of the runs before. May throw std::bad_alloc; then nothing has changed.
+  void publish(std::unique_ptr<const Levels> levels);
+  /// Lets go of runs that were published before and that nobody reads.
+  void collect() noexcept;
+
+  /// What a cursor reads.
+  struct Memory {
+    std::vector<GenerationPointer> newest_first;
+  };
+  using MemoryRef = base::RcuPointer<Memory>::Ref;
+  using LevelsRef = base::RcuPointer<Levels>::Ref;
+  MemoryRef memory() const noexcept { return memory_.acquire(os::worker_id()); }
+  LevelsRef levels() const noexcept { return levels_.acquire(os::worker_id()); }
+  /// Changes when either does.
+  uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
+
+ private:
+  class Index;
+
+  const MakeNursery make_nursery_;
+  base::RcuPointer<Memory> memory_;
+  base::RcuPointer<Levels> levels_;
+  std::atomic<uint64_t> version_{1};
+  alignas(64) std::atomic<uint64_t> changes_{0};
+  os::Mutex publish_mutex_;  ///< Of memory_: sealing, and dropping.
+};
+
+}  // namespace aether::lsm

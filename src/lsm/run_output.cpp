@@ -1,0 +1,51 @@
+#include "lsm/run_output.h"
+
+#include <utility>
+
+namespace aether::lsm {
+
+Result<std::unique_ptr<RunOutput>> RunOutput::create(index::Services& services, uint32_t stream,
+                                                     StoreId store, uint64_t run_id,
+                                                     const StoreConfiguration& configuration) {
+  std::unique_ptr<RunOutput> output(new RunOutput(services, run_id));
+  RunOptions options = configuration.run;
+  options.run_id = run_id;
+  options.store = store;
+  AETHER_TRY_ASSIGN(output->writer_, RunWriter::create(services, stream, options));
+  if (configuration.has_filter) output->filter_ = FilterBuilder::create(configuration.filter);
+  return output;
+}
+
+Result<void> RunOutput::add(const Entry& entry) {
+  AETHER_TRY(writer_->add(entry));
+  if (filter_ != nullptr && entry.kind != EntryKind::range_tombstone)
+    filter_->add(entry.key, filter_hash(entry.key));
+  return {};
+}
+
+Result<void> RunOutput::leave_out_value_apart(const Entry&) {
+  return Error(Code::corruption, "a run says that a value lies apart, which this release never writes");
+}
+
+Result<RunOutput::Finished> RunOutput::finish(txn::TransactionContext& txn) {
+  if (filter_ != nullptr) {
+    std::string bytes = filter_->finish();
+    if (!bytes.empty()) AETHER_TRY(writer_->add_section(kFilterSection, std::move(bytes)));
+  }
+  Finished result;
+  AETHER_TRY_ASSIGN(const RunReference reference, writer_->finish(txn));
+  const RunSummary& summary = writer_->summary();
+  result.described.run = {.id = run_id_,
+                          .bytes = summary.entry_bytes,
+                          .entries = summary.entries,
+                          .tombstones = summary.tombstones,
+                          .newest_writer = summary.newest_writer,
+                          .smallest_key = summary.smallest_key,
+                          .largest_key = summary.largest_key};
+  result.described.reference = reference.encode();
+  result.described.earliest_expiry_ms = summary.earliest_expiry_ms;
+  AETHER_TRY_ASSIGN(result.part, OpenRun::open(services_, result.described));
+  return result;
+}
+
+}  // namespace aether::lsm

@@ -1,0 +1,121 @@
+#include "lsm/tree_cursor.h"
+
+#include <utility>
+
+#include "lsm/tree_row.h"
+
+namespace aether::lsm {
+namespace {
+
+/// The rows of a generation as entries.
+class MemoryEntries final : public EntryCursor {
+ public:
+  explicit MemoryEntries(index::AnyCursor at) : at_(std::move(at)) {}
+  Result<bool> first() override { return arrive(at_.first()); }
+  Result<bool> last() override { return arrive(at_.last()); }
+  Result<bool> seek(Bytes key) override { return arrive(at_.seek(key)); }
+  Result<bool> seek_for_prev(Bytes key) override { return arrive(at_.seek_for_prev(key)); }
+  Result<bool> next() override { return arrive(at_.next()); }
+  Result<bool> prev() override { return arrive(at_.prev()); }
+  const Entry& entry() const noexcept override { return entry_; }
+
+ private:
+  Result<bool> arrive(Result<bool> moved) {
+    if (!moved || !*moved) return moved;
+    AETHER_TRY_ASSIGN(const Bytes row, at_.value());
+    entry_ = entry_of(at_.key(), row);
+    return true;
+  }
+  index::AnyCursor at_;
+  Entry entry_;
+};
+
+}  // namespace
+
+/// Memory first, then what is below: what moves is in one of them.
+void TreeCursor::open() {
+  version_ = tree_->version();
+  inputs_ = nullptr;  // Before what they go over.
+  memory_ = tree_->memory();
+  const LsmTree::LevelsRef levels = tree_->levels();
+  std::vector<std::unique_ptr<EntryCursor>> sources;
+  for (const GenerationPointer& generation : memory_->newest_first)
+    sources.push_back(std::make_unique<MemoryEntries>(generation->rows.cursor()));
+  for (const SortedLevel& level : levels->newest_first) {
+    if (level.newest_writer < from_) continue;
+    sources.push_back(std::make_unique<EntryCursorOf<SortedLevelCursor>>(
+        SortedLevelCursor(level.parts, RunCursor::Use::cached)));
+  }
+  inputs_ = std::make_unique<MergingCursor>(std::move(sources));
+}
+
+Result<bool> TreeCursor::arrive_forward(Result<bool> moved) {
+  place_ = Place::nowhere;
+  if (!moved || !*moved) return moved;
+  key_.assign(inputs_->entry().key);
+  make_row_of(inputs_->entry(), row_);
+  place_ = Place::on_newest;
+  return true;
+}
+
+Result<bool> TreeCursor::arrive_backward(Result<bool> moved) {
+  place_ = Place::nowhere;
+  if (!moved || !*moved) return moved;
+  key_.assign(inputs_->entry().key);
+  while (inputs_->valid() && inputs_->entry().key == Bytes(key_)) {
+    make_row_of(inputs_->entry(), row_);
+    Result<bool> more = inputs_->prev();
+    if (!more) return more;
+  }
+  place_ = Place::before_key;
+  return true;
+}
+
+/// Over what is of key_, where `moved` has led to.
+Result<bool> TreeCursor::pass_key(Result<bool> moved, bool forward) {
+  while (moved && *moved && inputs_->entry().key == Bytes(key_))
+    moved = forward ? inputs_->next() : inputs_->prev();
+  return moved;
+}
+
+Result<bool> TreeCursor::first() {
+  if (version_ != tree_->version()) open();
+  return arrive_forward(inputs_->first());
+}
+
+Result<bool> TreeCursor::last() {
+  if (version_ != tree_->version()) open();
+  return arrive_backward(inputs_->last());
+}
+
+Result<bool> TreeCursor::seek(Bytes key) {
+  sought_.assign(key);  // It may be our own.
+  if (version_ != tree_->version()) open();
+  return arrive_forward(inputs_->seek(sought_));
+}
+
+Result<bool> TreeCursor::seek_for_prev(Bytes key) {
+  sought_.assign(key);
+  if (version_ != tree_->version()) open();
+  return arrive_backward(inputs_->seek_for_prev(sought_));
+}
+
+Result<bool> TreeCursor::next() {
+  if (place_ == Place::nowhere) return first();
+  const bool is_current = version_ == tree_->version();
+  if (!is_current) open();
+  const bool steps = is_current && place_ == Place::on_newest;
+  return arrive_forward(pass_key(steps ? inputs_->next() : inputs_->seek(key_), true));
+}
+
+Result<bool> TreeCursor::prev() {
+  if (place_ == Place::nowhere) return last();
+  if (version_ != tree_->version()) {
+    open();
+    return arrive_backward(pass_key(inputs_->seek_for_prev(key_), false));
+  }
+  if (place_ == Place::before_key) return arrive_backward(inputs_->valid());
+  return arrive_backward(pass_key(inputs_->prev(), false));
+}
+
+}  // namespace aether::lsm

@@ -1,0 +1,56 @@
+/// A cursor over all layers of an LsmTree: of each key the newest row, whoever wrote it, removals too. As index::OrderedCursor.
+///
+/// Going backward it meets the older rows of a key first, and keeps the newest in a buffer. When a generation is sealed or a run comes
+/// or goes, it opens its sources anew with its next move; a row that it has met ahead may have changed since, so who cares looks
+/// again (table/cursor.cpp).
+///
+/// Threads   One at a time; must not outlive the tree.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aether/error.h"
+#include "lsm/lsm_tree.h"
+#include "lsm/merging_cursor.h"
+
+namespace aether::lsm {
+
+class TreeCursor {
+ public:
+  /// Over the layers that may have rows by writers from `from` on. Opens nothing yet.
+  TreeCursor(const LsmTree& tree, TxnId from) noexcept : tree_(&tree), from_(from) {}
+
+  Result<bool> seek(Bytes key);
+  Result<bool> seek_for_prev(Bytes key);
+  Result<bool> first();
+  Result<bool> last();
+  Result<bool> next();
+  Result<bool> prev();
+  bool positioned() const noexcept { return place_ != Place::nowhere; }
+  Bytes key() const noexcept { return key_; }
+  /// The row (table/row.h).
+  Result<Bytes> value() { return Bytes(row_); }
+
+ private:
+  enum class Place : uint8_t { nowhere, on_newest, before_key };
+
+  void open();
+  Result<bool> arrive_forward(Result<bool> moved);
+  Result<bool> arrive_backward(Result<bool> moved);
+  Result<bool> pass_key(Result<bool> moved, bool forward);
+
+  const LsmTree* tree_;
+  TxnId from_;
+  uint64_t version_ = 0;
+  LsmTree::MemoryRef memory_;  // Its generations are what the first sources go over.
+  std::unique_ptr<MergingCursor> inputs_;
+  Place place_ = Place::nowhere;
+  std::string key_;
+  std::string row_;
+  std::string sought_;
+};
+
+}  // namespace aether::lsm

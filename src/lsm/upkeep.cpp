@@ -1,0 +1,458 @@
+#include "lsm/upkeep.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/no_memory.h"
+#include "base/reached.h"
+#include "index/btree/cursor.h"
+#include "lsm/tree_row.h"
+#include "table/row.h"
+
+namespace aether::lsm {
+namespace {
+
+/// Of a merge's output, in nurseries: what a restart begins anew at most.
+constexpr uint64_t kPartNurseries = 4;
+constexpr uint64_t kPartBytesMin = 1 * MiB;
+constexpr uint64_t kPartBytesMax = 256 * MiB;
+
+Result<Manifest> read_manifest(index::BTree& rows) {
+  Manifest manifest;
+  index::BTreeCursor cursor(rows, nullptr);
+  Result<bool> more = cursor.first();
+  for (; more && *more; more = cursor.next()) {
+    AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
+    AETHER_TRY(manifest.add_row(cursor.key(), value));
+  }
+  if (!more) return std::move(more).error();
+  AETHER_TRY(manifest.check());
+  return manifest;
+}
+
+}  // namespace
+
+// --- Making and opening
+
+Result<void> Upkeep::create(txn::TransactionContext& txn, const StoreConfiguration& configuration,
+                            const PolicyOptions& policy) {
+  AETHER_TRY(lsm::check(policy));
+  os::LockGuard lock(mutex_);
+  configuration_ = configuration;
+  nursery_bytes_ = configuration.nursery_bytes;
+  manifest_ = Manifest(policy);
+  ManifestChanges changes;
+  manifest_.set_configuration(encode(configuration), changes);
+  return apply(txn, manifest_.all_rows());
+}
+
+IndexKind Upkeep::nursery() const {
+  os::LockGuard lock(mutex_);
+  return configuration_.nursery;
+}
+
+uint64_t Upkeep::next_generation() const {
+  os::LockGuard lock(mutex_);
+  return manifest_.numbers().flushed_below;
+}
+
+Result<void> Upkeep::load() {
+  os::LockGuard lock(mutex_);
+  AETHER_TRY_ASSIGN(manifest_, read_manifest(rows_));
+  AETHER_TRY_ASSIGN(configuration_, decode_configuration(manifest_.configuration()));
+  nursery_bytes_ = configuration_.nursery_bytes;
+  const auto open = [&](const ManifestRun& described) -> Result<void> {
+    AETHER_TRY_ASSIGN(open_[described.run.id], OpenRun::open(services_, described));
+    return {};
+  };
+  for (const auto& [age, runs] : manifest_.sorted_runs()) {
+    for (const ManifestRun& run : runs) AETHER_TRY(open(run));
+  }
+  for (const auto& [merge, row] : manifest_.merges()) {
+    for (const ManifestRun& part : manifest_.parts_of(merge)) AETHER_TRY(open(part));
+  }
+  for (const auto& [id, run] : manifest_.dropped()) AETHER_TRY(open(run));
+  accepted_before_ = manifest_.numbers().accepted_bytes;
+  tree_.publish(levels_of(manifest_, open_));
+  for (const auto& [merge, row] : manifest_.merges()) start_pacing(merge);
+  return {};
+}
+
+Gsn Upkeep::flushed_gsn() const {
+  os::LockGuard lock(mutex_);
+  return manifest_.numbers().flushed_gsn;
+}
+
+std::unique_ptr<Levels> Upkeep::levels_of(const Manifest& manifest,
+                                          const std::map<uint64_t, RunPart>& open) const {
+  auto levels = std::make_unique<Levels>();
+  const auto& runs = manifest.sorted_runs();
+  for (auto sorted = runs.rbegin(); sorted != runs.rend(); ++sorted) {
+    SortedLevel& level = levels->newest_first.emplace_back();
+    for (const ManifestRun& run : sorted->second) {
+      level.parts.push_back(open.at(run.run.id));
+      level.newest_writer = std::max(level.newest_writer, run.run.newest_writer);
+    }
+    levels->newest_writer = std::max(levels->newest_writer, level.newest_writer);
+  }
+  return levels;
+}
+
+Result<void> Upkeep::apply(txn::TransactionContext& txn, const ManifestChanges& changes) {
+  for (const ManifestChange& change : changes) {
+    const auto mode = change.value ? index::WriteMode::put : index::WriteMode::remove;
+    const Bytes value = change.value ? Bytes(*change.value) : Bytes();
+    Result<bool> written = rows_.write(txn, mode, change.key, value);
+    // A row that is put and removed by one edit.
+    if (!written && !(mode == index::WriteMode::remove &&
+                      written.error().code() == Code::not_found)) {
+      return std::move(written).error();
+    }
+  }
+  return {};
+}
+
+/// What has been committed holds from here on: without an allocation that could fail but those of readers' views.
+void Upkeep::take_over(Manifest manifest, const Begun& begun) {
+  manifest_ = std::move(manifest);
+  for (const uint64_t merge : begun) start_pacing(merge);
+}
+
+// --- Flushing
+
+Result<bool> Upkeep::seal(uint64_t bytes_min) {
+  os::LockGuard lock(seal_mutex_);
+  // Without rows, but with log that says so: all were taken back.
+  const bool has_any = tree_.nursery_rows() > 0 || table_.is_dirty();
+  if (!has_any || tree_.nursery_bytes() < bytes_min) return false;
+  AETHER_TRY(table_.seal());
+  return true;
+}
+
+Result<bool> Upkeep::flush() {
+  os::LockGuard lock(mutex_);
+  const GenerationPointer generation = tree_.oldest_sealed();
+  if (generation == nullptr || is_stopped_) return false;
+  take_accepted();
+  Manifest next = manifest_;
+  Begun begun;
+  std::map<uint64_t, RunPart> open;
+  std::unique_ptr<Levels> levels;
+  uint64_t bytes = 0;
+  const uint32_t stream = committer_.stream();
+  const auto body = [&](txn::TransactionContext& txn) -> Result<void> {
+    const uint64_t run_id = next.take_run_id();
+    AETHER_TRY_ASSIGN(
+        const std::unique_ptr<RunOutput> output,
+        RunOutput::create(services_, stream, rows_.store(), run_id, configuration_));
+    AETHER_TRY(table_.write_out(generation->rows, txn, [&](Bytes key, Bytes row) -> Result<void> {
+      output->note_gsn(table::gsn_of(row));
+      return output->add(entry_of(key, row));
+    }));
+    std::optional<ManifestRun> described;
+    open = open_;
+    if (!output->empty()) {
+      bytes = output->entry_bytes();
+      AETHER_TRY_ASSIGN(RunOutput::Finished finished, output->finish(txn));
+      described = std::move(finished.described);
+      open[run_id] = std::move(finished.part);
+    }
+    ManifestChanges changes;
+    next.flush(generation->number, generation->fence, std::move(described),
+               accepted_before_ + pacer_.accepted(), changes);
+    AETHER_TRY(plan(next, changes, begun));
+    levels = levels_of(next, open);
+    return apply(txn, changes);
+  };
+  AETHER_TRY(committer_.commit(stream, true, body));
+  stats_.flushes += 1;
+  stats_.flushed_bytes += bytes;
+  open_ = std::move(open);
+  tree_.publish(std::move(levels));
+  tree_.drop_oldest();
+  take_over(std::move(next), begun);
+  AETHER_REACHED("lsm.flushed");
+  return true;
+}
+
+// --- Merging
+
+/// One merge after another, since what one leaves is what the next is planned on.
+Result<void> Upkeep::plan(Manifest& manifest, ManifestChanges& changes, Begun& begun) const {
+  AETHER_TRY_ASSIGN(const std::unique_ptr<MergePolicy> policy, make_policy(manifest.policy()));
+  const uint64_t nursery_bytes = nursery_bytes_.load(std::memory_order_relaxed);
+  for (;;) {
+    const std::vector<PlannedMerge> planned = policy->plan(manifest.shape(nursery_bytes));
+    if (planned.empty()) return {};
+    const uint64_t merge = manifest.begin_merge(planned.front(), nursery_bytes, changes);
+    if (merge != 0) begun.push_back(merge);
+  }
+}
+
+void Upkeep::take_accepted() {
+  const uint64_t accepted = accepted_.load(std::memory_order_relaxed);
+  pacer_.accept(accepted - std::exchange(accepted_taken_, accepted));
+}
+
+void Upkeep::start_pacing(uint64_t merge) {
+  const ManifestMerge& row = manifest_.merges().at(merge);
+  const uint64_t accepted = manifest_.numbers().accepted_bytes;
+  const uint64_t left = row.bytes > row.bytes_read ? row.bytes - row.bytes_read : 0;
+  pacer_.start(merge, left, row.due > accepted ? row.due - accepted : 1);
+}
+
+Result<Upkeep::Job*> Upkeep::job_of(uint64_t merge) {
+  if (const auto found = jobs_.find(merge); found != jobs_.end()) return &found->second;
+  const ManifestMerge& row = manifest_.merges().at(merge);
+  MergeRules rules;
+  rules.snapshots = OpenSnapshots(services_.transactions.snapshots());
+  rules.now_ms = committer_.now_ms();
+  std::vector<OlderKeys::Range> older;
+  std::vector<MergeSource> sources;
+  for (const auto& [age, runs] : manifest_.sorted_runs()) {
+    if (age < row.inputs.front()) {
+      for (const ManifestRun& run : runs)
+        older.push_back({run.run.smallest_key, run.run.largest_key});
+      continue;
+    }
+    if (std::find(row.inputs.begin(), row.inputs.end(), age) == row.inputs.end()) continue;
+    std::vector<RunPart> parts;
+    for (const ManifestRun& run : runs) {
+      const bool is_rewritten = std::find(row.rewritten.begin(), row.rewritten.end(), run.run.id) !=
+                                row.rewritten.end();
+      if (is_rewritten) parts.push_back(open_.at(run.run.id));
+    }
+    if (parts.empty()) continue;
+    MergeSource& source = sources.emplace_back();
+    for (const RunPart& part : parts) {
+      for (const RangeTombstone& range : part->run().range_tombstones())
+        source.range_tombstones.push_back(range);
+    }
+    source.cursor = std::make_unique<EntryCursorOf<SortedLevelCursor>>(
+        SortedLevelCursor(std::move(parts), RunCursor::Use::once));
+  }
+  std::reverse(sources.begin(), sources.end());
+  rules.older = OlderKeys(std::move(older));
+  Job job;
+  job.merge = std::make_unique<Merge>(std::move(sources), std::move(rules));
+  job.read_before = row.bytes_read;
+  if (row.has_parts) {
+    AETHER_REACHED("lsm.merge_goes_on_after_restart");
+    AETHER_TRY(job.merge->begin_after(row.last_key));
+  } else {
+    AETHER_TRY(job.merge->begin());
+  }
+  return &jobs_.emplace(merge, std::move(job)).first->second;
+}
+
+Result<void> Upkeep::open_output(Job& job) {
+  if (job.output != nullptr) return {};
+  job.stream = committer_.stream();
+  AETHER_TRY_ASSIGN(job.output, RunOutput::create(services_, job.stream, rows_.store(),
+                                                  manifest_.take_run_id(), configuration_));
+  return {};
+}
+
+uint64_t Upkeep::part_bytes() const noexcept {
+  return std::clamp(kPartNurseries * nursery_bytes_.load(std::memory_order_relaxed), kPartBytesMin,
+                    kPartBytesMax);
+}
+
+Result<bool> Upkeep::merge(uint64_t bytes_max, bool ahead) {
+  os::LockGuard lock(mutex_);
+  if (is_stopped_) return false;
+  take_accepted();
+  const std::optional<MergePacer::Due> due = ahead ? pacer_.next() : pacer_.due();
+  if (!due) return false;
+  Result<void> done = base::or_no_memory(
+      [&]() AETHER_NO_THREAD_SAFETY { return step(due->merge, std::min(due->bytes, bytes_max)); });
+  if (done) return true;
+  // It goes on behind its last part.
+  jobs_.erase(due->merge);
+  return std::move(done).error();
+}
+
+Result<void> Upkeep::step(uint64_t merge, uint64_t bytes) {
+  AETHER_TRY_ASSIGN(Job * job, job_of(merge));
+  AETHER_TRY(open_output(*job));
+  AETHER_TRY_ASSIGN(const uint64_t read, job->merge->step(bytes, *job->output));
+  stats_.merged_bytes += read;
+  pacer_.worked(merge, read);
+  if (!job->merge->has_ended() && job->output->entry_bytes() < part_bytes()) return {};
+  return end_part(merge, *job);
+}
+
+Result<void> Upkeep::end_part(uint64_t merge, Job& job) {
+  AETHER_TRY_ASSIGN(const bool has_any, job.merge->end_part(*job.output));
+  const bool ends = job.merge->has_ended();
+  if (!has_any && !ends) return {};
+  Manifest next = manifest_;
+  Begun begun;
+  std::map<uint64_t, RunPart> open = open_;
+  std::unique_ptr<Levels> levels;
+  const auto body = [&](txn::TransactionContext& txn) -> Result<void> {
+    ManifestChanges changes;
+    if (has_any) {
+      AETHER_TRY_ASSIGN(RunOutput::Finished finished, job.output->finish(txn));
+      open[finished.described.run.id] = std::move(finished.part);
+      next.add_part(merge, std::move(finished.described), job.merge->last_key(),
+                    job.read_before + job.merge->bytes_read(), changes);
+    }
+    if (ends) {
+      next.end_merge(merge, changes);
+      AETHER_TRY(plan(next, changes, begun));
+      levels = levels_of(next, open);
+    }
+    return apply(txn, changes);
+  };
+  AETHER_TRY(committer_.commit(job.stream, false, body));
+  open_ = std::move(open);
+  job.output = nullptr;
+  if (!ends) {
+    take_over(std::move(next), begun);
+    AETHER_REACHED("lsm.merge_part_ended");
+    return {};
+  }
+  pacer_.finish(merge);
+  jobs_.erase(merge);  // It holds its inputs.
+  tree_.publish(std::move(levels));
+  take_over(std::move(next), begun);
+  stats_.merges += 1;
+  AETHER_REACHED("lsm.merge_ended");
+  return {};
+}
+
+// --- Giving back
+
+Result<bool> Upkeep::give_back() {
+  os::LockGuard lock(mutex_);
+  if (is_stopped_ || manifest_.dropped().empty()) return false;
+  tree_.collect();
+  std::vector<uint64_t> free;
+  for (const auto& [id, run] : manifest_.dropped()) {
+    if (open_.at(id).use_count() == 1) free.push_back(id);
+  }
+  if (free.empty()) return false;
+  Manifest next = manifest_;
+  AETHER_TRY(committer_.commit(
+      committer_.stream(), false, [&](txn::TransactionContext& txn) -> Result<void> {
+        ManifestChanges changes;
+        for (const uint64_t id : free) {
+          const std::vector<buffer::PageRange> ranges = open_.at(id)->run().ranges();
+          txn.freed_pages.insert(txn.freed_pages.end(), ranges.begin(), ranges.end());
+          next.forget(id, changes);
+        }
+        return apply(txn, changes);
+      }));
+  for (const uint64_t id : free) open_.erase(id);
+  take_over(std::move(next), {});
+  AETHER_REACHED("lsm.runs_given_back");
+  return true;
+}
+
+void Upkeep::stop() noexcept {
+  os::LockGuard lock(mutex_);
+  is_stopped_ = true;
+  jobs_.clear();
+}
+
+/// One after another: a commit has to name all of its pages.
+Result<void> Upkeep::drop_runs(index::Services& services, index::BTree& rows,
+                               Committer& committer) {
+  for (;;) {
+    std::string key;
+    std::optional<ManifestRun> found;
+    {
+      index::BTreeCursor cursor(rows, nullptr);
+      Result<bool> more = cursor.first();
+      for (; more && *more && !found; more = cursor.next()) {
+        if (!Manifest::is_run(cursor.key())) continue;
+        key = cursor.key();
+        AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
+        AETHER_TRY_ASSIGN(found, ManifestRun::decode(value));
+      }
+      if (!more) return std::move(more).error();
+    }
+    if (!found) return {};
+    AETHER_TRY_ASSIGN(const RunReference reference, RunReference::decode(found->reference));
+    AETHER_TRY_ASSIGN(const std::shared_ptr<const Run> run, Run::open(services, reference));
+    const auto body = [&](txn::TransactionContext& txn) -> Result<void> {
+      txn.freed_pages = run->ranges();
+      AETHER_TRY(rows.write(txn, index::WriteMode::remove, key, {}));
+      return {};
+    };
+    AETHER_TRY(committer.commit(committer.stream(), false, body));
+  }
+}
+
+// --- Looking
+
+Result<void> Upkeep::set_policy(const PolicyOptions& policy) {
+  AETHER_TRY(lsm::check(policy));
+  os::LockGuard lock(mutex_);
+  Manifest next = manifest_;
+  Begun begun;
+  const auto body = [&](txn::TransactionContext& txn) -> Result<void> {
+    ManifestChanges changes;
+    next.set_policy(policy, changes);
+    AETHER_TRY(plan(next, changes, begun));
+    return apply(txn, changes);
+  };
+  AETHER_TRY(committer_.commit(committer_.stream(), false, body));
+  take_over(std::move(next), begun);
+  return {};
+}
+
+PolicyOptions Upkeep::policy() const {
+  os::LockGuard lock(mutex_);
+  return manifest_.policy();
+}
+
+/// Not under the mutex while it reads: runs do not change, and who has one keeps its pages.
+Result<void> Upkeep::check() {
+  std::vector<RunPart> parts;
+  {
+    os::LockGuard lock(mutex_);
+    AETHER_TRY(read_manifest(rows_));
+    for (const auto& [id, part] : open_) parts.push_back(part);
+  }
+  for (const RunPart& part : parts)
+    AETHER_TRY(part->run().check([](PageId) { return Result<void>(); }));
+  return {};
+}
+
+UpkeepStats Upkeep::stats() const {
+  os::LockGuard lock(mutex_);
+  UpkeepStats stats = stats_;
+  stats.accepted_bytes = accepted_.load(std::memory_order_relaxed);
+  stats.merge_debt = pacer_.debt();
+  stats.merges_under_way = manifest_.merges().size();
+  stats.dropped_runs = manifest_.dropped().size();
+  return stats;
+}
+
+std::vector<LevelStats> Upkeep::levels() const {
+  os::LockGuard lock(mutex_);
+  std::vector<LevelStats> levels;
+  for (const auto& [age, runs] : manifest_.sorted_runs()) {
+    LevelStats& level = levels.emplace_back();
+    level.age = age;
+    level.runs = runs.size();
+    for (const ManifestRun& run : runs) {
+      level.bytes += run.run.bytes;
+      level.entries += run.run.entries;
+      level.tombstones += run.run.tombstones;
+      level.disk_bytes += open_.at(run.run.id)->run().reference().pages *
+                          services_.pool.page_bytes();
+    }
+    for (const auto& [merge, row] : manifest_.merges()) {
+      level.merging = level.merging ||
+                      std::find(row.inputs.begin(), row.inputs.end(), age) != row.inputs.end();
+    }
+  }
+  return levels;
+}
+
+}  // namespace aether::lsm

@@ -1,0 +1,164 @@
+/// What a store of runs does beside its readers and writers: it writes generations out, merges runs, and gives back the pages of
+/// those that nobody reads.
+///
+/// Each step is one transaction of the engine that edits the manifest, a B+ tree at the store's root; so a crash leaves it done or not
+/// begun, and the pages of what was not finished were never allocated. A merge commits part by part, and goes on behind the last part
+/// after a restart.
+///
+///   flush         the oldest sealed generation ──► a run, the newest
+///   merge         sorted runs that are neighbours in age ──► one sorted run in their place      which: policy/   when: pacing.h
+///   give back     a run that no manifest row names as one to read, and no reader has any more ──► free pages
+///
+/// Threads   Any; one step at a time. Whoever does one holds no latch.
+/// Errors    Those of runs and of the transaction. After an error nothing has changed, and the step may be tried again; but what may
+///           have been committed is not known after `failed`.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aether/error.h"
+#include "aether/function_ref.h"
+#include "index/btree/btree.h"
+#include "lsm/levels.h"
+#include "lsm/lsm_tree.h"
+#include "lsm/manifest.h"
+#include "lsm/merge.h"
+#include "lsm/pacing.h"
+#include "lsm/run_output.h"
+#include "lsm/store_configuration.h"
+#include "os/sync.h"
+#include "table/table.h"
+
+namespace aether::lsm {
+
+/// Who can commit.
+class Committer {
+ public:
+  using Body = FunctionRef<Result<void>(txn::TransactionContext& txn)>;
+  virtual ~Committer() = default;
+  /// Runs `body` in a transaction of its own, on that log stream, and commits it durably; an error of `body` takes all back.
+  /// `log_first`: what was logged before the commit is durable before it.
+  virtual Result<void> commit(uint32_t stream, bool log_first, Body body) = 0;
+  virtual uint32_t stream() const noexcept = 0;
+  virtual uint64_t now_ms() const noexcept = 0;
+};
+
+struct UpkeepStats {
+  uint64_t flushes = 0;
+  uint64_t flushed_bytes = 0;  ///< Keys and values.
+  uint64_t merges = 0;
+  uint64_t merged_bytes = 0;  ///< Read by merges: keys and values.
+  uint64_t written_bytes = 0;  ///< Pages of runs.
+  uint64_t accepted_bytes = 0;
+  uint64_t merge_debt = 0;
+  uint64_t merges_under_way = 0;
+  uint64_t dropped_runs = 0;  ///< Whose pages are not given back yet.
+};
+
+/// A sorted run, as somebody who looks at the store sees it.
+struct LevelStats {
+  uint64_t age = 0;
+  uint64_t runs = 0;
+  uint64_t bytes = 0;  ///< Keys and values.
+  uint64_t disk_bytes = 0;
+  uint64_t entries = 0;
+  uint64_t tombstones = 0;
+  bool merging = false;
+};
+
+class Upkeep {
+ public:
+  Upkeep(index::Services& services, index::BTree& manifest, table::Table& table, LsmTree& tree,
+         Committer& committer) noexcept
+      : services_(services), rows_(manifest), table_(table), tree_(tree), committer_(committer) {}
+
+  /// The rows of a store that `txn` makes, and what `load` would find.
+  Result<void> create(txn::TransactionContext& txn, const StoreConfiguration& configuration,
+                      const PolicyOptions& policy);
+  /// Reads the manifest and opens its runs. Once, before others use the store.
+  Result<void> load();
+  /// Changes with this GSN or one below are in runs.
+  Gsn flushed_gsn() const;
+  /// How the nursery is to be made, and its number: once it is loaded.
+  IndexKind nursery() const;
+  uint64_t next_generation() const;
+
+  /// So many bytes of keys and values have been written. Returns how many before, since it was opened.
+  uint64_t accept(uint64_t bytes) noexcept {
+    return accepted_.fetch_add(bytes, std::memory_order_relaxed);
+  }
+  bool nursery_is_full() const noexcept { return tree_.nursery_bytes() >= nursery_bytes_; }
+  uint64_t nursery_bytes_max() const noexcept { return nursery_bytes_; }
+
+  /// Seals the nursery if it is as full as that, and has rows. Errors: no_memory.
+  Result<bool> seal(uint64_t bytes_min);
+  /// The oldest sealed generation. False: there is none.
+  Result<bool> flush();
+  /// What is due of merging, in a step of about `bytes_max`; `ahead`: what will be due. False: nothing is.
+  Result<bool> merge(uint64_t bytes_max, bool ahead);
+  /// Gives back what nobody reads. False: there is nothing.
+  Result<bool> give_back();
+
+  /// From now on. Errors: invalid_argument.
+  Result<void> set_policy(const PolicyOptions& policy);
+
+  /// Nothing more is done: each step answers that there is nothing.
+  void stop() noexcept;
+  /// For a drop: gives back the pages of all runs that the manifest in `rows` names, whether or not somebody has it open.
+  static Result<void> drop_runs(index::Services& services, index::BTree& rows,
+                                Committer& committer);
+  /// Checks the rows of the manifest and reads every run.
+  Result<void> check();
+
+  UpkeepStats stats() const;
+  std::vector<LevelStats> levels() const;
+  PolicyOptions policy() const;
+
+ private:
+  struct Job {
+    std::unique_ptr<Merge> merge;
+    std::unique_ptr<RunOutput> output;
+    uint32_t stream = 0;
+    uint64_t read_before = 0;  ///< In parts of an earlier life.
+  };
+  using Begun = std::vector<uint64_t>;
+
+  Result<void> apply(txn::TransactionContext& txn, const ManifestChanges& changes);
+  Result<void> plan(Manifest& manifest, ManifestChanges& changes, Begun& begun) const;
+  std::unique_ptr<Levels> levels_of(const Manifest& manifest,
+                                    const std::map<uint64_t, RunPart>& open) const;
+  void take_over(Manifest manifest, const Begun& begun) AETHER_REQUIRES(mutex_);
+  void start_pacing(uint64_t merge) AETHER_REQUIRES(mutex_);
+  void take_accepted() AETHER_REQUIRES(mutex_);
+  Result<Job*> job_of(uint64_t merge) AETHER_REQUIRES(mutex_);
+  Result<void> open_output(Job& job) AETHER_REQUIRES(mutex_);
+  Result<void> step(uint64_t merge, uint64_t bytes) AETHER_REQUIRES(mutex_);
+  Result<void> end_part(uint64_t merge, Job& job) AETHER_REQUIRES(mutex_);
+  uint64_t part_bytes() const noexcept;
+
+  index::Services& services_;
+  index::BTree& rows_;
+  table::Table& table_;
+  LsmTree& tree_;
+  Committer& committer_;
+  std::atomic<uint64_t> nursery_bytes_{64 * MiB};
+  std::atomic<uint64_t> accepted_{0};
+
+  mutable os::Mutex mutex_;  ///< One step at a time.
+  Manifest manifest_ AETHER_GUARDED_BY(mutex_);
+  StoreConfiguration configuration_ AETHER_GUARDED_BY(mutex_);
+  std::map<uint64_t, RunPart> open_ AETHER_GUARDED_BY(mutex_);  ///< By id; dropped ones, too.
+  std::map<uint64_t, Job> jobs_ AETHER_GUARDED_BY(mutex_);
+  MergePacer pacer_ AETHER_GUARDED_BY(mutex_);
+  uint64_t accepted_taken_ AETHER_GUARDED_BY(mutex_) = 0;
+  UpkeepStats stats_ AETHER_GUARDED_BY(mutex_);
+  uint64_t accepted_before_ AETHER_GUARDED_BY(mutex_) = 0;  ///< In earlier lives.
+  bool is_stopped_ AETHER_GUARDED_BY(mutex_) = false;
+  os::Mutex seal_mutex_;  ///< Not the other: who seals does not wait for a step.
+};
+
+}  // namespace aether::lsm

@@ -1,0 +1,180 @@
+// A table whose rows lie in layers: what differs from one that has each row once.
+//
+// A row that hides an older one in another layer has replaced no version here, so none is linked. A reader who does not see it
+// asks for the version that his snapshot reads (there is one at most: txn/version.h), and if there is none, for the newest row
+// below that he sees.
+#include <algorithm>
+#include <utility>
+
+#include "base/reached.h"
+#include "page/leaf_record.h"
+#include "table/row.h"
+#include "table/table.h"
+#include "txn/version.h"
+
+namespace aether::table {
+
+using index::ReadView;
+using index::WriteMode;
+using page::RecordMeta;
+using txn::TransactionContext;
+
+/// Of the row that an open transaction has written: it is in memory.
+Result<bool> Table::find_own(Bytes key, std::string& row) const {
+  if (layers_ == nullptr) return find(key, row);
+  AETHER_TRY_ASSIGN(const Layers::Place place, layers_->find_in_memory(key, row));
+  return place != Layers::Place::nowhere;
+}
+
+Result<void> Table::read_layers(Bytes key, std::string& value, ReadView& view,
+                                TransactionContext* txn) {
+  txn::TransactionTable& transactions = services_.transactions;
+  std::string older;
+  const auto sees = [&view](TxnId writer) { return view.sees(writer); };
+  for (os::Backoff backoff;; backoff.wait()) {
+    const TxnId settled = transactions.settled_below();
+    AETHER_TRY_ASSIGN(const Layers::Seen seen, layers_->find_seen(key, sees, value));
+    TxnId writer = seen.writer;
+    bool removed = seen.removed;
+    bool found = seen.found;
+    if (seen.passed_by) {
+      if (!view.has_snapshot()) {
+        view.take_snapshot();
+        continue;
+      }
+      Result<bool> has_version = view.find_version(store_, key, older);
+      if (!is_still(key, seen.newest)) continue;
+      AETHER_TRY_ASSIGN(const bool is_version, std::move(has_version));
+      if (is_version) {
+        const RecordMeta meta = page::meta_of(older);
+        found = true;
+        writer = meta.txn();
+        removed = meta.removed();
+        value.assign(page::value_of(older));
+      }
+    } else if (found && !view.has_snapshot() && writer >= settled &&
+               (txn == nullptr || writer != txn->id()) && !is_still(key, seen.newest)) {
+      continue;  // It may have been open when the row was read, and taken it back since.
+    }
+    remember(txn, key);
+    if (!found) return Code::not_found;
+    if (txn != nullptr) transactions.add_dependency(writer, txn->log.lsn_vector);
+    if (removed) return Code::not_found;
+    return {};
+  }
+}
+
+/// Who wrote what `writer`'s row of the key has replaced or hides; nobody: there was nothing.
+Result<std::optional<TxnId>> Table::writer_before(TxnId writer, Bytes key) const {
+  if (layers_ == nullptr) return services_.versions.newest_writer(store_, key);
+  std::optional<TxnId> before = services_.versions.newest_writer(store_, key, writer);
+  if (before) return before;
+  AETHER_TRY(layers_->visit_all(key, [&](Bytes row) {
+    const TxnId of_row = page::meta_of(payload_of(row)).txn();
+    if (of_row == writer) return true;
+    before = of_row;
+    return false;
+  }));
+  return before;
+}
+
+/// The newest row, if what the write will be depends on it. `is_below`: it lies in an older layer than the one that is written.
+Result<bool> Table::find_to_write(TransactionContext& txn, WriteMode mode, Stripe& stripe,
+                                  Bytes key, std::string& row, bool& is_below) {
+  AETHER_TRY_ASSIGN(const Layers::Place place, layers_->find_in_memory(key, row));
+  is_below = place != Layers::Place::active;
+  if (place == Layers::Place::active) return true;
+  if (place == Layers::Place::sealed) {
+    if (page::meta_of(payload_of(row)).txn() != txn.id()) return true;
+    // Its own: to be replaced as in one layer, so that taking it back finds what was before.
+    AETHER_TRY(move_up(txn, stripe, layers_->home_of(key), key, row));
+    is_below = false;
+    AETHER_TRY_ASSIGN(const Layers::Place now, layers_->find_in_memory(key, row));
+    return now == Layers::Place::active;
+  }
+  // Who puts, whatever was there, need not know it. But first updater wins.
+  const bool is_blind = mode == WriteMode::put;
+  const bool may_conflict = txn.snapshot != nullptr &&
+                            !txn.snapshot->sees_all_to(layers_->newest_writer_in_runs());
+  if (is_blind && !may_conflict) return false;
+  return layers_->find_in_runs(key, row);
+}
+
+/// The row of an open transaction, from a sealed layer to the active one; what it had replaced stands in its place then. Logged by
+/// `logger` as a change that nobody takes back: the transaction's own record leads its undo to the key.
+Result<void> Table::move_up(TransactionContext& logger, Stripe& stripe, index::AnyIndex& sealed,
+                            Bytes key, Bytes row) {
+  const std::string old_row(row);
+  const Bytes payload = payload_of(old_row);
+  const RecordMeta meta = page::meta_of(payload);
+  index::AnyIndex& active = layers_->active();
+  // Whatever is there is what a reader of this moment reads who does not see that transaction.
+  std::string before;
+  txn::Snapshot now;
+  services_.transactions.open_snapshot(now);
+  Result<bool> has_before = services_.versions.find(store_, key, now, before);
+  services_.transactions.close_snapshot(now);
+  AETHER_TRY_ASSIGN(const bool had_row, std::move(has_before));
+  const Gsn gsn = next_gsn(logger.log, stripe);
+  std::string moved;
+  std::string left;
+  make_row(moved, gsn, payload, {});
+  if (had_row) make_row(left, gsn_of(old_row), before, {});
+  AETHER_TRY(active.put(key, moved));
+  mark_dirty();
+  logger.pin(services_.transactions);
+  const TableOp op = meta.removed() ? TableOp::remove : TableOp::set;
+  const TablePart part(op, store_, gsn_of(old_row), key, payload, {});
+  const buffer::ChangeKind kind{.type = wal::RecordType::clr, .link = logger.log.last_lsn};
+  Result<void> done = buffer::log_row_change(services_.log, logger.log, kind, gsn, part.spec());
+  if (done) {
+    stripe.gsn = gsn;
+    done = put_back(sealed, key, left);
+  }
+  // A second record of the same row does no harm.
+  if (!done) static_cast<void>(active.remove(key).has_value());
+  AETHER_REACHED("lsm.row_moved_up");
+  return done;
+}
+
+Result<void> Table::seal() AETHER_NO_THREAD_SAFETY {
+  const Gsn highest = lock_stripes();
+  Result<void> sealed = layers_->seal(highest, dirty_from_.load(std::memory_order_seq_cst));
+  if (sealed) dirty_from_.store(0, std::memory_order_seq_cst);
+  raise_and_unlock_stripes(highest);
+  return sealed;
+}
+
+Result<void> Table::write_out(index::AnyIndex& sealed, TransactionContext& flusher,
+                              FunctionRef<Result<void>(Bytes key, Bytes row)> visitor) {
+  const TxnId settled = services_.transactions.settled_below();
+  index::AnyCursor at = sealed.cursor();
+  std::string row;
+  Result<bool> more = at.first();
+  for (; more && *more; more = at.next()) {
+    AETHER_TRY_ASSIGN(const Bytes found, at.value());
+    if (page::meta_of(payload_of(found)).txn() < settled) {
+      AETHER_TRY(visitor(at.key(), found));
+      continue;
+    }
+    {
+      // Only under its stripe an open transaction's row stays what it is.
+      Stripe& stripe = stripe_of(at.key());
+      os::LockGuard guard(stripe.mutex);
+      Result<void> got = sealed.get(at.key(), row);
+      if (!got && got.error().code() == Code::not_found) continue;  // Taken back.
+      AETHER_TRY(std::move(got));
+      if (services_.transactions.is_open(page::meta_of(payload_of(row)).txn())) {
+        AETHER_TRY(move_up(flusher, stripe, sealed, at.key(), row));
+        got = sealed.get(at.key(), row);
+        if (!got && got.error().code() == Code::not_found) continue;
+        AETHER_TRY(std::move(got));
+      }
+    }
+    AETHER_TRY(visitor(at.key(), row));
+  }
+  if (!more) return std::move(more).error();
+  return {};
+}
+
+}  // namespace aether::table
