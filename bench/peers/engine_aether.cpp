@@ -2,10 +2,14 @@
 ///
 ///   aether               transactions with Isolation::snapshot, the default: the first updater of a row wins.
 ///   aether-serializable  Isolation::serializable, for transactions only.
+///   aether-lsm           a store of kind lsm, in the place of the B+ tree.
+///   aether-skiplist      the rows in memory: what is larger than that it cannot do.
+///   aether-rax           the same, in a radix tree.
 #if defined(AETHER_PEERS_HAVE_AETHER)
 
 #include "aether/aether.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "engine.h"
@@ -112,16 +116,28 @@ class AetherSession final : public Session {
 
 class AetherEngine final : public Engine {
  public:
-  explicit AetherEngine(Isolation isolation) : isolation_(isolation) {}
+  AetherEngine(Isolation isolation, IndexKind kind) : isolation_(isolation) {
+    store_options_.index = kind;
+  }
 
   Result<void> open(const EngineConfig& config) override {
     transactions_ = config.transactions;
-    options_.block_cache_bytes = config.pool_bytes / 9;
-    options_.pool_bytes = config.pool_bytes - options_.block_cache_bytes;
+    if (is_lsm()) {
+      // Blocks and nurseries; the pool holds the manifest alone.
+      constexpr uint64_t kPoolBytes = 16 * MiB;
+      store_options_.lsm.compression = Compression::none;  // As RocksDB here.
+      store_options_.lsm.nursery_bytes = std::clamp(config.pool_bytes / 16, 4 * MiB, 64 * MiB);
+      options_.pool_bytes = kPoolBytes;
+      const uint64_t taken = kPoolBytes + 2 * store_options_.lsm.nursery_bytes;
+      options_.block_cache_bytes = std::max(config.pool_bytes, taken + 16 * MiB) - taken;
+    } else {
+      options_.block_cache_bytes = config.pool_bytes / 9;
+      options_.pool_bytes = config.pool_bytes - options_.block_cache_bytes;
+    }
     options_.durability = config.sync_commits ? Durability::group : Durability::none;
     if (config.keep_log) options_.log_bytes_max = 4 * GiB;
     AETHER_TRY_ASSIGN(env_, DbEnv::open(config.dir, options_));
-    AETHER_TRY_ASSIGN(store_, env_->open_store(kStoreName));
+    AETHER_TRY_ASSIGN(store_, env_->open_store(kStoreName, store_options_));
     return {};
   }
 
@@ -141,7 +157,8 @@ class AetherEngine final : public Engine {
   std::string version() const override { return kVersion; }
 
   std::string describe() const override {
-    return "B+ tree, pool " + std::to_string(options_.pool_bytes / MiB) + " MiB, block cache " +
+    constexpr const char* kIndexes[] = {"B+ tree", "skiplist", "RAX", "LSM, tiered, Bloom"};
+    return kIndexes[static_cast<size_t>(store_options_.index) - 1] + std::string(", pool ") + std::to_string(options_.pool_bytes / MiB) + " MiB, block cache " +
            std::to_string(options_.block_cache_bytes / MiB) + " MiB, " +
            std::to_string(options_.page_bytes / KiB) + " KiB pages, log bound " +
            std::to_string(options_.log_bytes_max / MiB) + " MiB, " +
@@ -155,16 +172,29 @@ class AetherEngine final : public Engine {
   }
 
  private:
+  bool is_lsm() const { return store_options_.index == IndexKind::lsm; }
+
   const Isolation isolation_;
   bool transactions_ = false;
   EnvOptions options_;
+  StoreOptions store_options_;
   std::unique_ptr<DbEnv> env_;
   std::optional<KvStore> store_;
 };
 
-template <Isolation isolation>
+template <Isolation isolation, IndexKind kind = IndexKind::btree>
 std::unique_ptr<Engine> make() {
-  return std::make_unique<AetherEngine>(isolation);
+  return std::make_unique<AetherEngine>(isolation, kind);
+}
+
+template <IndexKind kind>
+EngineKind kind_of(const char* name) {
+  return {name,
+          name,
+          make<Isolation::snapshot, kind>,
+          [](const EngineConfig&) { return std::string(); },
+          false,
+          "multi_get"};
 }
 
 }  // namespace
@@ -188,6 +218,10 @@ EngineKind aether_serializable_kind() {
           false,
           "multi_get"};
 }
+
+EngineKind aether_lsm_kind() { return kind_of<IndexKind::lsm>("aether-lsm"); }
+EngineKind aether_skiplist_kind() { return kind_of<IndexKind::skiplist>("aether-skiplist"); }
+EngineKind aether_rax_kind() { return kind_of<IndexKind::rax>("aether-rax"); }
 
 }  // namespace aether::bench
 

@@ -6,6 +6,9 @@ namespace aether::bench {
 #if defined(AETHER_PEERS_HAVE_AETHER)
 EngineKind aether_kind();
 EngineKind aether_serializable_kind();
+EngineKind aether_lsm_kind();
+EngineKind aether_skiplist_kind();
+EngineKind aether_rax_kind();
 #endif
 #if defined(AETHER_PEERS_HAVE_LMDB)
 EngineKind lmdb_kind();
@@ -34,6 +37,9 @@ const std::vector<EngineKind>& engine_kinds() {
 #if defined(AETHER_PEERS_HAVE_AETHER)
     all.push_back(aether_kind());
     all.push_back(aether_serializable_kind());
+    all.push_back(aether_lsm_kind());
+    all.push_back(aether_skiplist_kind());
+    all.push_back(aether_rax_kind());
 #endif
 #if defined(AETHER_PEERS_HAVE_LMDB)
     all.push_back(lmdb_kind());

@@ -91,7 +91,21 @@ const Value* Workload::row_of(const Writes& own, const Place& place) const {
 
 IndexKind Workload::kind_of(const std::string& store) const {
   if (!profile_.memory_stores) return IndexKind::btree;
+  if (store == "s2") return IndexKind::lsm;
   return store == "s3" ? IndexKind::skiplist : store == "s4" ? IndexKind::rax : IndexKind::btree;
+}
+
+StoreOptions Workload::options_of(const std::string& store) const {
+  const uint64_t seed = profile_.seed / 3;
+  StoreOptions options{.index = kind_of(store)};
+  options.lsm = {.nursery_bytes = 16 * KiB,
+                 .nursery = seed % 4 == 1 ? IndexKind::rax : IndexKind::skiplist,
+                 .policy = static_cast<MergePolicyKind>(1 + seed % 5),
+                 .size_ratio = seed % 2 == 0 ? 2u : 0u,
+                 .compression = static_cast<Compression>(seed / 5 % 3),
+                 .block_bytes = 4 * KiB,
+                 .filter = static_cast<RunFilter>(seed / 2 % 4)};
+  return options;
 }
 
 Value Workload::pick_value(const Value* old, const std::string& store) {

@@ -88,6 +88,8 @@ class Workload {
   uint64_t next_stamp() { return ++stamp_ << 20 | (profile_.seed & 0xfffff); }
   /// `old`: what the row holds now, if there is one. Half of the updates change its stamp only.
   IndexKind kind_of(const std::string& store) const;
+  /// How it is made: of a store of runs, small ones, by the seed's policy, codec and filter.
+  StoreOptions options_of(const std::string& store) const;
   Value pick_value(const Value* old, const std::string& store);
   const Value* row_of(const Writes& own, const Place& place) const;
   std::string pick_store();

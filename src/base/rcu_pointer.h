@@ -90,9 +90,29 @@ class RcuPointer {
     return Ref(node);
   }
 
-  /// Frees what was published before and nobody has, if no pin holds that back. Throws std::bad_alloc, then nothing has changed.
+  /// What is ready to be published: that needs no memory then.
+  class Prepared {
+   public:
+    explicit operator bool() const noexcept { return node_ != nullptr; }
+
+   private:
+    friend class RcuPointer;
+    std::unique_ptr<Node> node_;
+  };
+  /// Throws std::bad_alloc.
+  static Prepared prepare(std::unique_ptr<const T> next) {
+    Prepared prepared;
+    prepared.node_.reset(make(std::move(next)));
+    return prepared;
+  }
+
+  /// Throws std::bad_alloc, then nothing has changed.
   void publish(std::unique_ptr<const T> next, uint32_t hint) {
-    Node* const old = node_.exchange(make(std::move(next)), std::memory_order_acq_rel);
+    publish(prepare(std::move(next)), hint);
+  }
+  /// Frees what was published before and nobody has, if no pin holds that back.
+  void publish(Prepared next, uint32_t hint) noexcept {
+    Node* const old = node_.exchange(next.node_.release(), std::memory_order_acq_rel);
     sim_window();
     epochs_.retire(old->link, 0, sizeof(Node), hint);
     epochs_.collect_all();

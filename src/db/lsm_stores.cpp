@@ -25,7 +25,10 @@ Result<void> EnvImpl::commit_upkeep(uint32_t stream, bool log_first, lsm::Commit
   txn->leave();
   statistics_.count_commit();
   garbage_.add(context);
-  return log_->wait_durable(context.log.lsn_vector, true);
+  // It has been done, whatever comes now: who does not hear of it must not go on.
+  Result<void> durable = log_->wait_durable(context.log.lsn_vector, true);
+  if (!durable) fail(durable.error());
+  return durable;
 }
 
 void EnvImpl::collect_lsm_stores(std::vector<StoreImpl*>& stores) {

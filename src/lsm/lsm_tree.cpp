@@ -270,7 +270,7 @@ GenerationPointer LsmTree::oldest_sealed() const {
   return memory->newest_first.size() > 1 ? memory->newest_first.back() : nullptr;
 }
 
-void LsmTree::publish(std::unique_ptr<const Levels> levels) {
+void LsmTree::publish(PreparedLevels levels) noexcept {
   levels_.publish(std::move(levels), os::worker_id());
   version_.fetch_add(1, std::memory_order_acq_rel);
 }

@@ -75,8 +75,13 @@ class LsmTree final : public table::Layers {
   /// Generations begin here. Before others use it.
   void set_next_generation(uint64_t number);
 
-  /// In the place of the runs before. May throw std::bad_alloc; then nothing has changed.
-  void publish(std::unique_ptr<const Levels> levels);
+  using PreparedLevels = base::RcuPointer<Levels>::Prepared;
+  /// May throw std::bad_alloc.
+  static PreparedLevels prepare(std::unique_ptr<const Levels> levels) {
+    return base::RcuPointer<Levels>::prepare(std::move(levels));
+  }
+  /// In the place of the runs before.
+  void publish(PreparedLevels levels) noexcept;
   /// Lets go of runs that were published before and that nobody reads.
   void collect() noexcept;
 

@@ -69,6 +69,12 @@ MergePacer::Task& MergePacer::find(uint64_t merge) {
   return *task;
 }
 
+bool MergePacer::has(uint64_t merge) const noexcept {
+  return std::any_of(tasks_.begin(), tasks_.end(), [merge](const Task& task) {
+    return task.merge == merge && !task.has_ended;
+  });
+}
+
 void MergePacer::worked(uint64_t merge, uint64_t bytes) {
   find(merge).done += bytes;
   owed_ -= static_cast<int64_t>(bytes);

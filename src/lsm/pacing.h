@@ -34,6 +34,8 @@ class MergePacer {
 
   /// Registers a merge. `size` may be 0; `until_due` is above 0.
   void start(uint64_t merge, uint64_t size, uint64_t until_due);
+  /// It has been registered, and not ended.
+  bool has(uint64_t merge) const noexcept;
   /// So many bytes have been accepted.
   void accept(uint64_t bytes);
   /// What has to be worked off before the next write; empty: nothing.

@@ -76,7 +76,6 @@ Result<void> Upkeep::load() {
   for (const auto& [id, run] : manifest_.dropped()) AETHER_TRY(open(run));
   accepted_before_ = manifest_.numbers().accepted_bytes;
   tree_.publish(levels_of(manifest_, open_));
-  for (const auto& [merge, row] : manifest_.merges()) start_pacing(merge);
   return {};
 }
 
@@ -85,7 +84,7 @@ Gsn Upkeep::flushed_gsn() const {
   return manifest_.numbers().flushed_gsn;
 }
 
-std::unique_ptr<Levels> Upkeep::levels_of(const Manifest& manifest,
+LsmTree::PreparedLevels Upkeep::levels_of(const Manifest& manifest,
                                           const std::map<uint64_t, RunPart>& open) const {
   auto levels = std::make_unique<Levels>();
   const auto& runs = manifest.sorted_runs();
@@ -97,7 +96,7 @@ std::unique_ptr<Levels> Upkeep::levels_of(const Manifest& manifest,
     }
     levels->newest_writer = std::max(levels->newest_writer, level.newest_writer);
   }
-  return levels;
+  return LsmTree::prepare(std::move(levels));
 }
 
 Result<void> Upkeep::apply(txn::TransactionContext& txn, const ManifestChanges& changes) {
@@ -112,12 +111,6 @@ Result<void> Upkeep::apply(txn::TransactionContext& txn, const ManifestChanges& 
     }
   }
   return {};
-}
-
-/// What has been committed holds from here on: without an allocation that could fail but those of readers' views.
-void Upkeep::take_over(Manifest manifest, const Begun& begun) {
-  manifest_ = std::move(manifest);
-  for (const uint64_t merge : begun) start_pacing(merge);
 }
 
 // --- Flushing
@@ -135,11 +128,14 @@ Result<bool> Upkeep::flush() {
   os::LockGuard lock(mutex_);
   const GenerationPointer generation = tree_.oldest_sealed();
   if (generation == nullptr || is_stopped_) return false;
+  if (manifest_.is_flushed(generation->number)) {  // There was no memory to let go of it.
+    tree_.drop_oldest();
+    return true;
+  }
   take_accepted();
   Manifest next = manifest_;
-  Begun begun;
   std::map<uint64_t, RunPart> open;
-  std::unique_ptr<Levels> levels;
+  LsmTree::PreparedLevels levels;
   uint64_t bytes = 0;
   const uint32_t stream = committer_.stream();
   const auto body = [&](txn::TransactionContext& txn) -> Result<void> {
@@ -162,32 +158,32 @@ Result<bool> Upkeep::flush() {
     ManifestChanges changes;
     next.flush(generation->number, generation->fence, std::move(described),
                accepted_before_ + pacer_.accepted(), changes);
-    AETHER_TRY(plan(next, changes, begun));
+    AETHER_TRY(plan(next, changes));
     levels = levels_of(next, open);
     return apply(txn, changes);
   };
   AETHER_TRY(committer_.commit(stream, true, body));
-  stats_.flushes += 1;
-  stats_.flushed_bytes += bytes;
+  // It is so now: nothing may fail but letting go of the memory.
+  manifest_ = std::move(next);
   open_ = std::move(open);
   tree_.publish(std::move(levels));
-  tree_.drop_oldest();
-  take_over(std::move(next), begun);
+  stats_.flushes += 1;
+  stats_.flushed_bytes += bytes;
   AETHER_REACHED("lsm.flushed");
+  tree_.drop_oldest();
   return true;
 }
 
 // --- Merging
 
 /// One merge after another, since what one leaves is what the next is planned on.
-Result<void> Upkeep::plan(Manifest& manifest, ManifestChanges& changes, Begun& begun) const {
+Result<void> Upkeep::plan(Manifest& manifest, ManifestChanges& changes) const {
   AETHER_TRY_ASSIGN(const std::unique_ptr<MergePolicy> policy, make_policy(manifest.policy()));
   const uint64_t nursery_bytes = nursery_bytes_.load(std::memory_order_relaxed);
   for (;;) {
     const std::vector<PlannedMerge> planned = policy->plan(manifest.shape(nursery_bytes));
     if (planned.empty()) return {};
-    const uint64_t merge = manifest.begin_merge(planned.front(), nursery_bytes, changes);
-    if (merge != 0) begun.push_back(merge);
+    manifest.begin_merge(planned.front(), nursery_bytes, changes);
   }
 }
 
@@ -196,11 +192,14 @@ void Upkeep::take_accepted() {
   pacer_.accept(accepted - std::exchange(accepted_taken_, accepted));
 }
 
-void Upkeep::start_pacing(uint64_t merge) {
-  const ManifestMerge& row = manifest_.merges().at(merge);
-  const uint64_t accepted = manifest_.numbers().accepted_bytes;
-  const uint64_t left = row.bytes > row.bytes_read ? row.bytes - row.bytes_read : 0;
-  pacer_.start(merge, left, row.due > accepted ? row.due - accepted : 1);
+/// Of merges that have begun since.
+void Upkeep::start_pacing() {
+  for (const auto& [merge, row] : manifest_.merges()) {
+    if (pacer_.has(merge)) continue;
+    const uint64_t accepted = manifest_.numbers().accepted_bytes;
+    const uint64_t left = row.bytes > row.bytes_read ? row.bytes - row.bytes_read : 0;
+    pacer_.start(merge, left, row.due > accepted ? row.due - accepted : 1);
+  }
 }
 
 Result<Upkeep::Job*> Upkeep::job_of(uint64_t merge) {
@@ -263,6 +262,7 @@ uint64_t Upkeep::part_bytes() const noexcept {
 Result<bool> Upkeep::merge(uint64_t bytes_max, bool ahead) {
   os::LockGuard lock(mutex_);
   if (is_stopped_) return false;
+  start_pacing();
   take_accepted();
   const std::optional<MergePacer::Due> due = ahead ? pacer_.next() : pacer_.due();
   if (!due) return false;
@@ -289,9 +289,8 @@ Result<void> Upkeep::end_part(uint64_t merge, Job& job) {
   const bool ends = job.merge->has_ended();
   if (!has_any && !ends) return {};
   Manifest next = manifest_;
-  Begun begun;
   std::map<uint64_t, RunPart> open = open_;
-  std::unique_ptr<Levels> levels;
+  LsmTree::PreparedLevels levels;
   const auto body = [&](txn::TransactionContext& txn) -> Result<void> {
     ManifestChanges changes;
     if (has_any) {
@@ -302,23 +301,22 @@ Result<void> Upkeep::end_part(uint64_t merge, Job& job) {
     }
     if (ends) {
       next.end_merge(merge, changes);
-      AETHER_TRY(plan(next, changes, begun));
+      AETHER_TRY(plan(next, changes));
       levels = levels_of(next, open);
     }
     return apply(txn, changes);
   };
   AETHER_TRY(committer_.commit(job.stream, false, body));
+  manifest_ = std::move(next);
   open_ = std::move(open);
   job.output = nullptr;
   if (!ends) {
-    take_over(std::move(next), begun);
     AETHER_REACHED("lsm.merge_part_ended");
     return {};
   }
   pacer_.finish(merge);
   jobs_.erase(merge);  // It holds its inputs.
   tree_.publish(std::move(levels));
-  take_over(std::move(next), begun);
   stats_.merges += 1;
   AETHER_REACHED("lsm.merge_ended");
   return {};
@@ -347,7 +345,7 @@ Result<bool> Upkeep::give_back() {
         return apply(txn, changes);
       }));
   for (const uint64_t id : free) open_.erase(id);
-  take_over(std::move(next), {});
+  manifest_ = std::move(next);
   AETHER_REACHED("lsm.runs_given_back");
   return true;
 }
@@ -393,15 +391,14 @@ Result<void> Upkeep::set_policy(const PolicyOptions& policy) {
   AETHER_TRY(lsm::check(policy));
   os::LockGuard lock(mutex_);
   Manifest next = manifest_;
-  Begun begun;
   const auto body = [&](txn::TransactionContext& txn) -> Result<void> {
     ManifestChanges changes;
     next.set_policy(policy, changes);
-    AETHER_TRY(plan(next, changes, begun));
+    AETHER_TRY(plan(next, changes));
     return apply(txn, changes);
   };
   AETHER_TRY(committer_.commit(committer_.stream(), false, body));
-  take_over(std::move(next), begun);
+  manifest_ = std::move(next);
   return {};
 }
 

@@ -125,14 +125,11 @@ class Upkeep {
     uint32_t stream = 0;
     uint64_t read_before = 0;  ///< In parts of an earlier life.
   };
-  using Begun = std::vector<uint64_t>;
-
   Result<void> apply(txn::TransactionContext& txn, const ManifestChanges& changes);
-  Result<void> plan(Manifest& manifest, ManifestChanges& changes, Begun& begun) const;
-  std::unique_ptr<Levels> levels_of(const Manifest& manifest,
+  Result<void> plan(Manifest& manifest, ManifestChanges& changes) const;
+  LsmTree::PreparedLevels levels_of(const Manifest& manifest,
                                     const std::map<uint64_t, RunPart>& open) const;
-  void take_over(Manifest manifest, const Begun& begun) AETHER_REQUIRES(mutex_);
-  void start_pacing(uint64_t merge) AETHER_REQUIRES(mutex_);
+  void start_pacing() AETHER_REQUIRES(mutex_);
   void take_accepted() AETHER_REQUIRES(mutex_);
   Result<Job*> job_of(uint64_t merge) AETHER_REQUIRES(mutex_);
   Result<void> open_output(Job& job) AETHER_REQUIRES(mutex_);

@@ -2,7 +2,8 @@
 ///
 /// A row is written to one layer in memory, the active one. Those that have been sealed are written out as runs, and lie below it until
 /// then; below them lie the runs. A row in a newer layer hides that of its key in all older ones, so nothing is ever changed
-/// there: who overwrites a row of an older layer writes a row of its own, and who takes that back takes a row away.
+/// there: who overwrites a row of an older layer writes a row of its own. Who takes that back puts what it hid in memory in its place,
+/// or takes the row away, if that was in a run or nowhere.
 ///
 /// Only a transaction that was open when a layer was sealed may still change its own rows there, to take them back; before such a layer
 /// is written out they are moved into the active one (Table::write_out).

@@ -1,6 +1,6 @@
 // A table whose rows lie in layers: what differs from one that has each row once.
 //
-// A row that hides an older one in another layer has replaced no version here, so none is linked. A reader who does not see it
+// A row that hides an older one in a run has replaced no version here, so none is linked. A reader who does not see it
 // asks for the version that his snapshot reads (there is one at most: txn/version.h), and if there is none, for the newest row
 // below that he sees.
 #include <algorithm>
@@ -78,17 +78,17 @@ Result<std::optional<TxnId>> Table::writer_before(TxnId writer, Bytes key) const
   return before;
 }
 
-/// The newest row, if what the write will be depends on it. `is_below`: it lies in an older layer than the one that is written.
+/// The newest row, if what the write will be depends on it. `is_below`: it lies in a run. One in memory counts as replaced, in whichever
+/// layer it lies: the log may have nothing but its record, and recovery knows no layers, so the undo has to have it.
 Result<bool> Table::find_to_write(TransactionContext& txn, WriteMode mode, Stripe& stripe,
                                   Bytes key, std::string& row, bool& is_below) {
   AETHER_TRY_ASSIGN(const Layers::Place place, layers_->find_in_memory(key, row));
-  is_below = place != Layers::Place::active;
+  is_below = false;
   if (place == Layers::Place::active) return true;
   if (place == Layers::Place::sealed) {
     if (page::meta_of(payload_of(row)).txn() != txn.id()) return true;
     // Its own: to be replaced as in one layer, so that taking it back finds what was before.
     AETHER_TRY(move_up(txn, stripe, layers_->home_of(key), key, row));
-    is_below = false;
     AETHER_TRY_ASSIGN(const Layers::Place now, layers_->find_in_memory(key, row));
     return now == Layers::Place::active;
   }
@@ -97,6 +97,7 @@ Result<bool> Table::find_to_write(TransactionContext& txn, WriteMode mode, Strip
   const bool may_conflict = txn.snapshot != nullptr &&
                             !txn.snapshot->sees_all_to(layers_->newest_writer_in_runs());
   if (is_blind && !may_conflict) return false;
+  is_below = true;
   return layers_->find_in_runs(key, row);
 }
 
