@@ -121,6 +121,48 @@ void append_stores_table(std::string& text, const std::vector<JsonFields>& store
   table.print(text);
 }
 
+/// As a tower: a disc of a length that tells the size, the newest run on top.
+std::string disc_of(uint64_t bytes, bool is_merging) {
+  size_t length = 1;
+  for (constexpr uint64_t kDisc = 64 * KiB; bytes > kDisc; bytes /= 2) ++length;
+  return std::string(length, is_merging ? '~' : '=');
+}
+
+/// The sorted runs of stores of kind lsm, and what has been written for what was put.
+Result<void> append_runs_tables(std::string& text, const std::vector<JsonFields>& stores,
+                                bool color) {
+  for (const JsonFields& store : stores) {
+    if (store.text("index") != "lsm") continue;
+    const auto number = [](const JsonFields& fields, const char* name) {
+      return std::strtoull(fields.text(name).c_str(), nullptr, 10);
+    };
+    text.append("\n").append(escaped(store.bytes("name")));
+    text.append(": ").append(store.text("policy"));
+    text.append(", nursery ").append(with_commas(number(store, "nursery_bytes")));
+    text.append(" bytes, merges owe ").append(with_commas(number(store, "merge_debt_bytes")));
+    text.append(" bytes; ").append(with_commas(number(store, "run_bytes_written")));
+    text.append(" bytes written for ").append(with_commas(number(store, "put_bytes")));
+    text.append(" put since it was opened\n");
+    Table table({{"sorted run", true},
+                 {"runs", true},
+                 {"entries", true},
+                 {"tombstones", true},
+                 {"bytes", true},
+                 {"on disk", true},
+                 {"newest on top, ~ merging"}},
+                output_width(), color);
+    for (const std::string_view element : store.elements("sorted_runs")) {
+      AETHER_TRY_ASSIGN(const JsonFields run, JsonFields::read(element));
+      table.add({run.text("age"), run.text("runs"), with_commas(number(run, "entries")),
+                 with_commas(number(run, "tombstones")), with_commas(number(run, "bytes")),
+                 with_commas(number(run, "disk_bytes")),
+                 disc_of(number(run, "bytes"), run.text("merging") == "true")});
+    }
+    table.print(text);
+  }
+  return {};
+}
+
 void append_problems_table(std::string& text, const std::vector<JsonFields>& problems, bool color) {
   if (problems.empty()) return;
   Table table({{"damaged page", true}, {"problem"}}, output_width(), color);
@@ -141,6 +183,12 @@ void append_plain(std::string& text, const Figures& figures) {
     text += "store." + escaped(store.bytes("name"));
     for (const char* name : {"id", "index", "height", "leaf_pages", "inner_pages"}) {
       text.append(" ").append(name).append(" ").append(store.text(name));
+    }
+    if (store.text("index") == "lsm") {
+      for (const char* name : {"policy", "nursery_bytes", "put_bytes", "run_bytes_written",
+                               "merge_debt_bytes", "merges_under_way"}) {
+        text.append(" ").append(name).append(" ").append(store.text(name));
+      }
     }
     text += "\n";
   }
@@ -178,6 +226,7 @@ Result<ExitCode> run_stat(Session& session, const StatOptions& /*options*/) {
       figures.report.append_table(text, output_width(), session.colored_output());
       append_summaries_table(text, figures.summaries, session.colored_output());
       append_stores_table(text, figures.stores, session.colored_output());
+      AETHER_TRY(append_runs_tables(text, figures.stores, session.colored_output()));
       append_problems_table(text, figures.problems, session.colored_output());
     } else {
       append_plain(text, figures);

@@ -119,7 +119,13 @@ int aether_close(aether_env* env);
 int aether_open_store(aether_env* env, const char* name, int create, aether_store** store);
 
 /// Kinds of index; IndexKind in aether/options.h says when which.
-enum { AETHER_INDEX_DEFAULT = 0, AETHER_BTREE = 1, AETHER_SKIPLIST = 2, AETHER_RAX = 3 };
+enum {
+  AETHER_INDEX_DEFAULT = 0,
+  AETHER_BTREE = 1,
+  AETHER_SKIPLIST = 2,
+  AETHER_RAX = 3,
+  AETHER_LSM = 4
+};
 
 /// In every field 0 asks for the default, which StoreOptions in aether/options.h tells.
 typedef struct aether_store_options {

@@ -9,6 +9,33 @@
 
 namespace aether {
 
+/// A sorted run of a store of kind `lsm`: runs with disjoint keys, which a read passes as one.
+struct SortedRunStats {
+  uint64_t age = 0;  ///< The newest has the greatest.
+  uint64_t runs = 0;
+  uint64_t entries = 0;
+  uint64_t tombstones = 0;  ///< Of those.
+  uint64_t bytes = 0;       ///< Keys and values.
+  uint64_t disk_bytes = 0;
+  bool merging = false;
+};
+
+/// What is in memory and in runs, and what has been done since the store was opened.
+struct LsmStats {
+  std::string policy;  ///< By which runs are merged.
+  uint64_t nursery_bytes = 0;
+  uint64_t sealed_generations = 0;  ///< Waiting to be written out.
+  uint64_t put_bytes = 0;           ///< Keys and values written.
+  uint64_t flushes = 0;
+  uint64_t merges = 0;
+  uint64_t merged_bytes = 0;  ///< Keys and values that merges have read.
+  uint64_t run_bytes_written = 0;
+  uint64_t merges_under_way = 0;
+  uint64_t merge_debt_bytes = 0;  ///< That those still have to read.
+  uint64_t dropped_runs = 0;      ///< That a reader still has.
+  std::vector<SortedRunStats> sorted_runs;  ///< The newest first.
+};
+
 /// One store, as `stats()` sees it. Counting walks the tree's inner pages only.
 struct StoreStats {
   std::string name;
@@ -21,6 +48,7 @@ struct StoreStats {
   uint64_t rows = 0;  ///< Removed ones that somebody may need included.
   uint64_t memory_bytes = 0;
   uint64_t memory_bytes_max = 0;
+  LsmStats lsm;  ///< Of such a store, whose pages hold its manifest.
 };
 
 /// How long something took, since the environment was opened. Percentiles are off by 1.6 % at most.

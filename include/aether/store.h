@@ -158,6 +158,11 @@ class KvStore {
   /// order), exists (the store is not empty), busy (transactions have locks in it), those of put.
   Result<uint64_t> bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next);
 
+  /// Of a store of kind `lsm`: from now on its runs are merged by the policy of `options` and its parameters; what else stands there is
+  /// not looked at. Nothing is rewritten for it: the merges that come lead to the policy's shape. Durable. Errors:
+  /// invalid_argument (the store is of another kind; an option is out of its bounds).
+  Result<void> set_merge_policy(const LsmOptions& options);
+
   const std::string& name() const noexcept;
   uint32_t id() const noexcept;
   db::StoreImpl& impl() const noexcept { return *impl_; }

@@ -166,7 +166,13 @@ void EnvImpl::add_stores(EnvStats& stats) {
       one.rows = rows.rows;
       one.memory_bytes = rows.memory_bytes;
       one.memory_bytes_max = rows.memory_bytes_max;
-      one.index = (*store)->kind() == IndexKind::rax ? "rax" : "skiplist";
+      constexpr const char* kNames[] = {"btree", "skiplist", "rax", "lsm"};
+      one.index = kNames[static_cast<size_t>((*store)->kind()) - 1];
+    }
+    if (LsmStore* const lsm = (*store)->lsm()) {
+      one.lsm = lsm->upkeep().stats();
+      one.memory_bytes_max = 0;
+      for (const SortedRunStats& run : one.lsm.sorted_runs) one.rows += run.entries;
     }
     if (Result<index::TreeShape> shape = (*store)->tree().shape()) {
       one.height = shape->height;

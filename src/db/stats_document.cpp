@@ -177,6 +177,36 @@ void append_snapshots(base::JsonWriter& json, const EnvStats& stats) {
   json.end_object();
 }
 
+void append_lsm(base::JsonWriter& json, const StoreStats& store) {
+  const LsmStats& lsm = store.lsm;
+  json.member("rows", store.rows)
+      .member("memory_bytes", store.memory_bytes)
+      .member("policy", lsm.policy)
+      .member("nursery_bytes", lsm.nursery_bytes)
+      .member("sealed_generations", lsm.sealed_generations)
+      .member("put_bytes", lsm.put_bytes)
+      .member("flushes", lsm.flushes)
+      .member("merges", lsm.merges)
+      .member("merged_bytes", lsm.merged_bytes)
+      .member("run_bytes_written", lsm.run_bytes_written)
+      .member("merges_under_way", lsm.merges_under_way)
+      .member("merge_debt_bytes", lsm.merge_debt_bytes)
+      .member("dropped_runs", lsm.dropped_runs);
+  json.name("sorted_runs").begin_array();
+  for (const SortedRunStats& run : lsm.sorted_runs) {
+    json.begin_object()
+        .member("age", run.age)
+        .member("runs", run.runs)
+        .member("entries", run.entries)
+        .member("tombstones", run.tombstones)
+        .member("bytes", run.bytes)
+        .member("disk_bytes", run.disk_bytes)
+        .member("merging", run.merging)
+        .end_object();
+  }
+  json.end_array();
+}
+
 void append_locks(base::JsonWriter& json, const EnvStats& stats) {
   json.name("locks")
       .begin_object()
@@ -218,6 +248,7 @@ std::string stats_document(const EnvStats& stats) {
           .member("memory_bytes", store.memory_bytes)
           .member("memory_bytes_max", store.memory_bytes_max);
     }
+    if (store.index == "lsm") append_lsm(json, store);
     json.end_object();
   }
   json.end_array().end_object();

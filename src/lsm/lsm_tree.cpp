@@ -115,8 +115,10 @@ Result<LsmTree::Seen> LsmTree::find_seen(Bytes key, FunctionRef<bool(TxnId write
     seen.writer = entry.writer;
     seen.removed = entry.kind == EntryKind::tombstone;
     if (!seen.removed) value.assign(entry.value);
+    found_.add(1, os::worker_id());
     return seen;
   }
+  missed_.add(1, os::worker_id());
   return seen;
 }
 

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/rcu_pointer.h"
+#include "base/sharded.h"
 #include "index/concept/any_index.h"
 #include "lsm/levels.h"
 #include "os/sync.h"
@@ -93,6 +94,14 @@ class LsmTree final : public table::Layers {
   using LevelsRef = base::RcuPointer<Levels>::Ref;
   MemoryRef memory() const noexcept { return memory_.acquire(os::worker_id()); }
   LevelsRef levels() const noexcept { return levels_.acquire(os::worker_id()); }
+  /// Reads so far; no writes.
+  ObservedWork observed() const noexcept {
+    return {.writes = 0,
+            .point_reads = static_cast<uint64_t>(found_.sum()),
+            .point_misses = static_cast<uint64_t>(missed_.sum()),
+            .scans = static_cast<uint64_t>(scans_.sum())};
+  }
+  void count_scan() const noexcept { scans_.add(1, os::worker_id()); }
   /// Changes when either does.
   uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
 
@@ -104,6 +113,7 @@ class LsmTree final : public table::Layers {
   base::RcuPointer<Levels> levels_;
   std::atomic<uint64_t> version_{1};
   alignas(64) std::atomic<uint64_t> changes_{0};
+  mutable base::ShardedCounter found_, missed_, scans_;  ///< Reads that came to the runs.
   os::Mutex publish_mutex_;  ///< Of memory_: sealing, and dropping.
 };
 

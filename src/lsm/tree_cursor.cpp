@@ -47,6 +47,7 @@ void TreeCursor::open() {
         SortedLevelCursor(level.parts, RunCursor::Use::cached)));
   }
   inputs_ = std::make_unique<MergingCursor>(std::move(sources));
+  tree_->count_scan();
 }
 
 Result<bool> TreeCursor::arrive_forward(Result<bool> moved) {

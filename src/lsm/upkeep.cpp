@@ -136,7 +136,7 @@ Result<bool> Upkeep::flush() {
   Manifest next = manifest_;
   std::map<uint64_t, RunPart> open;
   LsmTree::PreparedLevels levels;
-  uint64_t bytes = 0;
+  uint64_t written = 0;
   const uint32_t stream = committer_.stream();
   const auto body = [&](txn::TransactionContext& txn) -> Result<void> {
     const uint64_t run_id = next.take_run_id();
@@ -150,8 +150,8 @@ Result<bool> Upkeep::flush() {
     std::optional<ManifestRun> described;
     open = open_;
     if (!output->empty()) {
-      bytes = output->entry_bytes();
       AETHER_TRY_ASSIGN(RunOutput::Finished finished, output->finish(txn));
+      written = disk_bytes_of(*finished.part);
       described = std::move(finished.described);
       open[run_id] = std::move(finished.part);
     }
@@ -168,7 +168,7 @@ Result<bool> Upkeep::flush() {
   open_ = std::move(open);
   tree_.publish(std::move(levels));
   stats_.flushes += 1;
-  stats_.flushed_bytes += bytes;
+  stats_.run_bytes_written += written;
   AETHER_REACHED("lsm.flushed");
   tree_.drop_oldest();
   return true;
@@ -177,14 +177,29 @@ Result<bool> Upkeep::flush() {
 // --- Merging
 
 /// One merge after another, since what one leaves is what the next is planned on.
-Result<void> Upkeep::plan(Manifest& manifest, ManifestChanges& changes) const {
-  AETHER_TRY_ASSIGN(const std::unique_ptr<MergePolicy> policy, make_policy(manifest.policy()));
+Result<void> Upkeep::plan(Manifest& manifest, ManifestChanges& changes) {
+  const bool is_adaptive = manifest.policy().kind == PolicyKind::adaptive;
+  const PolicyOptions options = is_adaptive ? adapt(manifest) : manifest.policy();
+  AETHER_TRY_ASSIGN(const std::unique_ptr<MergePolicy> policy, make_policy(options));
   const uint64_t nursery_bytes = nursery_bytes_.load(std::memory_order_relaxed);
   for (;;) {
     const std::vector<PlannedMerge> planned = policy->plan(manifest.shape(nursery_bytes));
     if (planned.empty()) return {};
     manifest.begin_merge(planned.front(), nursery_bytes, changes);
   }
+}
+
+/// By what was asked of the store since the last time.
+PolicyOptions Upkeep::adapt(const Manifest& manifest) {
+  ObservedWork now = tree_.observed();
+  now.writes = accepted_writes_.load(std::memory_order_relaxed);
+  const ObservedWork since{.writes = now.writes - looked_at_.writes,
+                           .point_reads = now.point_reads - looked_at_.point_reads,
+                           .point_misses = now.point_misses - looked_at_.point_misses,
+                           .scans = now.scans - looked_at_.scans};
+  looked_at_ = now;
+  adapted_ = choose(since, manifest.shape(nursery_bytes_.load(std::memory_order_relaxed)), adapted_);
+  return adapted_;
 }
 
 void Upkeep::take_accepted() {
@@ -291,10 +306,12 @@ Result<void> Upkeep::end_part(uint64_t merge, Job& job) {
   Manifest next = manifest_;
   std::map<uint64_t, RunPart> open = open_;
   LsmTree::PreparedLevels levels;
+  uint64_t written = 0;
   const auto body = [&](txn::TransactionContext& txn) -> Result<void> {
     ManifestChanges changes;
     if (has_any) {
       AETHER_TRY_ASSIGN(RunOutput::Finished finished, job.output->finish(txn));
+      written = disk_bytes_of(*finished.part);
       open[finished.described.run.id] = std::move(finished.part);
       next.add_part(merge, std::move(finished.described), job.merge->last_key(),
                     job.read_before + job.merge->bytes_read(), changes);
@@ -310,6 +327,7 @@ Result<void> Upkeep::end_part(uint64_t merge, Job& job) {
   manifest_ = std::move(next);
   open_ = std::move(open);
   job.output = nullptr;
+  stats_.run_bytes_written += written;
   if (!ends) {
     AETHER_REACHED("lsm.merge_part_ended");
     return {};
@@ -402,11 +420,6 @@ Result<void> Upkeep::set_policy(const PolicyOptions& policy) {
   return {};
 }
 
-PolicyOptions Upkeep::policy() const {
-  os::LockGuard lock(mutex_);
-  return manifest_.policy();
-}
-
 /// Not under the mutex while it reads: runs do not change, and who has one keeps its pages.
 Result<void> Upkeep::check() {
   std::vector<RunPart> parts;
@@ -420,36 +433,37 @@ Result<void> Upkeep::check() {
   return {};
 }
 
-UpkeepStats Upkeep::stats() const {
+LsmStats Upkeep::stats() const {
   os::LockGuard lock(mutex_);
-  UpkeepStats stats = stats_;
-  stats.accepted_bytes = accepted_.load(std::memory_order_relaxed);
-  stats.merge_debt = pacer_.debt();
+  LsmStats stats = stats_;
+  stats.policy = to_string(manifest_.policy().kind);
+  stats.nursery_bytes = tree_.nursery_bytes();
+  stats.sealed_generations = tree_.sealed_count();
+  stats.put_bytes = accepted_.load(std::memory_order_relaxed);
+  stats.merge_debt_bytes = pacer_.debt();
   stats.merges_under_way = manifest_.merges().size();
   stats.dropped_runs = manifest_.dropped().size();
+  const auto& sorted = manifest_.sorted_runs();
+  for (auto each = sorted.rbegin(); each != sorted.rend(); ++each) {
+    SortedRunStats& one = stats.sorted_runs.emplace_back();
+    one.age = each->first;
+    one.runs = each->second.size();
+    for (const ManifestRun& run : each->second) {
+      one.bytes += run.run.bytes;
+      one.entries += run.run.entries;
+      one.tombstones += run.run.tombstones;
+      one.disk_bytes += disk_bytes_of(*open_.at(run.run.id));
+    }
+    for (const auto& [merge, row] : manifest_.merges()) {
+      one.merging = one.merging ||
+                    std::find(row.inputs.begin(), row.inputs.end(), one.age) != row.inputs.end();
+    }
+  }
   return stats;
 }
 
-std::vector<LevelStats> Upkeep::levels() const {
-  os::LockGuard lock(mutex_);
-  std::vector<LevelStats> levels;
-  for (const auto& [age, runs] : manifest_.sorted_runs()) {
-    LevelStats& level = levels.emplace_back();
-    level.age = age;
-    level.runs = runs.size();
-    for (const ManifestRun& run : runs) {
-      level.bytes += run.run.bytes;
-      level.entries += run.run.entries;
-      level.tombstones += run.run.tombstones;
-      level.disk_bytes += open_.at(run.run.id)->run().reference().pages *
-                          services_.pool.page_bytes();
-    }
-    for (const auto& [merge, row] : manifest_.merges()) {
-      level.merging = level.merging ||
-                      std::find(row.inputs.begin(), row.inputs.end(), age) != row.inputs.end();
-    }
-  }
-  return levels;
+uint64_t Upkeep::disk_bytes_of(const OpenRun& run) const noexcept {
+  return run.run().reference().pages * services_.pool.page_bytes();
 }
 
 }  // namespace aether::lsm

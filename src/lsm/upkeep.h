@@ -22,6 +22,7 @@
 
 #include "aether/error.h"
 #include "aether/function_ref.h"
+#include "aether/stats.h"
 #include "index/btree/btree.h"
 #include "lsm/levels.h"
 #include "lsm/lsm_tree.h"
@@ -47,29 +48,6 @@ class Committer {
   virtual uint64_t now_ms() const noexcept = 0;
 };
 
-struct UpkeepStats {
-  uint64_t flushes = 0;
-  uint64_t flushed_bytes = 0;  ///< Keys and values.
-  uint64_t merges = 0;
-  uint64_t merged_bytes = 0;  ///< Read by merges: keys and values.
-  uint64_t written_bytes = 0;  ///< Pages of runs.
-  uint64_t accepted_bytes = 0;
-  uint64_t merge_debt = 0;
-  uint64_t merges_under_way = 0;
-  uint64_t dropped_runs = 0;  ///< Whose pages are not given back yet.
-};
-
-/// A sorted run, as somebody who looks at the store sees it.
-struct LevelStats {
-  uint64_t age = 0;
-  uint64_t runs = 0;
-  uint64_t bytes = 0;  ///< Keys and values.
-  uint64_t disk_bytes = 0;
-  uint64_t entries = 0;
-  uint64_t tombstones = 0;
-  bool merging = false;
-};
-
 class Upkeep {
  public:
   Upkeep(index::Services& services, index::BTree& manifest, table::Table& table, LsmTree& tree,
@@ -89,6 +67,7 @@ class Upkeep {
 
   /// So many bytes of keys and values have been written. Returns how many before, since it was opened.
   uint64_t accept(uint64_t bytes) noexcept {
+    accepted_writes_.fetch_add(1, std::memory_order_relaxed);
     return accepted_.fetch_add(bytes, std::memory_order_relaxed);
   }
   bool nursery_is_full() const noexcept { return tree_.nursery_bytes() >= nursery_bytes_; }
@@ -114,9 +93,7 @@ class Upkeep {
   /// Checks the rows of the manifest and reads every run.
   Result<void> check();
 
-  UpkeepStats stats() const;
-  std::vector<LevelStats> levels() const;
-  PolicyOptions policy() const;
+  LsmStats stats() const;
 
  private:
   struct Job {
@@ -126,7 +103,8 @@ class Upkeep {
     uint64_t read_before = 0;  ///< In parts of an earlier life.
   };
   Result<void> apply(txn::TransactionContext& txn, const ManifestChanges& changes);
-  Result<void> plan(Manifest& manifest, ManifestChanges& changes) const;
+  Result<void> plan(Manifest& manifest, ManifestChanges& changes) AETHER_REQUIRES(mutex_);
+  PolicyOptions adapt(const Manifest& manifest) AETHER_REQUIRES(mutex_);
   LsmTree::PreparedLevels levels_of(const Manifest& manifest,
                                     const std::map<uint64_t, RunPart>& open) const;
   void start_pacing() AETHER_REQUIRES(mutex_);
@@ -136,6 +114,7 @@ class Upkeep {
   Result<void> step(uint64_t merge, uint64_t bytes) AETHER_REQUIRES(mutex_);
   Result<void> end_part(uint64_t merge, Job& job) AETHER_REQUIRES(mutex_);
   uint64_t part_bytes() const noexcept;
+  uint64_t disk_bytes_of(const OpenRun& run) const noexcept;
 
   index::Services& services_;
   index::BTree& rows_;
@@ -143,7 +122,8 @@ class Upkeep {
   LsmTree& tree_;
   Committer& committer_;
   std::atomic<uint64_t> nursery_bytes_{64 * MiB};
-  std::atomic<uint64_t> accepted_{0};
+  alignas(64) std::atomic<uint64_t> accepted_{0};
+  std::atomic<uint64_t> accepted_writes_{0};
 
   mutable os::Mutex mutex_;  ///< One step at a time.
   Manifest manifest_ AETHER_GUARDED_BY(mutex_);
@@ -152,7 +132,10 @@ class Upkeep {
   std::map<uint64_t, Job> jobs_ AETHER_GUARDED_BY(mutex_);
   MergePacer pacer_ AETHER_GUARDED_BY(mutex_);
   uint64_t accepted_taken_ AETHER_GUARDED_BY(mutex_) = 0;
-  UpkeepStats stats_ AETHER_GUARDED_BY(mutex_);
+  LsmStats stats_ AETHER_GUARDED_BY(mutex_);
+  PolicyOptions adapted_ AETHER_GUARDED_BY(mutex_){
+      .kind = PolicyKind::adaptive};  ///< What `adaptive` has chosen.
+  ObservedWork looked_at_ AETHER_GUARDED_BY(mutex_);
   uint64_t accepted_before_ AETHER_GUARDED_BY(mutex_) = 0;  ///< In earlier lives.
   bool is_stopped_ AETHER_GUARDED_BY(mutex_) = false;
   os::Mutex seal_mutex_;  ///< Not the other: who seals does not wait for a step.
