@@ -56,7 +56,7 @@ Profile make_profile(uint64_t seed) {
   profile.env.durability = random.percent(60) ? Durability::group : Durability::none;
   profile.env.background_threads = false;
   profile.env.redo_on_demand = seed % 4 != 0;
-  profile.memory_stores = seed % 3 == 1;
+  profile.memory_stores = profile.outgrows_log = seed % 3 == 1;
   profile.same_stream = profile.env.log_streams == 1 || random.percent(20);
   for (const Kind& kind : kKinds) {
     profile.weight(kind.operation) = kind.weight;

@@ -52,7 +52,7 @@ struct Profile {
   uint64_t operations = 150;   ///< Of one life, about.
   bool memory_stores = false;  ///< Three of five stores are a skiplist, a RAX and an LSM.
   /// The log may grow by more than log_bytes_max while a transaction is open, and its next write is refused: large values
-  /// are logged too, or the transaction is open for long.
+  /// are logged too (there is an archive, or they are rows in memory), or the transaction is open for long.
   bool outgrows_log = false;
 
   uint32_t& weight(Operation operation) { return weights[static_cast<size_t>(operation)]; }
