@@ -54,7 +54,7 @@ Result<bool> TreeCursor::arrive_forward(Result<bool> moved) {
   place_ = Place::nowhere;
   if (!moved || !*moved) return moved;
   key_.assign(inputs_->entry().key);
-  make_row_of(inputs_->entry(), row_);
+  make_row_of(inputs_->entry(), row_, is_of_run());
   place_ = Place::on_newest;
   return true;
 }
@@ -64,7 +64,7 @@ Result<bool> TreeCursor::arrive_backward(Result<bool> moved) {
   if (!moved || !*moved) return moved;
   key_.assign(inputs_->entry().key);
   while (inputs_->valid() && inputs_->entry().key == Bytes(key_)) {
-    make_row_of(inputs_->entry(), row_);
+    make_row_of(inputs_->entry(), row_, is_of_run());
     Result<bool> more = inputs_->prev();
     if (!more) return more;
   }

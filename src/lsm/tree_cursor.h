@@ -31,13 +31,14 @@ class TreeCursor {
   Result<bool> prev();
   bool positioned() const noexcept { return place_ != Place::nowhere; }
   Bytes key() const noexcept { return key_; }
-  /// The row (table/row.h).
+  /// The row (table/row.h). Of a run, if it says so; else it may have been met before others have changed it.
   Result<Bytes> value() { return Bytes(row_); }
 
  private:
   enum class Place : uint8_t { nowhere, on_newest, before_key };
 
   void open();
+  bool is_of_run() const noexcept { return inputs_->source() >= memory_->newest_first.size(); }
   Result<bool> arrive_forward(Result<bool> moved);
   Result<bool> arrive_backward(Result<bool> moved);
   Result<bool> pass_key(Result<bool> moved, bool forward);

@@ -35,7 +35,7 @@ Result<bool> TableCursor::settle() {
   next_key_ = at_.key();
   index::ReadView view(table_.services(), txn_, snapshot_);
   // What layers show may have been met ahead, and be changed or taken back since.
-  const bool looks_again = table_.has_layers() &&
+  const bool looks_again = table_.has_layers() && !is_of_run(row) &&
                            meta.txn() >= table_.services().transactions.settled_below();
   if (looks_again || !view.sees(meta.txn())) {
     Result<void> got = table_.read(next_key_, next_value_, view, txn_);

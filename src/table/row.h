@@ -16,6 +16,11 @@ inline constexpr size_t kGsnBytes = sizeof(Gsn);
 inline Gsn gsn_of(std::string_view row) noexcept {
   return row.size() < kGsnBytes ? 0 : base::load<Gsn>(row.data());
 }
+/// A row of a run has no GSN: in its place it has its writer, equal only for the same version of a key. Such a row has been committed,
+/// and stays as it is.
+inline constexpr Gsn kOfRun = Gsn{1} << 63;
+inline bool is_of_run(std::string_view row) noexcept { return (gsn_of(row) & kOfRun) != 0; }
+
 /// As it would stand in a leaf: meta word and value.
 inline std::string_view payload_of(std::string_view row) noexcept {
   return row.size() < kGsnBytes ? std::string_view() : row.substr(kGsnBytes);

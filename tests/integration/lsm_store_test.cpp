@@ -283,10 +283,12 @@ TEST_F(LsmStoreTest, ManyTombstonesBeforeTheFirstHit) {
   for (uint64_t i = 0; i < kRows; ++i) ok(store_->remove(key_of(i)));
   rows_ = {{"z", "last"}};
   expect_rows();
-  Cursor cursor = store_->cursor();
-  const Result<bool> found = cursor.first();
-  ASSERT_TRUE(found.has_value() && *found);
-  EXPECT_EQ(cursor.key(), "z");
+  {
+    Cursor cursor = store_->cursor();
+    const Result<bool> found = cursor.first();
+    ASSERT_TRUE(found.has_value() && *found);
+    EXPECT_EQ(cursor.key(), "z");
+  }
   reopen();
   expect_rows();
 }
