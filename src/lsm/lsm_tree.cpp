@@ -70,6 +70,15 @@ LsmTree::~LsmTree() = default;
 
 Result<LsmTree::Seen> LsmTree::find_seen(Bytes key, FunctionRef<bool(TxnId writer)> sees,
                                          std::string& value) const {
+  for (;;) {
+    const uint64_t moves = moves_.load(std::memory_order_seq_cst);
+    Result<Seen> seen = try_find_seen(key, sees, value);
+    if (!seen || is_same(moves)) return seen;
+  }
+}
+
+Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, FunctionRef<bool(TxnId writer)> sees,
+                                             std::string& value) const {
   Seen seen;
   const auto meet = [&](TxnId writer, Gsn gsn) {
     if (seen.newest == 0) {
@@ -123,15 +132,22 @@ Result<LsmTree::Seen> LsmTree::find_seen(Bytes key, FunctionRef<bool(TxnId write
 }
 
 Result<void> LsmTree::visit_all(Bytes key, FunctionRef<bool(Bytes row)> visit) const {
-  std::string row;
-  {
+  std::vector<std::string> in_memory;
+  for (uint64_t moves = ~uint64_t{0}; !is_same(moves);) {
+    moves = moves_.load(std::memory_order_seq_cst);
+    in_memory.clear();
     const MemoryRef memory = this->memory();
     for (const GenerationPointer& generation : memory->newest_first) {
-      Result<void> found = generation->rows.get(key, row);
-      if (found && !visit(row)) return {};
-      if (!found && !is_absence(found.error())) return found;
+      Result<void> found = generation->rows.get(key, in_memory.emplace_back());
+      if (found) continue;
+      if (!is_absence(found.error())) return found;
+      in_memory.pop_back();
     }
   }
+  for (const std::string& each : in_memory) {
+    if (!visit(each)) return {};
+  }
+  std::string row;
   const LevelsRef levels = this->levels();
   if (levels->newest_first.empty()) return {};
   const uint64_t hash = filter_hash(key);

@@ -60,6 +60,10 @@ class LsmTree final : public table::Layers {
   index::AnyCursor cursor_of_later(TxnId from) const override;
   index::AnyIndex& home_of(Bytes key) override;
   index::AnyIndex& active() noexcept override;
+  void note_move() noexcept override {
+    moves_.fetch_add(1, std::memory_order_seq_cst);
+    version_.fetch_add(1, std::memory_order_seq_cst);
+  }
   uint64_t changes() const noexcept override { return changes_.load(std::memory_order_acquire); }
   Result<void> seal(Gsn fence, LogPosition redo_from) override;
   LogPosition sealed_redo_from() const noexcept override;
@@ -102,16 +106,24 @@ class LsmTree final : public table::Layers {
             .scans = static_cast<uint64_t>(scans_.sum())};
   }
   void count_scan() const noexcept { scans_.add(1, os::worker_id()); }
-  /// Changes when either does.
+  /// Changes when either does, or a row moves: before it is gone from where it was.
   uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
 
  private:
   class Index;
+  Result<Seen> try_find_seen(Bytes key, FunctionRef<bool(TxnId writer)> sees,
+                             std::string& value) const;
 
   const MakeNursery make_nursery_;
   base::RcuPointer<Memory> memory_;
   base::RcuPointer<Levels> levels_;
+  /// False: a row has moved meanwhile, and may have been missed.
+  bool is_same(uint64_t moves) const noexcept {
+    return moves_.load(std::memory_order_seq_cst) == moves;
+  }
+
   std::atomic<uint64_t> version_{1};
+  std::atomic<uint64_t> moves_{0};
   alignas(64) std::atomic<uint64_t> changes_{0};
   mutable base::ShardedCounter found_, missed_, scans_;  ///< Reads that came to the runs.
   os::Mutex publish_mutex_;  ///< Of memory_: sealing, and dropping.

@@ -72,51 +72,62 @@ Result<bool> TreeCursor::arrive_backward(Result<bool> moved) {
   return true;
 }
 
-/// Over what is of key_, where `moved` has led to.
+/// Over what is of sought_, where `moved` has led to.
 Result<bool> TreeCursor::pass_key(Result<bool> moved, bool forward) {
-  while (moved && *moved && inputs_->entry().key == Bytes(key_))
+  while (moved && *moved && inputs_->entry().key == Bytes(sought_))
     moved = forward ? inputs_->next() : inputs_->prev();
   return moved;
 }
 
+/// `move` is told whether it goes on from where it stands: else all sources have been opened anew. Again, if a row has moved meanwhile
+/// from one source to another.
+template <typename Move>
+Result<bool> TreeCursor::move_settled(Move move) {
+  bool goes_on = version_ == tree_->version();
+  for (;; goes_on = false) {
+    if (!goes_on) open();
+    Result<bool> moved = move(goes_on);
+    if (!moved || version_ == tree_->version()) return moved;
+  }
+}
+
 Result<bool> TreeCursor::first() {
-  if (version_ != tree_->version()) open();
-  return arrive_forward(inputs_->first());
+  return move_settled([this](bool) { return arrive_forward(inputs_->first()); });
 }
 
 Result<bool> TreeCursor::last() {
-  if (version_ != tree_->version()) open();
-  return arrive_backward(inputs_->last());
+  return move_settled([this](bool) { return arrive_backward(inputs_->last()); });
 }
 
 Result<bool> TreeCursor::seek(Bytes key) {
   sought_.assign(key);  // It may be our own.
-  if (version_ != tree_->version()) open();
-  return arrive_forward(inputs_->seek(sought_));
+  return move_settled([this](bool) { return arrive_forward(inputs_->seek(sought_)); });
 }
 
 Result<bool> TreeCursor::seek_for_prev(Bytes key) {
   sought_.assign(key);
-  if (version_ != tree_->version()) open();
-  return arrive_backward(inputs_->seek_for_prev(sought_));
+  return move_settled([this](bool) { return arrive_backward(inputs_->seek_for_prev(sought_)); });
 }
 
 Result<bool> TreeCursor::next() {
   if (place_ == Place::nowhere) return first();
-  const bool is_current = version_ == tree_->version();
-  if (!is_current) open();
-  const bool steps = is_current && place_ == Place::on_newest;
-  return arrive_forward(pass_key(steps ? inputs_->next() : inputs_->seek(key_), true));
+  sought_.assign(key_);
+  const Place from = place_;
+  return move_settled([this, from](bool goes_on) {
+    const bool steps = goes_on && from == Place::on_newest;
+    return arrive_forward(pass_key(steps ? inputs_->next() : inputs_->seek(sought_), true));
+  });
 }
 
 Result<bool> TreeCursor::prev() {
   if (place_ == Place::nowhere) return last();
-  if (version_ != tree_->version()) {
-    open();
-    return arrive_backward(pass_key(inputs_->seek_for_prev(key_), false));
-  }
-  if (place_ == Place::before_key) return arrive_backward(inputs_->valid());
-  return arrive_backward(pass_key(inputs_->prev(), false));
+  sought_.assign(key_);
+  const Place from = place_;
+  return move_settled([this, from](bool goes_on) {
+    if (!goes_on) return arrive_backward(pass_key(inputs_->seek_for_prev(sought_), false));
+    if (from == Place::before_key) return arrive_backward(inputs_->valid());
+    return arrive_backward(pass_key(inputs_->prev(), false));
+  });
 }
 
 }  // namespace aether::lsm

@@ -39,6 +39,8 @@ class TreeCursor {
 
   void open();
   bool is_of_run() const noexcept { return inputs_->source() >= memory_->newest_first.size(); }
+  template <typename Move>
+  Result<bool> move_settled(Move move);
   Result<bool> arrive_forward(Result<bool> moved);
   Result<bool> arrive_backward(Result<bool> moved);
   Result<bool> pass_key(Result<bool> moved, bool forward);

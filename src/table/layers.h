@@ -54,6 +54,9 @@ class Layers {
   /// Where the newest row of the key in memory is. Under the stripe, and there is one.
   virtual index::AnyIndex& home_of(Bytes key) = 0;
   virtual index::AnyIndex& active() noexcept = 0;
+  /// A row stands in the active layer now, and goes from a sealed one: between the two, so that who looked into the former before
+  /// and into the latter after looks again.
+  virtual void note_move() noexcept = 0;
   /// Changes when somebody may have changed a row.
   virtual uint64_t changes() const noexcept = 0;
 
