@@ -26,11 +26,10 @@ const Words<When> kWhens = {
     {"auto", When::automatic}, {"always", When::always}, {"never", When::never}};
 const Words<IoMode> kIoModes = {
     {"automatic", IoMode::automatic}, {"uring", IoMode::uring}, {"threads", IoMode::threads}};
-const Words<IndexKind> kIndexKinds = {
-    {"btree", IndexKind::btree},
-    {"skiplist", IndexKind::skiplist},
-    {"rax", IndexKind::rax},
-    {"lsm", IndexKind::lsm}};
+const Words<IndexKind> kIndexKinds = {{"btree", IndexKind::btree},
+                                      {"skiplist", IndexKind::skiplist},
+                                      {"rax", IndexKind::rax},
+                                      {"lsm", IndexKind::lsm}};
 const Words<FileType> kInputTypes = {{"auto", FileType::automatic},
                                      {"db_dump", FileType::db_dump},
                                      {"tsv", FileType::tsv},

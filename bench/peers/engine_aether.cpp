@@ -158,7 +158,8 @@ class AetherEngine final : public Engine {
 
   std::string describe() const override {
     constexpr const char* kIndexes[] = {"B+ tree", "skiplist", "RAX", "LSM, tiered, Bloom"};
-    return kIndexes[static_cast<size_t>(store_options_.index) - 1] + std::string(", pool ") + std::to_string(options_.pool_bytes / MiB) + " MiB, block cache " +
+    return kIndexes[static_cast<size_t>(store_options_.index) - 1] + std::string(", pool ") +
+           std::to_string(options_.pool_bytes / MiB) + " MiB, block cache " +
            std::to_string(options_.block_cache_bytes / MiB) + " MiB, " +
            std::to_string(options_.page_bytes / KiB) + " KiB pages, log bound " +
            std::to_string(options_.log_bytes_max / MiB) + " MiB, " +

@@ -142,7 +142,8 @@ enum class IndexKind : uint8_t {
   skiplist =
       2,    ///< Memory: lock-free, for many threads at once. The log and an image on disk keep it.
   rax = 3,  ///< Memory: a radix tree, small where keys begin alike. Kept in the same way.
-  lsm = 4,  ///< Memory over sorted runs on disk, compressed: for more writes than a tree of pages takes, at any size.
+  lsm =
+      4,  ///< Memory over sorted runs on disk, compressed: for more writes than a tree of pages takes, at any size.
 };
 
 /// Which runs of a store of kind `lsm` are merged, and when. docs/LSM.md has what each costs.

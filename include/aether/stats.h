@@ -31,8 +31,8 @@ struct LsmStats {
   uint64_t merged_bytes = 0;  ///< Keys and values that merges have read.
   uint64_t run_bytes_written = 0;
   uint64_t merges_under_way = 0;
-  uint64_t merge_debt_bytes = 0;  ///< That those still have to read.
-  uint64_t dropped_runs = 0;      ///< That a reader still has.
+  uint64_t merge_debt_bytes = 0;            ///< That those still have to read.
+  uint64_t dropped_runs = 0;                ///< That a reader still has.
   std::vector<SortedRunStats> sorted_runs;  ///< The newest first.
 };
 

@@ -11,8 +11,7 @@ void Workload::make_store() {
   Writes writes{{{name, std::nullopt}, Value{}}};
   say("  " + name);
   model_.call(writes);
-  const Result<KvStore> made = ask(
-      [&] { return env_->open_store(name, options_of(name)); });
+  const Result<KvStore> made = ask([&] { return env_->open_store(name, options_of(name)); });
   note_failure();
   // After a failure one is found whose drop may or may not have been the last word.
   answered(made, "make a store", failed_ ? Fate::unknown : Fate::durable, writes);

@@ -364,8 +364,7 @@ Result<StoreImpl*> EnvImpl::create_store(const std::string& name, const StoreOpt
   Stores made = make_store(name, entry, 0, *root);
   StoreImpl& store = *made.begin()->second;
   if (store.lsm() != nullptr) {
-    AETHER_TRY(
-        store.lsm()->create(txn->context(), configuration, lsm::policy_of(options.lsm)));
+    AETHER_TRY(store.lsm()->create(txn->context(), configuration, lsm::policy_of(options.lsm)));
     AETHER_TRY(start_worker(store));
   }
   AETHER_TRY(txn->commit());

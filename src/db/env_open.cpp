@@ -132,7 +132,8 @@ Result<void> EnvImpl::open_files() {
     AETHER_TRY(recover());
   }
   is_whole_ = true;
-  transactions_->settle(transactions_->next_id());  // Of earlier lives only those in doubt are open.
+  transactions_->settle(
+      transactions_->next_id());  // Of earlier lives only those in doubt are open.
   log_start_ = control_->state().start_position;
   redo_start_ = control_->state().redo_position;
   if (options_.background_threads) {

@@ -239,8 +239,7 @@ Result<VerifyReport> EnvImpl::verify_still(FunctionRef<bool(uint64_t, uint64_t)>
     const Result<StoreImpl*> store = open_store(root.name, {.create = false});
     Result<void> checked = store ? (*store)->lsm()->upkeep().check()
                                  : Result<void>(store.error().clone());
-    if (!checked)
-      report.problems.push_back({0, root.name, std::string(checked.error().message())});
+    if (!checked) report.problems.push_back({0, root.name, std::string(checked.error().message())});
   }
   return report;
 }

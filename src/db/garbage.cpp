@@ -82,8 +82,7 @@ bool Garbage::purge(const Removed& removed) noexcept {
   if (tree == nullptr) return true;
   buffer::LogContext system{
       .stream = env_.stream_of_caller(), .gsn = removed.gsn, .lsn_vector = removed.vector};
-  return base::or_no_memory(
-             [&] { return tree->purge(system, removed.ghost.key, removed.owner); })
+  return base::or_no_memory([&] { return tree->purge(system, removed.ghost.key, removed.owner); })
       .has_value();
 }
 

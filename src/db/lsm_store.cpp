@@ -16,8 +16,8 @@ namespace {
 constexpr uint64_t kLookBytes = 4 * KiB;
 /// Sealed generations that wait to be written out; then writers wait, too.
 constexpr uint64_t kSealedMax = 3;
-constexpr uint64_t kSliceBytes = 1 * MiB;        ///< Of merging, by the worker.
-constexpr uint64_t kSliceBytesHere = 64 * KiB;   ///< By a writer.
+constexpr uint64_t kSliceBytes = 1 * MiB;       ///< Of merging, by the worker.
+constexpr uint64_t kSliceBytesHere = 64 * KiB;  ///< By a writer.
 constexpr uint64_t kNoBound = ~uint64_t{0} >> 2;
 
 }  // namespace

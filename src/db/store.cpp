@@ -428,8 +428,8 @@ Result<void> KvStore::set_merge_policy(const LsmOptions& options) {
   return base::or_no_memory([&]() -> Result<void> {
     AETHER_TRY(impl_->check_writable());
     if (impl_->lsm() == nullptr) {
-      return Error(Code::invalid_argument, "store '" + impl_->name() +
-                                               "' is not of kind lsm: it has no runs to merge");
+      return Error(Code::invalid_argument,
+                   "store '" + impl_->name() + "' is not of kind lsm: it has no runs to merge");
     }
     return impl_->lsm()->upkeep().set_policy(lsm::policy_of(options));
   });

@@ -13,12 +13,12 @@
 
 #include "base/bytes.h"
 #include "base/printable.h"
+#include "lsm/manifest.h"
+#include "lsm/run_summary.h"
 #include "page/leaf_record.h"
 #include "page/overflow_page.h"
 #include "page/page_header.h"
 #include "page/slotted_page.h"
-#include "lsm/manifest.h"
-#include "lsm/run_summary.h"
 #include "page/space_map_page.h"
 
 namespace aether::db {
@@ -365,7 +365,8 @@ bool Verifier::read_value(Bytes payload, std::string& value) {
   for (uint32_t index = 0; value.size() < reference.value_bytes; ++index) {
     const size_t before = value.size();
     const bool is_read = data_.read(PageId{first + index}, extent_.data()) &&
-                         page::take_payload(extent_.data(), page_bytes_, PageId{first}, index, value);
+                         page::take_payload(extent_.data(), page_bytes_, PageId{first}, index,
+                                            value);
     if (!is_read || value.size() == before) return false;
     const auto header = base::load<page::OverflowHeader>(extent_.data());
     if (index + 1 < header.extent_pages) continue;
@@ -385,9 +386,8 @@ void Verifier::follow_run(uint64_t leaf, const page::SlottedPage& page, uint32_t
   if (page::meta_of(payload).overflow() && !read_value(payload, outside)) return;
   const Result<lsm::ManifestRun> run = lsm::ManifestRun::decode(
       page::meta_of(payload).overflow() ? Bytes(outside) : page::value_of(payload));
-  const Result<lsm::RunReference> reference =
-      run ? lsm::RunReference::decode(run->reference)
-          : Result<lsm::RunReference>(run.error().clone());
+  const Result<lsm::RunReference> reference = run ? lsm::RunReference::decode(run->reference)
+                                                  : Result<lsm::RunReference>(run.error().clone());
   if (!reference) {
     problem(leaf, std::string(reference.error().message()));
     has_gaps_ = true;

@@ -22,7 +22,8 @@ struct TreeRoot {
   std::string name;
   StoreId store = 0;
   PageId root = kNoPage;
-  bool is_manifest = false;  ///< Its rows lead to runs (lsm/manifest.h), whose pages are looked at, but not what is in them.
+  bool is_manifest =
+      false;  ///< Its rows lead to runs (lsm/manifest.h), whose pages are looked at, but not what is in them.
 };
 
 /// What is to be proved.

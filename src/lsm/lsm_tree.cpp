@@ -170,8 +170,7 @@ Result<LsmTree::Place> LsmTree::find_in_memory(Bytes key, std::string& row) cons
   const auto memory = memory_.read(os::worker_id());
   for (const GenerationPointer& generation : memory->newest_first) {
     Result<void> found = generation->rows.get(key, row);
-    if (found)
-      return generation == memory->newest_first.front() ? Place::active : Place::sealed;
+    if (found) return generation == memory->newest_first.front() ? Place::active : Place::sealed;
     if (!is_absence(found.error())) return std::move(found).error();
   }
   return Place::nowhere;

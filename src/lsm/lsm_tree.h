@@ -126,7 +126,7 @@ class LsmTree final : public table::Layers {
   std::atomic<uint64_t> moves_{0};
   alignas(64) std::atomic<uint64_t> changes_{0};
   mutable base::ShardedCounter found_, missed_, scans_;  ///< Reads that came to the runs.
-  os::Mutex publish_mutex_;  ///< Of memory_: sealing, and dropping.
+  os::Mutex publish_mutex_;                              ///< Of memory_: sealing, and dropping.
 };
 
 }  // namespace aether::lsm

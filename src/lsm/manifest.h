@@ -61,7 +61,7 @@ struct ManifestNumbers {
   uint64_t next_age = 1;
   uint64_t flushed_below = 1;   ///< All generations below are in runs.
   uint64_t accepted_bytes = 0;  ///< As of the last flush.
-  Gsn flushed_gsn = 0;          ///< Changes with this GSN or one below are in runs: redo skips them.
+  Gsn flushed_gsn = 0;  ///< Changes with this GSN or one below are in runs: redo skips them.
 
   std::string encode() const;
   static Result<ManifestNumbers> decode(Bytes bytes);

@@ -207,8 +207,8 @@ std::string encode(const StoreConfiguration& configuration) {
       .put(static_cast<int32_t>(run.zstd_level))
       .put(run.dictionary_bytes)
       .put(run.block_bytes)
-      .put(static_cast<uint8_t>(configuration.has_filter ? configuration.filter.kind
-                                                         : FilterKind{}))
+      .put(
+          static_cast<uint8_t>(configuration.has_filter ? configuration.filter.kind : FilterKind{}))
       .put(static_cast<uint32_t>(configuration.filter.bits_per_key * kBitFractions))
       .take();
 }

@@ -127,9 +127,8 @@ Result<void> Merge::end_key(MergeOutput& output) {
   if (undecided_.empty()) return {};
   if (!rules_.older.may_have(key_)) {
     // Who does not see a removal asks it for the version that it replaced in memory, which is in no run.
-    std::erase_if(undecided_, [this](TxnId writer) {
-      return rules_.snapshots.first_to_see(writer) == 0;
-    });
+    std::erase_if(undecided_,
+                  [this](TxnId writer) { return rules_.snapshots.first_to_see(writer) == 0; });
   }
   return write_undecided(output);
 }

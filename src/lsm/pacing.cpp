@@ -70,9 +70,8 @@ MergePacer::Task& MergePacer::find(uint64_t merge) {
 }
 
 bool MergePacer::has(uint64_t merge) const noexcept {
-  return std::any_of(tasks_.begin(), tasks_.end(), [merge](const Task& task) {
-    return task.merge == merge && !task.has_ended;
-  });
+  return std::any_of(tasks_.begin(), tasks_.end(),
+                     [merge](const Task& task) { return task.merge == merge && !task.has_ended; });
 }
 
 void MergePacer::worked(uint64_t merge, uint64_t bytes) {

@@ -24,7 +24,8 @@ Result<void> RunOutput::add(const Entry& entry) {
 }
 
 Result<void> RunOutput::leave_out_value_apart(const Entry&) {
-  return Error(Code::corruption, "a run says that a value lies apart, which this release never writes");
+  return Error(Code::corruption,
+               "a run says that a value lies apart, which this release never writes");
 }
 
 Result<RunOutput::Finished> RunOutput::finish(txn::TransactionContext& txn) {

@@ -17,8 +17,9 @@ inline Gsn gsn_of_writer(TxnId writer) noexcept { return table::kOfRun | writer;
 /// May throw std::bad_alloc. `is_of_run`: else the row has GSN 0.
 inline void make_row_of(const Entry& entry, std::string& row, bool is_of_run = true) {
   const bool removed = entry.kind == EntryKind::tombstone;
-  const uint64_t meta =
-      page::RecordMeta(entry.writer, removed ? page::RecordMeta::kRemoved : uint8_t{0}).word();
+  const uint64_t meta = page::RecordMeta(entry.writer,
+                                         removed ? page::RecordMeta::kRemoved : uint8_t{0})
+                            .word();
   table::make_row(row, is_of_run ? gsn_of_writer(entry.writer) : 0,
                   {reinterpret_cast<const char*>(&meta), sizeof meta}, entry.value);
 }

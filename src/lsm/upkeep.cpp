@@ -63,7 +63,7 @@ Result<void> Upkeep::load() {
   AETHER_TRY_ASSIGN(manifest_, read_manifest(rows_));
   AETHER_TRY_ASSIGN(configuration_, decode_configuration(manifest_.configuration()));
   nursery_bytes_ = configuration_.nursery_bytes;
-  const auto open = [&](const ManifestRun& described) -> Result<void> {
+  const auto open = [&](const ManifestRun& described) AETHER_NO_THREAD_SAFETY -> Result<void> {
     AETHER_TRY_ASSIGN(open_[described.run.id], OpenRun::open(services_, described));
     return {};
   };
@@ -105,8 +105,8 @@ Result<void> Upkeep::apply(txn::TransactionContext& txn, const ManifestChanges& 
     const Bytes value = change.value ? Bytes(*change.value) : Bytes();
     Result<bool> written = rows_.write(txn, mode, change.key, value);
     // A row that is put and removed by one edit.
-    if (!written && !(mode == index::WriteMode::remove &&
-                      written.error().code() == Code::not_found)) {
+    if (!written &&
+        !(mode == index::WriteMode::remove && written.error().code() == Code::not_found)) {
       return std::move(written).error();
     }
   }
@@ -138,11 +138,10 @@ Result<bool> Upkeep::flush() {
   LsmTree::PreparedLevels levels;
   uint64_t written = 0;
   const uint32_t stream = committer_.stream();
-  const auto body = [&](txn::TransactionContext& txn) -> Result<void> {
+  const auto body = [&](txn::TransactionContext& txn) AETHER_NO_THREAD_SAFETY -> Result<void> {
     const uint64_t run_id = next.take_run_id();
-    AETHER_TRY_ASSIGN(
-        const std::unique_ptr<RunOutput> output,
-        RunOutput::create(services_, stream, rows_.store(), run_id, configuration_));
+    AETHER_TRY_ASSIGN(const std::unique_ptr<RunOutput> output,
+                      RunOutput::create(services_, stream, rows_.store(), run_id, configuration_));
     AETHER_TRY(table_.write_out(generation->rows, txn, [&](Bytes key, Bytes row) -> Result<void> {
       output->note_gsn(table::gsn_of(row));
       return output->add(entry_of(key, row));
@@ -198,7 +197,8 @@ PolicyOptions Upkeep::adapt(const Manifest& manifest) {
                            .point_misses = now.point_misses - looked_at_.point_misses,
                            .scans = now.scans - looked_at_.scans};
   looked_at_ = now;
-  adapted_ = choose(since, manifest.shape(nursery_bytes_.load(std::memory_order_relaxed)), adapted_);
+  adapted_ = choose(since, manifest.shape(nursery_bytes_.load(std::memory_order_relaxed)),
+                    adapted_);
   return adapted_;
 }
 
@@ -307,7 +307,7 @@ Result<void> Upkeep::end_part(uint64_t merge, Job& job) {
   std::map<uint64_t, RunPart> open = open_;
   LsmTree::PreparedLevels levels;
   uint64_t written = 0;
-  const auto body = [&](txn::TransactionContext& txn) -> Result<void> {
+  const auto body = [&](txn::TransactionContext& txn) AETHER_NO_THREAD_SAFETY -> Result<void> {
     ManifestChanges changes;
     if (has_any) {
       AETHER_TRY_ASSIGN(RunOutput::Finished finished, job.output->finish(txn));
@@ -353,7 +353,8 @@ Result<bool> Upkeep::give_back() {
   if (free.empty()) return false;
   Manifest next = manifest_;
   AETHER_TRY(committer_.commit(
-      committer_.stream(), false, [&](txn::TransactionContext& txn) -> Result<void> {
+      committer_.stream(), false,
+      [&](txn::TransactionContext& txn) AETHER_NO_THREAD_SAFETY -> Result<void> {
         ManifestChanges changes;
         for (const uint64_t id : free) {
           const std::vector<buffer::PageRange> ranges = open_.at(id)->run().ranges();
@@ -394,7 +395,7 @@ Result<void> Upkeep::drop_runs(index::Services& services, index::BTree& rows,
     if (!found) return {};
     AETHER_TRY_ASSIGN(const RunReference reference, RunReference::decode(found->reference));
     AETHER_TRY_ASSIGN(const std::shared_ptr<const Run> run, Run::open(services, reference));
-    const auto body = [&](txn::TransactionContext& txn) -> Result<void> {
+    const auto body = [&](txn::TransactionContext& txn) AETHER_NO_THREAD_SAFETY -> Result<void> {
       txn.freed_pages = run->ranges();
       AETHER_TRY(rows.write(txn, index::WriteMode::remove, key, {}));
       return {};
@@ -409,7 +410,7 @@ Result<void> Upkeep::set_policy(const PolicyOptions& policy) {
   AETHER_TRY(lsm::check(policy));
   os::LockGuard lock(mutex_);
   Manifest next = manifest_;
-  const auto body = [&](txn::TransactionContext& txn) -> Result<void> {
+  const auto body = [&](txn::TransactionContext& txn) AETHER_NO_THREAD_SAFETY -> Result<void> {
     ManifestChanges changes;
     next.set_policy(policy, changes);
     AETHER_TRY(plan(next, changes));

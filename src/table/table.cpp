@@ -270,7 +270,8 @@ LogPosition Table::redo_from() const noexcept {
     take(each->load(std::memory_order_seq_cst));
   if (layers_ != nullptr) {
     take(layers_->sealed_redo_from());
-    take(dirty_from_.load(std::memory_order_seq_cst));  // The same, of one that is sealed meanwhile.
+    take(
+        dirty_from_.load(std::memory_order_seq_cst));  // The same, of one that is sealed meanwhile.
   }
   return from;
 }

@@ -56,7 +56,8 @@ Result<void> Table::check_arguments(WriteMode mode, Bytes key, Bytes value) cons
 
 /// Only what grows is refused: removals and rollbacks go on, by which the bound may be passed.
 Result<void> Table::check_bound() {
-  if (layers_ != nullptr) return {};  // What is in memory goes to runs; who writes faster is made to wait.
+  if (layers_ != nullptr)
+    return {};  // What is in memory goes to runs; who writes faster is made to wait.
   const uint64_t max = memory_bytes_max_.load(std::memory_order_relaxed);
   if (index_.memory_bytes() < max) [[likely]]
     return {};
@@ -231,7 +232,8 @@ Result<void> Table::undo(TransactionContext& txn, const txn::UndoEntry& entry) {
 }
 
 Result<void> Table::purge(Bytes key, TxnId owner) {
-  if (layers_ != nullptr) return {};  // It hides what lies below. Recovery does not know layers from others.
+  if (layers_ != nullptr)
+    return {};  // It hides what lies below. Recovery does not know layers from others.
   std::string row;
   os::LockGuard guard(stripe_of(key).mutex);
   AETHER_TRY_ASSIGN(const bool found, find(key, row));

@@ -73,8 +73,9 @@ class LsmStoreTest : public testing::Test {
     ASSERT_TRUE(scanned.has_value()) << scanned.error().message();
     EXPECT_TRUE(found == rows_) << found.size() << " rows, not " << rows_.size();
     Rows backwards;
-    ok_scan(store_->scan({.begin = {}, .end = {}, .reverse = true},
-                         [&](Bytes key, Bytes value) { return backwards.emplace(key, value).second; }));
+    ok_scan(store_->scan({.begin = {}, .end = {}, .reverse = true}, [&](Bytes key, Bytes value) {
+      return backwards.emplace(key, value).second;
+    }));
     EXPECT_TRUE(backwards == rows_);
   }
   static void ok_scan(const Result<uint64_t>& scanned) {
@@ -151,7 +152,8 @@ TEST_F(LsmStoreTest, EveryPolicyCompressionAndFilterAnswersAlike) {
         }
       }
       Rows found;
-      ok_scan(store->scan({}, [&](Bytes key, Bytes value) { return found.emplace(key, value).second; }));
+      ok_scan(store->scan(
+          {}, [&](Bytes key, Bytes value) { return found.emplace(key, value).second; }));
       EXPECT_TRUE(found == rows) << name;
     }
   }
@@ -178,9 +180,8 @@ TEST_F(LsmStoreTest, ASnapshotOutlivesFlushesAndMerges) {
     ASSERT_EQ(*got, value);
   }
   Rows found;
-  ok_scan(store_->scan(reader, {}, [&](Bytes key, Bytes value) {
-    return found.emplace(key, value).second;
-  }));
+  ok_scan(store_->scan(reader, {},
+                       [&](Bytes key, Bytes value) { return found.emplace(key, value).second; }));
   EXPECT_TRUE(found == before) << found.size();
   ok(reader.commit());
   expect_rows();
@@ -295,8 +296,7 @@ TEST_F(LsmStoreTest, ManyTombstonesBeforeTheFirstHit) {
 
 TEST_F(LsmStoreTest, OptionsOutOfTheirBoundsAreNamed) {
   const auto refused = [&](const LsmOptions& options) {
-    const Result<KvStore> made = env_->open_store("bad",
-                                                  {.index = IndexKind::lsm, .lsm = options});
+    const Result<KvStore> made = env_->open_store("bad", {.index = IndexKind::lsm, .lsm = options});
     EXPECT_FALSE(made.has_value());
     EXPECT_EQ(made.error().code(), Code::invalid_argument);
     return std::string(made.error().message());
