@@ -4,6 +4,7 @@
 #include "aether/batch.h"
 #include "aether/env.h"
 #include "aether/error.h"
+#include "aether/generic_kv_store.h"
 #include "aether/options.h"
 #include "aether/retry.h"
 #include "aether/stats.h"

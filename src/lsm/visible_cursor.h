@@ -50,7 +50,7 @@ class VisibleCursor {
   VisibleCursor(std::vector<MergeSource> newest_first, std::function<bool(TxnId writer)> sees,
                 uint64_t now_ms);
 
-  /// As those of index/concept/ordered_index.h: where it is at no key, next is first and prev is last.
+  /// As those of aether/ordered_index.h: where it is at no key, next is first and prev is last.
   Result<bool> first();
   Result<bool> last();
   Result<bool> seek(Bytes key);

@@ -6,8 +6,10 @@
 #include <memory>
 #include <string>
 
+#include "aether/generic_kv_store.h"
+#include "aether/ordered_index.h"
+#include "examples/locked_map.h"
 #include "index/concept/any_index.h"
-#include "index/concept/ordered_index.h"
 #include "index/rax/rax.h"
 #include "index/skiplist/skiplist.h"
 #include "property/world.h"
@@ -48,6 +50,28 @@ struct AnyForm {
   AnyIndex any_{std::make_unique<Rax>()};
 };
 
+/// A program's own type.
+struct OwnForm {
+  static constexpr const char* kName = "own";
+  static constexpr uint64_t kKeyBytesMax = LockedMap::kKeyBytesMax;
+  static constexpr uint64_t kValueBytes = 300'000;
+  LockedMap& index() { return map_; }
+
+ private:
+  LockedMap map_;
+};
+
+/// The same as a store.
+struct GenericStoreForm {
+  static constexpr const char* kName = "generic_store";
+  static constexpr uint64_t kKeyBytesMax = LockedMap::kKeyBytesMax;
+  static constexpr uint64_t kValueBytes = 300'000;
+  GenericKvStore<LockedMap>& index() { return store_; }
+
+ private:
+  GenericKvStore<LockedMap> store_;
+};
+
 /// A store, on files or on simulated ones in memory, where one thread works.
 template <IndexKind kKind, bool kSimulated>
 struct StoreForm {
@@ -80,7 +104,8 @@ template <bool kSimulated>
 using Forms = testing::Types<StoreForm<IndexKind::btree, kSimulated>,
                              StoreForm<IndexKind::skiplist, kSimulated>,
                              StoreForm<IndexKind::rax, kSimulated>,
-                             StoreForm<IndexKind::lsm, kSimulated>, SkiplistForm, RaxForm, AnyForm>;
+                             StoreForm<IndexKind::lsm, kSimulated>, SkiplistForm, RaxForm, AnyForm,
+                             OwnForm, GenericStoreForm>;
 
 struct FormName {
   template <typename Form>

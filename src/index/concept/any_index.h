@@ -7,7 +7,7 @@
 #include <memory>
 #include <utility>
 
-#include "index/concept/ordered_index.h"
+#include "aether/ordered_index.h"
 
 namespace aether::index {
 

@@ -23,7 +23,7 @@
 #include "aether/function_ref.h"
 #include "base/epochs.h"
 #include "base/sharded.h"
-#include "index/concept/ordered_index.h"
+#include "aether/ordered_index.h"
 #include "index/rax/node.h"
 
 namespace aether::index {

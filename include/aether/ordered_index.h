@@ -76,6 +76,13 @@ concept SeeksByOperator = requires(C& cursor, SeekOp op, Bytes key) {
   { cursor.seek(op, key) } -> std::same_as<Result<bool>>;
 };
 
+/// Cursors that can tell that no key before `end` follows without a visit to the one that does: a next that goes on only to
+/// a key below `end`. False: there is none, and the cursor is unpositioned.
+template <typename C>
+concept StepsUpTo = requires(C& cursor, Bytes end) {
+  { cursor.next_before(end) } -> std::same_as<Result<bool>>;
+};
+
 namespace detail {
 
 /// Among keys in order, every key that `key` begins with lies before `key`, and the longest of them is nearest. Where
@@ -101,6 +108,16 @@ Result<bool> found_nothing(C& cursor) {
     AETHER_TRY_ASSIGN(there, cursor.next());
   }
   return false;
+}
+
+/// One key on in `range`, which the cursor is in; or out of it.
+template <OrderedCursor C>
+Result<bool> step_in(C& cursor, const Range& range) {
+  if (range.reverse) return cursor.prev();
+  if constexpr (StepsUpTo<C>) {
+    if (!range.end.empty()) return cursor.next_before(range.end);
+  }
+  return cursor.next();
 }
 
 }  // namespace detail
@@ -140,8 +157,9 @@ Result<uint64_t> scan(const T& index, const Range& range,
                       FunctionRef<bool(Bytes key, Bytes value)> visitor) {
   auto cursor = index.cursor();
   uint64_t visited = 0;
-  const auto is_inside = [&] {
-    return cursor.key() >= range.begin && (range.end.empty() || cursor.key() < range.end);
+  const auto is_inside = [&] {  // It begins inside and leaves on one side only.
+    return range.reverse ? cursor.key() >= range.begin
+                         : range.end.empty() || cursor.key() < range.end;
   };
   Result<bool> found = !range.reverse      ? cursor.seek(range.begin)
                        : range.end.empty() ? cursor.last()
@@ -152,7 +170,7 @@ Result<uint64_t> scan(const T& index, const Range& range,
     AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
     ++visited;
     if (!visitor(cursor.key(), value)) return visited;
-    found = range.reverse ? cursor.prev() : cursor.next();
+    found = detail::step_in(cursor, range);
   }
 }
 
