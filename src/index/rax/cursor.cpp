@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cstring>
 #include <new>
 
 #include "base/assert.h"
@@ -13,28 +15,42 @@ using rax::kNoChild;
 using rax::Node;
 
 namespace {
-// What is set aside at a seek, so that most walks allocate once.
-constexpr size_t kUsualDepth = 24;
-constexpr size_t kUsualSuffix = 32;
+
+/// How many neighbours are fetched before a walk comes to them.
+constexpr uint32_t kFetchAhead = 3;
+
+/// Every key that begins with the first `length` bytes of `key` and then `edge` is at or behind `end`.
+bool is_all_from(Bytes end, const char* key, size_t length, uint8_t edge) noexcept {
+  const size_t common = std::min(length, end.size());
+  const int order = common == 0 ? 0 : std::memcmp(key, end.data(), common);
+  if (order != 0) return order > 0;
+  if (end.size() <= length) return true;
+  const uint8_t byte = static_cast<uint8_t>(end[length]);
+  return edge == byte ? end.size() == length + 1 : edge > byte;
+}
+
 }  // namespace
 
 // --- The path ----------------------------------------------------------------------------------------
 
 void RaxCursor::push(Node* node) {
   path_.push_back({node, kNoChild});
-  key_.append(node->prefix());
+  const Bytes prefix = node->prefix();
+  key_.append(prefix.data(), prefix.size());
 }
 
 void RaxCursor::push_child(uint32_t index) {
   Frame& frame = path_.back();
   frame.child = index;
   key_.push_back(static_cast<char>(frame.node->edge(index)));
-  push(frame.node->child(index));
+  Node* const child = frame.node->child(index);
+  fetch_ahead(child);
+  push(child);
 }
 
 void RaxCursor::shorten(size_t nodes, size_t key_bytes) noexcept {
-  path_.erase(path_.begin() + static_cast<std::ptrdiff_t>(nodes), path_.end());
-  key_.erase(key_bytes);
+  path_.shorten(nodes);
+  key_.shorten(key_bytes);
 }
 
 RaxCursor::Found RaxCursor::stand() noexcept {
@@ -46,7 +62,12 @@ RaxCursor::Found RaxCursor::stand() noexcept {
 
 // The least key of the last node's subtree: a node that is no key has ways on.
 RaxCursor::Found RaxCursor::least_from_here() {
-  while (!path_.back().node->has_value()) push_child(0);
+  while (!path_.back().node->has_value()) {
+    const Node& node = *path_.back().node;
+    const uint32_t ahead = std::min(node.children(), kFetchAhead);
+    for (uint32_t index = 1; index < ahead; ++index) fetch_ahead(node.child(index));
+    push_child(0);
+  }
   return stand();
 }
 
@@ -55,17 +76,22 @@ RaxCursor::Found RaxCursor::greatest_from_here() {
   return stand();
 }
 
-// The least key after the last node's subtree. Nothing changes before it is found; a node of the path that is gone says
-// nothing of what is there now.
-RaxCursor::Found RaxCursor::after_here() {
+// The least key after the last node's subtree, if it can be below `end`. Nothing changes before it is found; a node of the
+// path that is gone says nothing of what is there now.
+RaxCursor::Found RaxCursor::after_here(const Bytes* end) {
   size_t key_bytes = key_.size();
   for (size_t depth = path_.size(); depth > 1; --depth) {
     key_bytes -= path_[depth - 1].node->prefix_bytes() + 1;
     const Frame frame = path_[depth - 2];
     if (frame.node->is_gone()) return Found::stale;
-    if (frame.child + 1 == frame.node->children()) continue;
+    const uint32_t next = frame.child + 1;
+    if (next == frame.node->children()) continue;
+    if (end != nullptr && is_all_from(*end, key_.data(), key_bytes, frame.node->edge(next))) break;
+    if (next + kFetchAhead - 1 < frame.node->children()) {
+      fetch_ahead(frame.node->child(next + kFetchAhead - 1));
+    }
     shorten(depth - 1, key_bytes);
-    push_child(frame.child + 1);
+    push_child(next);
     return least_from_here();
   }
   return Found::nowhere;
@@ -170,9 +196,7 @@ RaxCursor::Found RaxCursor::look_along(Bytes key, bool equal) {
 
 RaxCursor::Found RaxCursor::look(SeekOp op, Bytes key) {
   path_.clear();
-  path_.reserve(kUsualDepth);
   key_.clear();
-  key_.reserve(key.size() + kUsualSuffix);
   Node* const root = tree_->root();
   if (root == nullptr) return Found::nowhere;
   push(root);
@@ -191,13 +215,14 @@ RaxCursor::Found RaxCursor::look(SeekOp op, Bytes key) {
 
 Result<bool> RaxCursor::seek(SeekOp op, Bytes key) {
   try {
-    wanted_.assign(key);  // It may be this cursor's own, and the way may have to be found again.
+    // It may be this cursor's own, and the way may have to be found again.
+    wanted_.assign(key.data(), key.size());
     for (;;) {
       if (!pin_.holds() || pin_.is_behind()) {
         pin_.release();
         pin_ = tree_->epochs_.pin(os::worker_id());
       }
-      const Found found = look(op, wanted_);
+      const Found found = look(op, {wanted_.data(), wanted_.size()});
       if (found == Found::here) return true;
       if (found == Found::nowhere) return lose();
       AETHER_REACHED("index.rax_cursor_seeks_again");
@@ -222,19 +247,23 @@ bool RaxCursor::may_step() const noexcept {
   return !path_.empty() && !pin_.is_behind() && !path_.back().node->is_gone();
 }
 
-Result<bool> RaxCursor::next() {
-  if (!positioned_) return first();
-  if (!may_step()) return seek(SeekOp::greater, key_);
+Result<bool> RaxCursor::step_on(const Bytes* end) {
+  const auto inside = [&](Result<bool> moved) -> Result<bool> {
+    return moved && *moved && end != nullptr && key() >= *end ? Result<bool>(lose())
+                                                              : std::move(moved);
+  };
+  if (!positioned_) return inside(first());
+  if (!may_step()) return inside(seek(SeekOp::greater, key()));
   try {
     Found found = Found::here;
     if (path_.back().node->children() != 0) {
       push_child(0);
       found = least_from_here();
     } else {
-      found = after_here();
+      found = after_here(end);
     }
-    if (found == Found::stale) return seek(SeekOp::greater, key_);
-    return found == Found::here ? true : lose();
+    if (found == Found::stale) return inside(seek(SeekOp::greater, key()));
+    return inside(found == Found::here ? true : lose());
   } catch (const std::bad_alloc&) {
     lose();
     return Code::no_memory;
@@ -243,10 +272,10 @@ Result<bool> RaxCursor::next() {
 
 Result<bool> RaxCursor::prev() {
   if (!positioned_) return last();
-  if (!may_step()) return seek(SeekOp::less, key_);
+  if (!may_step()) return seek(SeekOp::less, key());
   try {
     const Found found = before_here();
-    if (found == Found::stale) return seek(SeekOp::less, key_);
+    if (found == Found::stale) return seek(SeekOp::less, key());
     return found == Found::here ? true : lose();
   } catch (const std::bad_alloc&) {
     lose();

@@ -118,7 +118,7 @@ class Rax::Latches {
 Rax::Rax(const RaxOptions& options) noexcept
     : budget_(options.memory_bytes_max, options.memory_bytes_max / 16),
       epochs_(this, free_retired) {
-  static_assert(offsetof(Top, child) == sizeof(Node) && offsetof(Top, edge) == sizeof(Node) + 8);
+  static_assert(offsetof(Top, edges) == sizeof(Node) && offsetof(Top, child) == sizeof(Node) + 8);
   top_.node.shape = 1U << Node::kPrefixBits;
 }
 
@@ -150,20 +150,22 @@ Result<void> Rax::get(Bytes key, std::string& value) const {
 
 Result<void> Rax::visit(Bytes key, FunctionRef<void(Bytes)> visitor) const {
   const Epochs::Pin pin = epochs_.pin(os::worker_id());
-  const Node* node = root();
-  for (Bytes rest = key; node != nullptr;) {
-    const Bytes prefix = node->prefix();
-    if (rest.size() < prefix.size() || common_bytes(prefix, rest) != prefix.size()) break;
-    rest.remove_prefix(prefix.size());
-    if (rest.empty()) {
+  const char* at = key.data();
+  const char* const end = at + key.size();
+  for (const Node* node = root(); node != nullptr;) {
+    const uint32_t prefix = node->prefix_bytes();
+    const char* const prefix_at = reinterpret_cast<const char*>(node->edges()) + node->children();
+    if (!rax::begins_with(at, static_cast<size_t>(end - at), prefix_at, prefix)) break;
+    at += prefix;
+    if (at == end) {
       if (!node->has_value()) break;
       visitor(node->value());
       return {};
     }
-    const uint32_t index = find_child(*node, static_cast<uint8_t>(rest[0]));
+    const uint32_t index = find_child(*node, static_cast<uint8_t>(*at++));
     if (index == kNoChild) break;
     node = node->child(index);
-    rest.remove_prefix(1);
+    fetch_ahead(node);
   }
   return Code::not_found;
 }
@@ -383,6 +385,9 @@ Rax::Node* Rax::make(const Content& content, Fresh& fresh) noexcept {
   node->value_bytes = static_cast<uint32_t>(value.size());
 
   uint8_t* const edges = const_cast<uint8_t*>(node->edges());
+  if (children != 0) {  // The zeros; the rest is written over them.
+    base::store<uint64_t>(edges + Node::head_bytes(children, prefix_bytes) - 8, 0);
+  }
   uint32_t next = 0;
   uint32_t next_added = 0;
   const auto append = [&](uint8_t edge, Node* child) {
@@ -408,7 +413,8 @@ Rax::Node* Rax::make(const Content& content, Fresh& fresh) noexcept {
     std::memcpy(at, part.data(), part.size());
     at += part.size();
   }
-  if (!value.empty()) std::memcpy(at, value.data(), value.size());
+  if (!value.empty())
+    std::memcpy(const_cast<char*>(node->value().data()), value.data(), value.size());
   nodes_.add(1, fresh.hint);
   fresh.nodes[fresh.count++] = node;
   return node;

@@ -17,13 +17,13 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "aether/error.h"
 #include "aether/function_ref.h"
-#include "base/epochs.h"
-#include "base/sharded.h"
 #include "aether/ordered_index.h"
+#include "base/epochs.h"
+#include "base/inline_vector.h"
+#include "base/sharded.h"
 #include "index/rax/node.h"
 
 namespace aether::index {
@@ -98,8 +98,8 @@ class Rax {
   /// Stands above the root, as a node with one child: so the root has a parent like every other.
   struct Top {
     Node node{};
+    std::array<uint8_t, 8> edges{};
     std::atomic<Node*> child{nullptr};
-    uint8_t edge = 0;
   };
   Top top_;
   base::ShardedCounter keys_;
@@ -124,14 +124,16 @@ class RaxCursor {
   Result<bool> seek(SeekOp op, Bytes key);
   Result<bool> first() { return seek(SeekOp::first, {}); }
   Result<bool> last() { return seek(SeekOp::last, {}); }
-  Result<bool> next();
+  Result<bool> next() { return step_on(nullptr); }
+  /// As next, but to a key below `end` only, which lies elsewhere; what is not below it is not looked at.
+  Result<bool> next_before(Bytes end) { return step_on(&end); }
   Result<bool> prev();
   /// To some key, by choosing at each node among its own and the ways down: `below(n)` gives a number below n. Any key may
   /// come; those on short paths more often. False: there is none.
   Result<bool> random(FunctionRef<uint64_t(uint64_t n)> below);
 
   bool positioned() const noexcept { return positioned_; }
-  Bytes key() const noexcept { return key_; }
+  Bytes key() const noexcept { return {key_.data(), key_.size()}; }
   Result<Bytes> value();
 
   /// Lets go of what it holds back, and stays where it is. Errors: no_memory (then it holds on).
@@ -144,13 +146,14 @@ class RaxCursor {
     uint32_t child;  ///< Where the path goes on; of the last one: nothing.
   };
 
+  Result<bool> step_on(const Bytes* end);
   Found look(SeekOp op, Bytes key);
   Found look_up(Bytes key, bool or_equal);
   Found look_down(Bytes key, bool or_equal);
   Found look_along(Bytes key, bool equal);
   Found least_from_here();
   Found greatest_from_here();
-  Found after_here();
+  Found after_here(const Bytes* end = nullptr);
   Found before_here();
   Found stand() noexcept;
   void push(rax::Node* node);
@@ -161,9 +164,9 @@ class RaxCursor {
 
   const Rax* tree_;
   base::Epochs::Pin pin_;
-  std::vector<Frame> path_;  ///< While it is pinned.
-  std::string key_;          ///< Along the path.
-  std::string wanted_;       ///< What a seek goes for.
+  base::InlineVector<Frame, 16> path_;    ///< While it is pinned.
+  base::InlineVector<char, 128> key_;     ///< Along the path.
+  base::InlineVector<char, 128> wanted_;  ///< What a seek goes for.
   Bytes value_;
   std::string value_copy_;  ///< While it rests.
   bool positioned_ = false;
@@ -172,5 +175,6 @@ class RaxCursor {
 inline RaxCursor Rax::cursor() const noexcept { return RaxCursor(*this); }
 
 static_assert(OrderedIndex<Rax>);
+static_assert(StepsUpTo<RaxCursor>);
 
 }  // namespace aether::index

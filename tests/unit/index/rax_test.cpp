@@ -23,7 +23,7 @@ std::string key_of(uint64_t number) { return "key" + std::to_string(1000000 + nu
 TEST(Rax, FindsAByteAmongAnyNumber) {
   // Every number of edges, dense and sparse, each byte asked for; in a block of exactly that size, so that the address
   // sanitizer sees a read beyond.
-  for (uint32_t count = 8; count <= 256; ++count) {
+  for (uint32_t count = 16; count <= 256; ++count) {
     for (const uint32_t gap : {1U, 256U / count}) {
       const std::unique_ptr<uint8_t[]> bytes(new uint8_t[count]);
       std::map<uint8_t, uint32_t> places;
@@ -42,24 +42,95 @@ TEST(Rax, FindsAByteAmongAnyNumber) {
 }
 #endif
 
-// Children from one to 256, at any place among the bytes: each is found, and no other.
+// Children from one to 256, at any place among the bytes, behind prefixes of any length, which lie beside the edges: each is
+// found, and no other.
 TEST(Rax, FindsChildrenOfAnyNumber) {
   std::mt19937_64 random(5);
   std::vector<uint8_t> bytes(256);
   for (uint32_t i = 0; i < 256; ++i) bytes[i] = static_cast<uint8_t>(i);
   for (uint32_t count = 1; count <= 256; ++count) {
     std::shuffle(bytes.begin(), bytes.end(), random);
+    std::string prefix(count % 9, '\0');
+    for (char& byte : prefix) byte = static_cast<char>(random());
+    const auto key_with = [&](uint32_t i) { return prefix + static_cast<char>(bytes[i]); };
     Rax tree;
     for (uint32_t i = 0; i < count; ++i) {
-      const char key = static_cast<char>(bytes[i]);
-      ASSERT_TRUE(tree.insert({&key, 1}, {&key, 1}).has_value());
+      ASSERT_TRUE(tree.insert(key_with(i), key_with(i)).has_value());
     }
     for (uint32_t i = 0; i < 256; ++i) {
-      const char key = static_cast<char>(bytes[i]);
       std::string value;
-      ASSERT_EQ(tree.get({&key, 1}, value).has_value(), i < count) << count << " " << i;
-      ASSERT_EQ(value, i < count ? std::string(1, key) : std::string());
+      ASSERT_EQ(tree.get(key_with(i), value).has_value(), i < count) << count << " " << i;
+      ASSERT_EQ(value, i < count ? key_with(i) : std::string());
     }
+  }
+}
+
+TEST(Rax, EveryByteOfAPrefixCounts) {
+  for (size_t length = 1; length <= 40; ++length) {
+    const std::string key(length, 'k');
+    Rax tree;
+    ASSERT_TRUE(tree.insert(key, "v").has_value());
+    std::string value;
+    EXPECT_TRUE(tree.get(key, value).has_value());
+    EXPECT_FALSE(tree.get(key.substr(1), value).has_value());
+    EXPECT_FALSE(tree.get(key + 'k', value).has_value());
+    for (size_t at = 0; at < length; ++at) {
+      std::string other = key;
+      other[at] = 'K';
+      EXPECT_FALSE(tree.get(other, value).has_value()) << length << " " << at;
+    }
+  }
+}
+
+// Against next and a comparison, from every key to every end.
+TEST(Rax, StepsUpToAnEnd) {
+  std::vector<std::string> keys{""};
+  for (size_t i = 0; keys[i].size() < 3; ++i) {
+    for (const char byte : {'\0', 'a', '\xff'}) keys.push_back(keys[i] + byte);
+  }
+  Rax tree;
+  for (size_t i = 0; i < keys.size(); i += 2) ASSERT_TRUE(tree.insert(keys[i], "v").has_value());
+  auto cursor = tree.cursor();
+  auto model = tree.cursor();
+  size_t steps = 0;
+  for (const std::string& from : keys) {
+    for (const std::string& end : keys) {
+      if (!*model.seek(from)) continue;
+      ASSERT_TRUE(*cursor.seek(from));
+      const bool goes_on = *model.next() && model.key() < end;
+      ASSERT_EQ(*cursor.next_before(end), goes_on) << from << " " << end;
+      ASSERT_EQ(cursor.positioned(), goes_on);
+      if (!goes_on) continue;
+      ASSERT_EQ(cursor.key(), model.key());
+      ++steps;
+    }
+  }
+  EXPECT_GT(steps, 100u);
+  // From nowhere to the first; beside a key that is gone.
+  ASSERT_FALSE(*cursor.seek("\xff\xff\xff\xff"));
+  ASSERT_TRUE(*cursor.next_before("a"));
+  EXPECT_EQ(cursor.key(), "");
+  ASSERT_TRUE(tree.remove("").has_value());
+  ASSERT_TRUE(*model.first());
+  EXPECT_FALSE(*cursor.next_before(model.key()));
+}
+
+// Long keys and paths outgrow what a cursor has in itself; it moves whole.
+TEST(Rax, ACursorMovesWithItsPath) {
+  for (const size_t length : {5u, 100u, 1000u}) {
+    Rax tree;
+    for (size_t i = 1; i <= length; ++i)
+      ASSERT_TRUE(tree.insert(std::string(i, 'k'), "v").has_value());
+    RaxCursor from = tree.cursor();
+    ASSERT_TRUE(*from.seek(std::string(length - 2, 'k')));
+    RaxCursor to = std::move(from);
+    EXPECT_EQ(to.key(), std::string(length - 2, 'k'));
+    ASSERT_TRUE(*to.next());
+    from = std::move(to);
+    ASSERT_TRUE(*from.next());
+    EXPECT_EQ(from.key(), std::string(length, 'k'));
+    ASSERT_TRUE(*from.prev());
+    EXPECT_EQ(from.key(), std::string(length - 1, 'k'));
   }
 }
 
