@@ -12,6 +12,7 @@
 #include "db/log_visit.h"
 #include "db/transaction_end.h"
 #include "page/space_map_page.h"
+#include "recovery/log_reach.h"
 #include "recovery/log_tail.h"
 
 namespace aether::db {
@@ -142,8 +143,7 @@ Result<void> EnvImpl::drop_redone_pages() {
   // Of values that were logged as images (there is an archive): the file has to have them.
   AETHER_TRY(pool_->write_redone(*writer_, page::PageKind::overflow));
   pool_->drop_redone([this](PageId id, page::PageKind kind) {
-    const bool is_node = kind == page::PageKind::btree_leaf || kind == page::PageKind::btree_inner;
-    return !is_node || !space_->is_allocated(id);
+    return !recovery::is_node(kind) || !space_->is_allocated(id);
   });
   return {};
 }
@@ -248,7 +248,14 @@ Result<void> EnvImpl::undo_loser(const recovery::Loser& loser, wal::LogReader& r
 Result<std::vector<EnvImpl::BrokenPage>> EnvImpl::look_at_broken(const recovery::RedoResult& redo) {
   std::vector<BrokenPage> result;
   buffer::AlignedBuffer page(data_->page_bytes());
-  for (const PageId id : redo.broken_pages) {
+  std::set<PageId> all = redo.broken_pages;
+  all.insert(redo.pages_beyond_log.begin(), redo.pages_beyond_log.end());
+  for (const PageId id : all) {
+    // Undo may give a free one another life.
+    if (const Result<bool> is_allocated = is_allocated_now(id); is_allocated && !*is_allocated) {
+      AETHER_REACHED("recovery.broken_page_is_free");
+      continue;
+    }
     BrokenPage& broken = result.emplace_back();
     broken.id = id;
     Result<void> read;
@@ -257,6 +264,10 @@ Result<std::vector<EnvImpl::BrokenPage>> EnvImpl::look_at_broken(const recovery:
     broken.at_least = read ? header->gsn + 1 : 0;
     broken.is_overflow = read && header->kind == page::PageKind::overflow;
     broken.why = read ? "its GSN leaves a gap" : std::string(read.error().message());
+    if (!redo.broken_pages.contains(id)) {
+      AETHER_REACHED("recovery.page_beyond_the_log");
+      broken.why = recovery::kBeyondLog;
+    }
   }
   return result;
 }

@@ -18,10 +18,6 @@ constexpr uint32_t kQueueDepth = 32;
 /// What batches may hold of the pool, all workers together.
 constexpr uint64_t kShareOfPool = 8;
 
-bool is_node(const page::PageHeader& header) noexcept {
-  return header.kind == page::PageKind::btree_leaf || header.kind == page::PageKind::btree_inner;
-}
-
 }  // namespace
 
 /// Pages of this thread; `take` and `end` under mutex_. On every way out those that have not ended wait again, and their frames are free.
@@ -159,64 +155,69 @@ Result<void> DeferredRedo::read(Claim& claim) {
   return {};
 }
 
-/// Applies what waits to the page, as it was read. False: it is not what the log was written for; `at_least`: what it would
-/// have to be made again to.
-Result<bool> DeferredRedo::apply(Claims& claims, Claim& claim, Gsn& at_least) {
+/// Applies what waits to the page, as it was read.
+Result<DeferredRedo::Verdict> DeferredRedo::apply(Claims& claims, Claim& claim) {
   PageWork& page = claim.page;
   auto& header = *reinterpret_cast<page::PageHeader*>(page.bytes);
   const bool was_readable = page.readable;
   const bool was_value = was_readable && header.kind == page::PageKind::overflow;
-  const std::vector<PendingPart> parts = parts_of(parts_->runs[claim.run], parts_->parts,
-                                                  parts_->order);
+  const Run& run = parts_->runs[claim.run];
+  const std::vector<PendingPart> parts = parts_of(run, parts_->parts, parts_->order);
   if (AETHER_PLANTED("recovery.redo_met_unchecked") && was_readable) {
     const Gsn before = parts.front().view.header.gsn_before;
     if (before != wal::kFormatGsn) header.gsn = before;
   }
   PageRedo::Outcome outcome;
   AETHER_TRY(page_redo_.apply(page, parts, outcome));
-  at_least = was_readable ? header.gsn + 1 : 0;
+  Verdict verdict{.at_least = was_readable ? header.gsn + 1 : 0};
   const bool is_whole = outcome.waiting.empty() && page.readable;
+  verdict.is_beyond_log = is_whole &&
+                          parts_->reach.is_beyond(header, run.known, data_.page_bytes());
   os::LockGuard lock(mutex_);
   // What is past the pool is not the pool's: bytes of a value that are not logged, in a page that was a node once.
   const bool is_nobodys = states_[claim.run] == State::given_up ||
-                          (is_whole ? !is_node(header) : was_value);
+                          (is_whole ? !is_node(header.kind) : was_value);
   if (is_nobodys) {
     AETHER_REACHED("recovery.waiting_page_holds_a_value");
     claims.end(claim, false);
-    return true;
+    verdict.is_done = true;
+    return verdict;
   }
-  if (!is_whole) return false;
+  if (!is_whole || verdict.is_beyond_log) return verdict;
   if (page.position != 0) {
     if (!pool_.keep_redone(*page.frame, page.id, page.position)) {
       AETHER_REACHED("recovery.changes_make_no_page");
-      return false;
+      return verdict;
     }
   }
   claims.end(claim, page.position != 0);
-  return true;
+  verdict.is_done = true;
+  return verdict;
 }
 
 Result<void> DeferredRedo::finish(Claims& claims, Claim& claim) {
   const PageId id = claim.page.id;
-  Gsn at_least = 0;
-  AETHER_TRY_ASSIGN(bool done, apply(claims, claim, at_least));
-  if (done) return {};
+  AETHER_TRY_ASSIGN(const Verdict found, apply(claims, claim));
+  if (found.is_done) return {};
   if (!options_.is_used(id)) {
     AETHER_REACHED("recovery.broken_page_is_free");
     os::LockGuard lock(mutex_);
     claims.end(claim, false);
     return {};
   }
-  std::string why = at_least == 0 ? "it cannot be read" : "its GSN leaves a gap";
+  if (found.is_beyond_log) AETHER_REACHED("recovery.page_beyond_the_log");
+  std::string why = found.is_beyond_log   ? kBeyondLog
+                    : found.at_least == 0 ? "it cannot be read"
+                                          : "its GSN leaves a gap";
   if (options_.repair) {
-    const Result<void> repaired = options_.repair(id, at_least);
+    const Result<void> repaired = options_.repair(id, found.at_least);
     if (repaired) {
       AETHER_REACHED("recovery.broken_page_repaired");
       claim.page.position = 0;
       claim.page.checked = false;
       AETHER_TRY(read(claim));
-      AETHER_TRY_ASSIGN(done, apply(claims, claim, at_least));
-      if (done) return {};
+      AETHER_TRY_ASSIGN(const Verdict repaired_to, apply(claims, claim));
+      if (repaired_to.is_done) return {};
     } else if (repaired.error().code() == Code::no_memory) {
       return repaired.error().clone();
     } else {

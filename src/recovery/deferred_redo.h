@@ -78,6 +78,12 @@ class DeferredRedo final : public buffer::PendingPages {
     PageWork page;
     bool ended = false;
   };
+  /// What the page is, with what waited for it.
+  struct Verdict {
+    bool is_done = false;        ///< Or nobody's.
+    bool is_beyond_log = false;  ///< Else it has a gap, or cannot be read.
+    Gsn at_least = 0;            ///< What it would have to be made again to.
+  };
   class Claims;
   struct Batch;
 
@@ -87,7 +93,7 @@ class DeferredRedo final : public buffer::PendingPages {
   Result<void> take_frame(Claim& claim);
   Result<void> read(Claim& claim);
   Result<void> finish(Claims& claims, Claim& claim);
-  Result<bool> apply(Claims& claims, Claim& claim, Gsn& at_least);
+  Result<Verdict> apply(Claims& claims, Claim& claim);
   Result<void> drain_once();
   Result<void> drain_share(std::span<const uint32_t> runs);
   Result<void> start_batch(Batch& batch, std::span<const uint32_t> runs);

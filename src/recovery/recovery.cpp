@@ -147,6 +147,7 @@ Result<RedoResult> analyze_and_redo(const RedoOptions& options, const ResourceMa
   result.max_txn = pass.analysis().max_txn();
   result.losers = std::move(pass.analysis()).losers();
   result.broken_pages = window.take_broken();
+  result.pages_beyond_log = window.take_beyond_log();
   return result;
 }
 

@@ -73,6 +73,8 @@ struct RedoResult {
   /// Pages whose changes could not all be applied, because the page itself is not whole. Harmless if the page turns
   /// out to be free; else corruption.
   std::set<PageId> broken_pages;
+  /// Pages with changes that the log does not have (log_reach.h): likewise.
+  std::set<PageId> pages_beyond_log;
   /// With RedoOptions::defer: the changes that wait until their pages are met (deferred_redo.h).
   std::unique_ptr<DeferredParts> deferred;
 

@@ -28,6 +28,7 @@ Result<void> RedoWindow::add(const wal::RecordView& record, LogPosition block) {
       continue;
     }
     AETHER_TRY(buffer::forget_changed(data_, *part));
+    reach_.add(*part, record.gsn);
     if (arena_.empty() || arena_.back().capacity() - arena_.back().size() < part->data.size()) {
       constexpr size_t kChunkBytes = 1 << 20;
       arena_.emplace_back().reserve(std::max(kChunkBytes, part->data.size()));
@@ -74,12 +75,24 @@ std::vector<RedoWindow::Run> RedoWindow::sort_parts() {
     if (runs.empty() || runs.back().page != key.page) runs.push_back({key.page, at, at});
     order_.push_back(key.index);
     runs.back().end = at + 1;
+    runs.back().known = std::max(runs.back().known, key.gsn);
+  }
+  if (known_.empty()) return runs;
+  for (Run& run : runs) {
+    if (const auto before = known_.find(run.page); before != known_.end())
+      run.known = std::max(run.known, before->second);
   }
   return runs;
 }
 
+/// Records of one page may come in another order than its changes (LogPass), so in an earlier window than their turn.
+void RedoWindow::note_known(std::span<const Run> runs) {
+  for (const Run& run : runs) known_[run.page] = run.known;
+}
+
 Result<void> RedoWindow::apply(RecoveryReport& report) {
   const std::vector<Run> runs = sort_parts();
+  note_known(runs);
   std::vector<WorkerResult> results;
   AETHER_TRY(apply_all(runs, results));
   const std::deque<std::string> old_arena = std::exchange(arena_, {});
@@ -105,9 +118,13 @@ Result<void> RedoWindow::apply_some(RecoveryReport& report, DeferredParts& left)
   for (const Run& run : sort_parts()) (is_needed_now(run) ? now : left.runs).push_back(run);
   std::vector<WorkerResult> results;
   AETHER_TRY(apply_all(now, results));
+  if (!known_.empty()) note_known(left.runs);
+  note_known(now);
   left.arena = std::exchange(arena_, {});
   left.parts = std::exchange(parts_, {});
   left.order = std::exchange(order_, {});
+  reach_.sort();
+  left.reach = reach_;
   for (const Run& run : left.runs) {
     for (uint32_t i = run.begin; i < run.end; ++i) {
       const PendingPart& part = left.parts[left.order[i]];
@@ -140,6 +157,7 @@ void RedoWindow::take_results(std::vector<WorkerResult>& results, RecoveryReport
     report.records_redone += result.outcome.records;
     report.pages_redone += result.pages;
     bad_.insert(result.bad.begin(), result.bad.end());
+    beyond_.insert(beyond_.end(), result.beyond.begin(), result.beyond.end());
     for (PendingPart& part : result.outcome.waiting) {
       broken_.insert(part.page);
       part.view.data = arena_.emplace_back(part.view.data);
@@ -151,6 +169,18 @@ void RedoWindow::take_results(std::vector<WorkerResult>& results, RecoveryReport
 std::set<PageId> RedoWindow::take_broken() {
   broken_.merge(bad_);
   return std::move(broken_);
+}
+
+std::set<PageId> RedoWindow::take_beyond_log() {
+  reach_.sort();
+  std::set<PageId> result;
+  for (const page::PageHeader& page : beyond_) {
+    const auto known = known_.find(page.page_id);
+    AETHER_ASSERT(known != known_.end());
+    if (reach_.is_beyond(page, known->second, data_.page_bytes())) result.insert(page.page_id);
+  }
+  beyond_.clear();
+  return result;
 }
 
 Result<void> RedoWindow::apply_runs(std::span<const Run> runs, std::vector<WorkerResult>& results) {
@@ -240,6 +270,8 @@ Result<void> RedoWindow::finish_batch(Batch& batch, WorkerResult& result) {
     if (page.is_new)
       page.readable = (read++)->is_whole && data_.check(page.id, page.bytes).has_value();
     AETHER_TRY(page_redo_.apply(page, parts_of(batch.runs[i], parts_, order_), result.outcome));
+    const auto& header = *reinterpret_cast<const page::PageHeader*>(page.bytes);
+    if (page.readable && header.gsn > batch.runs[i].known) result.beyond.push_back(header);
     keep(page, result);
   }
   return {};

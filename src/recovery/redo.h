@@ -10,10 +10,12 @@
 #include <set>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "buffer/buffer_pool.h"
 #include "os/sync.h"
+#include "recovery/log_reach.h"
 #include "recovery/page_reads.h"
 #include "recovery/page_redo.h"
 #include "recovery/recovery.h"
@@ -27,6 +29,7 @@ struct DeferredParts {
     PageId page = kNoPage;
     uint32_t begin = 0;
     uint32_t end = 0;
+    Gsn known = 0;  ///< The highest that the log has for the page, also in windows before.
   };
   std::deque<std::string> arena;  ///< The parts' data.
   std::deque<PendingPart> parts;  ///< As the log has them.
@@ -34,6 +37,7 @@ struct DeferredParts {
   std::vector<Run> runs;  ///< By page, ascending.
   /// Behind the greatest page that begins a life here: the data file may end before it.
   uint64_t pages_end = 0;
+  LogReach reach;
 };
 
 /// Those of `run`, one after another.
@@ -59,6 +63,8 @@ class RedoWindow {
   Result<void> apply_some(RecoveryReport& report, DeferredParts& left);
   /// Pages with changes that still wait, since their chains have a gap, and such as are none after their changes.
   std::set<PageId> take_broken();
+  /// After the last window: pages of the file that have changes which the log does not have.
+  std::set<PageId> take_beyond_log();
 
  private:
   using Run = DeferredParts::Run;
@@ -67,6 +73,7 @@ class RedoWindow {
     uint64_t pages = 0;
     PageRedo::Outcome outcome;
     std::vector<PageId> bad;
+    std::vector<page::PageHeader> beyond;  ///< As far as the windows so far say.
   };
 
   /// Pages that are read side by side.
@@ -87,6 +94,7 @@ class RedoWindow {
   Result<void> finish_batch(Batch& batch, WorkerResult& result);
   void keep(PageWork& page, WorkerResult& result);
   void take_results(std::vector<WorkerResult>& results, RecoveryReport& report);
+  void note_known(std::span<const Run> runs);
 
   const RedoOptions& options_;
   PageRedo page_redo_;
@@ -99,6 +107,9 @@ class RedoWindow {
   std::vector<uint32_t> order_;  ///< Of the parts that are being applied: by page and GSN.
   std::set<PageId> broken_;
   std::set<PageId> bad_;
+  LogReach reach_;
+  std::unordered_map<PageId, Gsn> known_;  ///< Of the pages that are applied.
+  std::vector<page::PageHeader> beyond_;
 };
 
 }  // namespace aether::recovery

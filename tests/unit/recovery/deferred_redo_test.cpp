@@ -112,6 +112,28 @@ TEST(DeferredRedo, WhatWaitsForAFreePageDoesNotMatter) {
   EXPECT_TRUE(t.is_in_pool(1));
 }
 
+TEST(DeferredRedo, APageBeyondTheLogIsAnErrorIfItIsUsed) {
+  for (const bool is_used : {true, false}) {
+    DeferredFixture t;
+    t.run_load();
+    const Gsn gsn = t.raise();
+    ASSERT_TRUE(t.log->flush().has_value());
+    t.change({3}, add, 7, 0);  // In no block.
+    t.write(3);
+    t.write_at(4, gsn);  // A bulk load.
+    if (!is_used) t.free_pages = {RedoFixture::page_id(3)};
+    t.defer();
+    ASSERT_TRUE(t.deferred->bring(RedoFixture::page_id(4)).has_value());
+    const Result<void> met = t.deferred->bring(RedoFixture::page_id(3));
+    EXPECT_EQ(met.has_value(), !is_used);
+    if (is_used) {
+      EXPECT_NE(met.error().message().find("a block of the log is lost"), std::string_view::npos);
+    }
+    EXPECT_EQ(t.deferred->drain().has_value(), !is_used);
+    EXPECT_FALSE(t.is_in_pool(3));
+  }
+}
+
 /// A page whose first changes lie before the window, and are not in the file.
 struct GapFixture : DeferredFixture {
   GapFixture() {

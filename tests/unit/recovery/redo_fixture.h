@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "buffer/change.h"
+#include "buffer/space_manager.h"
 #include "page/page_header.h"
 #include "recovery/redo.h"
 #include "sim/sim_os.h"
@@ -29,6 +30,7 @@ class CounterManager final : public ResourceManager {
  public:
   Result<void> check(std::byte*, uint32_t) const override { return {}; }
   Result<void> redo(std::byte* page, uint32_t, const wal::PartView& part) const override {
+    if (part.data.empty()) return {};  // Of `raise`.
     auto* header = reinterpret_cast<page::PageHeader*>(page);
     if (part.header.op == format) header->kind = page::PageKind::btree_leaf;
     const uint64_t old = part.header.op == format ? 0 : base::load<uint64_t>(page + 64);
@@ -102,6 +104,23 @@ struct RedoFixture {
       frames[page]->latch.unlock();
     }
   }
+  /// A record that gives the map of the pages' group, which is page_id(0), a new GSN, and changes nothing.
+  Gsn raise() {
+    frames[0]->latch.lock();
+    const buffer::PageRef map{frames[0].get(), bytes[0].data()};
+    wal::PartSpec part;
+    part.header.manager = wal::ResourceManager::space;
+    part.header.op = static_cast<uint8_t>(buffer::SpaceOp::allocate);
+    context.stream = 1;
+    EXPECT_TRUE(buffer::log_change(*log, context, {}, {&map, 1}, {&part, 1}).has_value());
+    frames[0]->latch.unlock();
+    return context.gsn;
+  }
+  /// Puts the page into the data file with `gsn`.
+  void write_at(uint64_t page, Gsn gsn) {
+    reinterpret_cast<page::PageHeader*>(bytes[page].data())->gsn = gsn;
+    write(page);
+  }
   /// Puts the page as it is in memory now into the data file.
   void write(uint64_t page) {
     page::seal(bytes[page].data(), kPageBytes, kEnvironment);
@@ -125,6 +144,7 @@ struct RedoFixture {
   ResourceManagers managers() {
     ResourceManagers managers{};
     managers[static_cast<size_t>(wal::ResourceManager::btree)] = &manager;
+    managers[static_cast<size_t>(wal::ResourceManager::space)] = &manager;
     return managers;
   }
   std::unique_ptr<buffer::BufferPool> make_pool() {

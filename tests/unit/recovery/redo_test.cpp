@@ -35,6 +35,7 @@ TEST(Redo, WindowsOfAnySizeGiveTheSame) {
     const Result<RedoResult> done = t.redo(report, window);
     ASSERT_TRUE(done.has_value()) << done.error().message();
     EXPECT_TRUE(done->broken_pages.empty());
+    EXPECT_TRUE(done->pages_beyond_log.empty());
     t.expect_file_as_memory();
   }
 }
@@ -119,6 +120,51 @@ TEST(Redo, ANewLifeOfAPageNeedsNothingOfTheOldOne) {
   ASSERT_TRUE(done.has_value());
   EXPECT_TRUE(done->broken_pages.empty());
   EXPECT_EQ(report.records_redone, 1u);
+}
+
+// A block of the log was durable, as the page says that was written after it, and is lost.
+TEST(Redo, APageBeyondTheLogIsReported) {
+  for (const uint64_t window : {uint64_t{1}, 64 * MiB}) {
+    RedoFixture t;
+    t.run_load();
+    t.change({3}, add, 7, 0);  // In no block.
+    t.write(3);
+    t.write(4);
+    RecoveryReport report;
+    const Result<RedoResult> done = t.redo(report, window);
+    ASSERT_TRUE(done.has_value()) << done.error().message();
+    EXPECT_EQ(done->pages_beyond_log, std::set<PageId>{RedoFixture::page_id(3)});
+    EXPECT_TRUE(done->broken_pages.empty());
+  }
+}
+
+// In any window: what comes first may be seen last.
+TEST(Redo, APageWithAllOfItsChangesIsNotBeyondTheLog) {
+  for (const uint64_t window : {uint64_t{1}, uint64_t{500}, 64 * MiB}) {
+    RedoFixture t;
+    t.run_load();
+    for (uint64_t page = 0; page < kPages; ++page) t.write(page);
+    RecoveryReport report;
+    const Result<RedoResult> done = t.redo(report, window);
+    ASSERT_TRUE(done.has_value()) << done.error().message();
+    EXPECT_TRUE(done->pages_beyond_log.empty());
+    EXPECT_EQ(report.records_redone, 0u);
+  }
+}
+
+// Its former life is in the log, what it holds now never was.
+TEST(Redo, APageOfABulkLoadIsNotBeyondTheLog) {
+  for (const bool is_one : {true, false}) {
+    RedoFixture t;
+    t.run_load();
+    const Gsn gsn = t.raise();
+    ASSERT_TRUE(t.log->flush().has_value());
+    t.write_at(3, is_one ? gsn : gsn + 1);
+    RecoveryReport report;
+    const Result<RedoResult> done = t.redo(report);
+    ASSERT_TRUE(done.has_value()) << done.error().message();
+    EXPECT_EQ(done->pages_beyond_log.empty(), is_one);
+  }
 }
 
 }  // namespace
