@@ -145,6 +145,10 @@ Result<bool> DataFile::was_written(PageId id) {
   return tag > PageTags::kUnwritten;
 }
 
+Result<bool> DataFile::was_there_at_checkpoint(PageId id, const void* page) {
+  return tags_ == nullptr ? Result<bool>(true) : tags_->was_there(id, page);
+}
+
 Result<void> DataFile::note_reserved(PageId first, uint64_t count) {
   return tags_ == nullptr ? Result<void>() : tags_->reserve(first, count);
 }

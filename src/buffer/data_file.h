@@ -50,6 +50,8 @@ class DataFile {
   Result<bool> was_written(PageId id);
   /// The pages were taken for a new life: what is in their places means nothing until they are written.
   Result<void> note_reserved(PageId first, uint64_t count);
+  /// As far as is known, may this version of the page have been there at the last checkpoint?
+  Result<bool> was_there_at_checkpoint(PageId id, const void* page);
   /// Redo will bring these pages up to date, or find that it cannot.
   Result<void> forget_versions(PageId first, uint64_t count);
   /// Reads without checking; what lies behind the end of the file reads as zeros.

@@ -246,6 +246,19 @@ Result<bool> PageTags::matches(PageId id, const void* page) {
   return true;
 }
 
+Result<bool> PageTags::was_there(PageId id, const void* page) {
+  const uint64_t number = raw(id) / kPagesPerBlock;
+  {
+    os::LockGuard lock(mutex_);
+    if (number >= block_count_) return true;
+  }
+  AETHER_TRY_ASSIGN(const Image image, read_image(*file_, environment_id_, number));
+  if (image.newest == nullptr) return true;
+  const auto tag = base::load<PageTag>(image.newest + sizeof(BlockHeader) +
+                                       raw(id) % kPagesPerBlock * sizeof(PageTag));
+  return tag <= kUnwritten || tag == of(page);
+}
+
 Result<void> PageTags::prepare(PageId first, uint64_t count) {
   for (uint64_t i = 0; i < count; ++i) AETHER_TRY(block_of(PageId{raw(first) + i}));
   return {};

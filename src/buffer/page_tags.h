@@ -58,6 +58,8 @@ class PageTags {
   /// Redo will say what they are.
   Result<void> forget(PageId first, uint64_t count);
   Result<PageTag> get(PageId id);
+  /// May this be the version that was there when the file was written last? Whatever has been noted or forgotten since.
+  Result<bool> was_there(PageId id, const void* page);
 
   /// Makes room in the file for the tags of so many pages, so that no checkpoint runs out of it.
   Result<void> ensure_capacity(uint64_t pages);

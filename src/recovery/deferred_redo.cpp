@@ -171,8 +171,9 @@ Result<DeferredRedo::Verdict> DeferredRedo::apply(Claims& claims, Claim& claim) 
   AETHER_TRY(page_redo_.apply(page, parts, outcome));
   Verdict verdict{.at_least = was_readable ? header.gsn + 1 : 0};
   const bool is_whole = outcome.waiting.empty() && page.readable;
-  verdict.is_beyond_log = is_whole &&
-                          parts_->reach.is_beyond(header, run.known, data_.page_bytes());
+  if (is_whole) {
+    AETHER_TRY_ASSIGN(verdict.is_beyond_log, parts_->reach.is_beyond(header, run.known, data_));
+  }
   os::LockGuard lock(mutex_);
   // What is past the pool is not the pool's: bytes of a value that are not logged, in a page that was a node once.
   const bool is_nobodys = states_[claim.run] == State::given_up ||

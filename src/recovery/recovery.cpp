@@ -23,6 +23,7 @@ class LogPass {
   /// The next block, and the cut of its epoch as far as it is known.
   Result<void> add(const wal::Block& block, const wal::LsnVector& cut) {
     AETHER_TRY(look_again(cut));
+    if (block.position >= options_.redo_position) window_.begin(block);
     report_.log_bytes_read += block.end - block.position;
     for (const wal::Chunk& chunk : block.chunks) {
       wal::RecordCursor cursor(chunk);
@@ -147,7 +148,7 @@ Result<RedoResult> analyze_and_redo(const RedoOptions& options, const ResourceMa
   result.max_txn = pass.analysis().max_txn();
   result.losers = std::move(pass.analysis()).losers();
   result.broken_pages = window.take_broken();
-  result.pages_beyond_log = window.take_beyond_log();
+  AETHER_TRY_ASSIGN(result.pages_beyond_log, window.take_beyond_log());
   return result;
 }
 

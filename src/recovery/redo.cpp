@@ -171,13 +171,14 @@ std::set<PageId> RedoWindow::take_broken() {
   return std::move(broken_);
 }
 
-std::set<PageId> RedoWindow::take_beyond_log() {
+Result<std::set<PageId>> RedoWindow::take_beyond_log() {
   reach_.sort();
   std::set<PageId> result;
   for (const page::PageHeader& page : beyond_) {
     const auto known = known_.find(page.page_id);
     AETHER_ASSERT(known != known_.end());
-    if (reach_.is_beyond(page, known->second, data_.page_bytes())) result.insert(page.page_id);
+    AETHER_TRY_ASSIGN(const bool is_beyond, reach_.is_beyond(page, known->second, data_));
+    if (is_beyond) result.insert(page.page_id);
   }
   beyond_.clear();
   return result;

@@ -54,6 +54,10 @@ class RedoWindow {
   /// Remembers the parts of the record, which lies in `block`; their bytes are copied. Errors: io_error, corruption (of
   /// `tags`).
   Result<void> add(const wal::RecordView& record, LogPosition block);
+  /// Before the first `add`: the block from which redo begins.
+  void begin(const wal::Block& block) noexcept {
+    if (!reach_.has_begun()) reach_.begin(block);
+  }
   bool full() const noexcept { return bytes_ >= options_.window_bytes; }
   /// Applies what was added. What meets a gap waits for the next window: records of one page may lie in one block
   /// later than their order says, when they come from different streams.
@@ -64,7 +68,7 @@ class RedoWindow {
   /// Pages with changes that still wait, since their chains have a gap, and such as are none after their changes.
   std::set<PageId> take_broken();
   /// After the last window: pages of the file that have changes which the log does not have.
-  std::set<PageId> take_beyond_log();
+  Result<std::set<PageId>> take_beyond_log();
 
  private:
   using Run = DeferredParts::Run;

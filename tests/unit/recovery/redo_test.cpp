@@ -1,3 +1,6 @@
+#include <string_view>
+
+#include "buffer/page_tags.h"
 #include "redo_fixture.h"
 
 namespace aether::recovery {
@@ -135,6 +138,32 @@ TEST(Redo, APageBeyondTheLogIsReported) {
     ASSERT_TRUE(done.has_value()) << done.error().message();
     EXPECT_EQ(done->pages_beyond_log, std::set<PageId>{RedoFixture::page_id(3)});
     EXPECT_TRUE(done->broken_pages.empty());
+  }
+}
+
+// Two changes of different streams may lie in blocks in the other order, and redo begin between them.
+TEST(Redo, APageOfBeforeTheCheckpointIsNotBeyondTheLog) {
+  for (const char* tag : {"none", "of another version", "of this version"}) {
+    SCOPED_TRACE(tag);
+    RedoFixture t;
+    ASSERT_TRUE(buffer::PageTags::create("/env/tags", kEnvironment, t.os).has_value());
+    t.data->set_tags(*buffer::PageTags::open("/env/tags", kEnvironment, true, 1, t.os));
+    t.run_load();
+    const LogPosition from = t.log->append_position();
+    t.change({3}, add, 7, 0);
+    ASSERT_TRUE(t.log->flush().has_value());
+    const Gsn gsn = reinterpret_cast<const page::PageHeader*>(t.bytes[3].data())->gsn;
+    t.write_at(3, tag == std::string_view("of another version") ? gsn : gsn + 1);
+    if (tag != std::string_view("none")) {
+      ASSERT_TRUE(t.data->note_written(RedoFixture::page_id(3), t.bytes[3].data(), 1).has_value());
+    }
+    ASSERT_TRUE(t.data->tags()->write([&] { return t.data->sync(); }).has_value());
+    t.write_at(3, gsn + 1);
+    RecoveryReport report;
+    const Result<RedoResult> done = t.redo(report, 64 * MiB, from);
+    ASSERT_TRUE(done.has_value()) << done.error().message();
+    EXPECT_EQ(done->pages_beyond_log.size(),
+              tag == std::string_view("of another version") ? 1u : 0u);
   }
 }
 
