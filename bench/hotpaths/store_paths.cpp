@@ -236,6 +236,21 @@ class Insert final : public Fresh {
   }
 };
 
+class InsertInOrder final : public Fresh {
+  void prepare(uint64_t count) override {
+    Rows::prepare(count);
+    fresh_.clear();
+    for (uint64_t i = 0; i < count; ++i) {
+      const std::string number = std::to_string(10'000'000 + next_++);
+      fresh_.push_back(std::string("z").append(15 - number.size(), '0').append(number));
+    }
+  }
+  void run(uint64_t /*count*/) override {
+    for (const std::string& key : fresh_) must(store_->insert(key, next_value()));
+  }
+  uint64_t next_ = 0;
+};
+
 class Remove final : public Fresh {
   void prepare(uint64_t count) override {
     make(count);
@@ -261,6 +276,7 @@ constexpr HotPathKind kPaths[] = {
     {"put_in_txn", "begin, the same, commit", 2'000, make_path<PutInTxn>},
     {"put_batch_100", "a write of a batch of 100", 2'000, make_path<PutBatch>},
     {"insert", "a new row", 2'000, make_path<Insert>},
+    {"insert_in_order", "a new row behind all others", 2'000, make_path<InsertInOrder>},
     {"remove", "a row removed", 2'000, make_path<Remove>},
 };
 

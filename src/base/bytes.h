@@ -27,6 +27,35 @@ template <typename T>
   requires std::is_trivially_copyable_v<T>
 inline void store(void* to, T value) noexcept { std::memcpy(to, &value, sizeof value); }
 
+/// memcpy for pieces that are mostly short: keys and heads of log records. A call costs more than such a copy.
+inline void copy_short(void* to, const void* from, size_t size) noexcept {
+  auto* const out = static_cast<std::byte*>(to);
+  const auto* const in = static_cast<const std::byte*>(from);
+  // Both ends, which may overlap: loaded before the first is stored.
+  const auto both_ends = [=]<typename Word>(Word) {
+    const auto first = load<Word>(in);
+    const auto last = load<Word>(in + size - sizeof(Word));
+    store(out, first);
+    store(out + size - sizeof(Word), last);
+  };
+  struct Words {
+    uint64_t at[2];
+  };
+  if (size > 2 * sizeof(Words)) {
+    std::memcpy(to, from, size);
+  } else if (size >= sizeof(Words)) {
+    both_ends(Words{});
+  } else if (size >= sizeof(uint64_t)) {
+    both_ends(uint64_t{});
+  } else if (size >= sizeof(uint32_t)) {
+    both_ends(uint32_t{});
+  } else if (size >= sizeof(uint16_t)) {
+    both_ends(uint16_t{});
+  } else if (size == 1) {
+    *out = *in;
+  }
+}
+
 inline constexpr uint64_t align_up(uint64_t n, uint64_t alignment) noexcept {
   return (n + alignment - 1) & ~(alignment - 1);
 }

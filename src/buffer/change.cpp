@@ -98,7 +98,7 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
   for (const PageRef& page : pages) {
     if (AETHER_PLANTED("buffer.dirty_too_late")) mark_dirty(*page.frame, log.append_position());
     page.header().gsn = gsn;
-    page.frame->lsn_vector.raise(context.lsn_vector);
+    page.frame->lsn_vector = context.lsn_vector;  // Its own is in there.
   }
   return {};
 }

@@ -10,11 +10,13 @@
 
 namespace aether::db {
 
-Result<void> log_commit(EnvImpl& env, txn::TransactionContext& context) {
-  index::Services& services = env.services();
-  // Overflow pages are not in the log: they are in their place before the commit can be.
-  if (context.data_written && !AETHER_PLANTED("overflow.skip_sync"))
-    AETHER_TRY(services.writer.sync());
+namespace {
+
+/// The commit record, with the pages that are free once it is durable.
+Result<void> append_commit(index::Services& services, txn::TransactionContext& context) {
+  constexpr buffer::ChangeKind kCommit{.type = wal::RecordType::commit};
+  if (context.freed.empty() && context.freed_pages.empty())
+    return buffer::log_change(services.log, context.log, kCommit, {}, {});
   std::vector<buffer::PageRange> ranges = context.freed_pages;
   for (const page::OverflowReference& reference : context.freed) {
     if (AETHER_PLANTED("overflow.commit_forgets_extents")) break;
@@ -28,13 +30,23 @@ Result<void> log_commit(EnvImpl& env, txn::TransactionContext& context) {
   std::vector<buffer::PageRef> pages;
   std::vector<wal::PartSpec> parts;
   map.append_to(pages, parts);
+  AETHER_TRY(buffer::log_change(services.log, context.log, kCommit, pages, parts));
+  map.apply();
+  return {};
+}
+
+}  // namespace
+
+Result<void> log_commit(EnvImpl& env, txn::TransactionContext& context, txn::Snapshot* snapshot) {
+  index::Services& services = env.services();
+  // Overflow pages are not in the log: they are in their place before the commit can be.
+  if (context.data_written && !AETHER_PLANTED("overflow.skip_sync"))
+    AETHER_TRY(services.writer.sync());
   if (AETHER_PLANTED("txn.end_before_commit_record"))
     services.transactions.end(context.id(), context.log.lsn_vector);
-  AETHER_TRY(buffer::log_change(services.log, context.log, {.type = wal::RecordType::commit}, pages,
-                                parts));
-  map.apply();
+  AETHER_TRY(append_commit(services, context));
   if (!AETHER_PLANTED("txn.end_before_commit_record"))
-    services.transactions.end(context.id(), context.log.lsn_vector);
+    services.transactions.end(context.id(), context.log.lsn_vector, snapshot);
   return {};
 }
 

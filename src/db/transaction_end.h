@@ -13,8 +13,10 @@ namespace aether::db {
 class EnvImpl;
 
 /// Appends the commit record, which gives the freed pages back; the rows are others' to change from then on. The commit
-/// is durable when context.log.lsn_vector is. After an error it is as open as before.
-Result<void> log_commit(EnvImpl& env, txn::TransactionContext& context);
+/// is durable when context.log.lsn_vector is. `snapshot` (null: none) is closed with it. After an error it is as open as
+/// before.
+Result<void> log_commit(EnvImpl& env, txn::TransactionContext& context,
+                        txn::Snapshot* snapshot = nullptr);
 /// Takes one change back, logging a CLR.
 Result<void> undo_change(EnvImpl& env, txn::TransactionContext& context,
                          const txn::UndoEntry& entry);

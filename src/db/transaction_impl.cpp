@@ -165,8 +165,11 @@ void TransactionImpl::leave() noexcept {
   active_ = false;
   txn::TransactionTable& table = env_.transactions();
   context_.snapshot = nullptr;
-  table.close_snapshot(snapshot_);
-  if (!context_.pinned && context_.id() != 0) table.forget(context_.id());
+  if (!context_.pinned && context_.id() != 0) {
+    table.forget(context_.id(), &snapshot_);
+  } else {
+    table.close_snapshot(snapshot_);
+  }
   if (!AETHER_PLANTED("txn.keep_locks")) context_.release_locks();
   if (!context_.pinned) env_.garbage().collect();
 }
@@ -221,7 +224,7 @@ Result<wal::LsnVector> TransactionImpl::precommit() {
     return context_.log.lsn_vector;
   }
   AETHER_TRY(env_.check_writable());
-  AETHER_TRY(log_commit(env_, context_));
+  AETHER_TRY(log_commit(env_, context_, &snapshot_));
   AETHER_PROBE(commit, context_.id(), context_.log.stream, context_.log.last_lsn);
   leave();
   return context_.log.lsn_vector;

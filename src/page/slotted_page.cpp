@@ -15,17 +15,22 @@
 namespace aether::page {
 namespace {
 
-void copy(std::byte* to, Bytes from) noexcept {
-  if (!from.empty()) std::memcpy(to, from.data(), from.size());
-}
+void copy(std::byte* to, Bytes from) noexcept { base::copy_short(to, from.data(), from.size()); }
 
 }  // namespace
 
 void SlottedPage::format(PageId id, StoreId store, uint8_t level, Fence lower,
                          Fence upper) noexcept {
+  begin_format(id, store, level, lower, upper);
+  end_format();
+}
+
+void SlottedPage::begin_format(PageId id, StoreId store, uint8_t level, Fence lower,
+                               Fence upper) noexcept {
   AETHER_ASSERT(length_of(lower) <= max_key_bytes(page_bytes_));
   AETHER_ASSERT(length_of(upper) <= max_key_bytes(page_bytes_));
-  std::memset(bytes_, 0, page_bytes_);
+  // The records of inner nodes have padding between them.
+  std::memset(bytes_, 0, level == 0 ? kNodeHeaderBytes : page_bytes_);
   NodeHeader& node = header();
   node.page.page_id = id;
   node.page.store = store;
@@ -50,10 +55,15 @@ void SlottedPage::format(PageId id, StoreId store, uint8_t level, Fence lower,
   node.heap_begin = page_bytes_ - fence_bytes(level == 0, length_of(lower), length_of(upper));
 }
 
-void SlottedPage::format_like(const SlottedPage& source, PageId id, Fence lower,
-                              Fence upper) noexcept {
+void SlottedPage::end_format() noexcept {
+  set_hints();
+  if (is_leaf()) std::memset(bytes_ + slots_end(), 0, header().heap_begin - slots_end());
+}
+
+void SlottedPage::begin_format_like(const SlottedPage& source, PageId id, Fence lower,
+                                    Fence upper) noexcept {
   const NodeHeader& from = source.header();
-  format(id, from.page.store, from.level, lower, upper);
+  begin_format(id, from.page.store, from.level, lower, upper);
   header().page.newest_txn = from.page.newest_txn;
 }
 
@@ -103,10 +113,11 @@ bool SlottedPage::fits_payload(uint32_t slot, uint32_t payload_bytes) const noex
 
 // --- changing
 
-Slot SlottedPage::put_record(Bytes part1, Bytes part2, Bytes payload) noexcept {
+Slot SlottedPage::put_record(Bytes part1, Bytes part2, Bytes head, Bytes rest) noexcept {
   NodeHeader& node = header();
   const size_t suffix_bytes = part1.size() + part2.size();
-  const uint32_t size = record_bytes(is_leaf(), suffix_bytes, payload.size());
+  const size_t payload_bytes = head.size() + rest.size();
+  const uint32_t size = record_bytes(is_leaf(), suffix_bytes, payload_bytes);
   AETHER_ASSERT(size <= node.heap_begin - slots_end());
   node.heap_begin -= size;
 
@@ -115,13 +126,14 @@ Slot SlottedPage::put_record(Bytes part1, Bytes part2, Bytes payload) noexcept {
   std::byte* payload_at = is_leaf() ? at + suffix_bytes : at;
   copy(suffix_at, part1);
   copy(suffix_at + part1.size(), part2);
-  copy(payload_at, payload);
+  copy(payload_at, head);
+  copy(payload_at + head.size(), rest);
 
   Slot slot;
   slot.head = head_of({reinterpret_cast<const char*>(suffix_at), suffix_bytes});
   slot.offset = static_cast<uint16_t>(size == 0 ? 0 : node.heap_begin);  // As for empty fences.
   slot.key_length = static_cast<uint16_t>(suffix_bytes);
-  slot.payload_length = static_cast<uint16_t>(payload.size());
+  slot.payload_length = static_cast<uint16_t>(payload_bytes);
   return slot;
 }
 
@@ -137,10 +149,33 @@ void SlottedPage::append_range(const SlottedPage& source, uint32_t from, uint32_
   const size_t ours = header().prefix_length;
   const Bytes regained = theirs.substr(std::min(ours, theirs.size()));
   const size_t dropped = ours - std::min(ours, theirs.size());
+  if (!is_leaf()) {
+    for (uint32_t i = from; i < to; ++i) {
+      const Bytes suffix = source.suffix(i);
+      AETHER_ASSERT(suffix.size() >= dropped);
+      append(regained, suffix.substr(dropped), source.payload(i));
+    }
+    return;
+  }
+  // In a leaf a payload follows its suffix: one copy for both.
+  NodeHeader& node = header();
   for (uint32_t i = from; i < to; ++i) {
-    const Bytes suffix = source.suffix(i);
-    AETHER_ASSERT(suffix.size() >= dropped);
-    append(regained, suffix.substr(dropped), source.payload(i));
+    const Slot& old = source.slots()[i];
+    AETHER_ASSERT(old.key_length >= dropped);
+    const size_t kept = old.key_length - dropped + old.payload_length;
+    const auto size = static_cast<uint32_t>(regained.size() + kept);
+    AETHER_ASSERT(slots_end() + kSlotBytes + size <= node.heap_begin);
+    node.heap_begin -= size;
+    std::byte* const at = bytes_ + node.heap_begin;
+    copy(at, regained);
+    if (kept != 0) std::memcpy(at + regained.size(), source.bytes_ + old.offset + dropped, kept);
+    Slot& made = slots()[node.count++];
+    made.offset = static_cast<uint16_t>(size == 0 ? 0 : node.heap_begin);  // As for empty fences.
+    made.key_length = static_cast<uint16_t>(regained.size() + old.key_length - dropped);
+    made.payload_length = old.payload_length;
+    made.head = dropped == 0 && regained.empty()
+                    ? old.head
+                    : head_of({reinterpret_cast<const char*>(at), made.key_length});
   }
 }
 
@@ -151,20 +186,21 @@ void SlottedPage::set_hints() noexcept {
   }
 }
 
-void SlottedPage::insert(uint32_t slot, Bytes key, Bytes payload) noexcept {
+void SlottedPage::insert(uint32_t slot, Bytes key, Bytes head, Bytes rest) noexcept {
+  const size_t payload_bytes = head.size() + rest.size();
   AETHER_ASSERT(slot <= header().count);
-  AETHER_ASSERT(is_leaf() || payload.size() == kChildBytes);
+  AETHER_ASSERT(is_leaf() || payload_bytes == kChildBytes);
   const Bytes suffix = without_prefix(key);
-  AETHER_ASSERT(fits(static_cast<uint32_t>(key.size()), static_cast<uint32_t>(payload.size())));
+  AETHER_ASSERT(fits(static_cast<uint32_t>(key.size()), static_cast<uint32_t>(payload_bytes)));
   AETHER_CHECK(key.substr(0, key.size() - suffix.size()) == prefix());
 
-  const uint32_t needed = kSlotBytes + record_bytes(is_leaf(), suffix.size(), payload.size());
+  const uint32_t needed = kSlotBytes + record_bytes(is_leaf(), suffix.size(), payload_bytes);
   if (header().heap_begin - slots_end() < needed) compact();
 
   Slot* at = slots() + slot;
   const size_t behind = header().count - slot;
   ++header().count;
-  const Slot made = put_record(suffix, {}, payload);
+  const Slot made = put_record(suffix, {}, head, rest);
   std::memmove(at + 1, at, behind * kSlotBytes);
   *at = made;
   set_hints();
@@ -224,11 +260,11 @@ void SlottedPage::replace_payload(uint32_t slot, Bytes payload) noexcept {
   // old.
   Scratch scratch;
   SlottedPage fresh(scratch.bytes, page_bytes_);
-  fresh.format_like(*this, node.page.page_id, lower_fence(), upper_fence());
+  fresh.begin_format_like(*this, node.page.page_id, lower_fence(), upper_fence());
   fresh.append_range(*this, 0, slot);
   fresh.append({}, suffix(slot), payload);
   fresh.append_range(*this, slot + 1, node.count);
-  fresh.set_hints();
+  fresh.end_format();
   adopt(fresh);
 }
 
@@ -240,10 +276,10 @@ void SlottedPage::compact() noexcept {
 }
 
 void SlottedPage::compact_into(SlottedPage fresh) const noexcept {
-  fresh.format_like(*this, header().page.page_id, lower_fence(), upper_fence());
+  fresh.begin_format_like(*this, header().page.page_id, lower_fence(), upper_fence());
   fresh.header().leftmost = header().leftmost;
   fresh.append_range(*this, 0, header().count);
-  fresh.set_hints();
+  fresh.end_format();
 }
 
 void SlottedPage::adopt(const SlottedPage& fresh) noexcept {

@@ -146,7 +146,9 @@ class SlottedPage {
   bool fits_payload(uint32_t slot, uint32_t payload_bytes) const noexcept;
   /// Puts a record before slot `slot` (from lower_bound). `fits` must be true. Compacts when it has
   /// to.
-  void insert(uint32_t slot, Bytes key, Bytes payload) noexcept;
+  void insert(uint32_t slot, Bytes key, Bytes payload) noexcept { insert(slot, key, payload, {}); }
+  /// The same; the payload is `head` and `rest`, one after the other.
+  void insert(uint32_t slot, Bytes key, Bytes head, Bytes rest) noexcept;
   void remove(uint32_t slot) noexcept;
   /// Bytes of a payload to overwrite in place, same length.
   std::byte* mutable_payload(uint32_t slot) noexcept;
@@ -212,16 +214,21 @@ class SlottedPage {
   [[gnu::noinline]] Position search_ties(uint32_t first, uint32_t count, uint32_t head,
                                          Bytes rest) const noexcept;
 
-  /// Takes room from the heap and writes a record of suffix `part1` + `part2`.
-  Slot put_record(Bytes part1, Bytes part2, Bytes payload) noexcept;
+  /// Takes room from the heap and writes a record of suffix `part1` + `part2`, payload `head` + `rest`.
+  Slot put_record(Bytes part1, Bytes part2, Bytes head, Bytes rest = {}) noexcept;
   void append(Bytes part1, Bytes part2, Bytes payload) noexcept;
   /// Appends slots [from, to) of `source`, whose prefix may be shorter or longer. Leaves the hints
   /// to the caller.
   void append_range(const SlottedPage& source, uint32_t from, uint32_t to) noexcept;
+  /// After `begin_format`, when all records are there.
+  void end_format() noexcept;
   void set_hints() noexcept;
   void drop_record(const Slot& slot) noexcept;
-  /// `format` with the store, level and newest_txn of `source`.
-  void format_like(const SlottedPage& source, PageId id, Fence lower, Fence upper) noexcept;
+  /// `format`, but what it leaves of the old bytes between slots and heap is for `end_format` to clear: records are
+  /// about to take most of it.
+  void begin_format(PageId id, StoreId store, uint8_t level, Fence lower, Fence upper) noexcept;
+  /// The same with the store, level and newest_txn of `source`.
+  void begin_format_like(const SlottedPage& source, PageId id, Fence lower, Fence upper) noexcept;
   void compact() noexcept;
   /// Formats `fresh` as a copy of this node without garbage.
   void compact_into(SlottedPage fresh) const noexcept;

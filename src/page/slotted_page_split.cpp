@@ -33,6 +33,7 @@ namespace {
 
 struct Boundary {
   uint32_t slot = 0;  ///< As in SplitPoint.
+  uint32_t item = 0;  ///< In a leaf: it is the one before this item.
   uint32_t separator_bytes = 0;
   uint32_t left = 0;  ///< Bytes of the left half without the new record, fences included.
   uint32_t right = 0;
@@ -48,6 +49,8 @@ class Boundaries {
 
  private:
   void list_leaf_boundaries();
+  void list_last_boundary();
+  uint32_t records_bytes() const noexcept;
   void list_inner_boundaries();
   void add(uint32_t slot, size_t separator_bytes, uint32_t records_left, uint32_t records_right,
            bool grows_left);
@@ -92,6 +95,11 @@ Boundaries::Boundaries(const SlottedPage& node, Bytes key, uint32_t payload_byte
   replaces_ = at.exact;
   grows_by_ = kSlotBytes + record_bytes(leaf_, new_suffix_.size(), payload_bytes);
   if (replaces_) grows_by_ -= std::min(grows_by_, slot_and_record(position_));
+  if (leaf_ && position_ == node.count() && position_ > 0) {
+    list_last_boundary();
+    if (good(list_.back())) return;  // It is what `choose` takes.
+    list_.clear();
+  }
   list_.reserve(node.count() + size_t{1});
   if (leaf_) {
     list_leaf_boundaries();
@@ -121,13 +129,25 @@ void Boundaries::add(uint32_t slot, size_t separator_bytes, uint32_t records_lef
   list_.push_back(b);
 }
 
+/// Of all slots there are.
+uint32_t Boundaries::records_bytes() const noexcept {
+  return node_.used_bytes() - fence_bytes(leaf_, lower_bytes_, upper_bytes_);
+}
+
+/// The one before the new record, which comes after all others: keys that arrive in order leave full leaves.
+void Boundaries::list_last_boundary() {
+  const size_t same = common_prefix(node_.suffix(position_ - 1), new_suffix_);
+  add(position_, node_.prefix().size() + same + 1, records_bytes(), 0, false);
+  list_.back().item = position_;
+}
+
 void Boundaries::list_leaf_boundaries() {
   const uint32_t count = node_.count();
   const uint32_t items = count + (replaces_ ? 0 : 1);
   const size_t prefix_bytes = node_.prefix().size();
-  uint32_t right = 0;
-  for (uint32_t i = 0; i < count; ++i) right += slot_and_record(i);
+  uint32_t right = records_bytes();
   uint32_t left = 0;
+  Bytes before = items > 0 ? suffix_of_item(0) : Bytes();
   for (uint32_t item = 1; item < items; ++item) {  // The boundary before `item`.
     const uint32_t slot = item > position_ && !replaces_ ? item - 1 : item;
     if (item - 1 != position_ || replaces_) {  // The item before is a slot.
@@ -135,16 +155,18 @@ void Boundaries::list_leaf_boundaries() {
       left += passed;
       right -= passed;
     }
-    const size_t same = common_prefix(suffix_of_item(item - 1), suffix_of_item(item));
+    const Bytes after = suffix_of_item(item);
+    const size_t same = common_prefix(before, after);
+    before = after;
     add(slot, prefix_bytes + same + 1, left, right, position_ < item);
+    list_.back().item = item;
   }
 }
 
 void Boundaries::list_inner_boundaries() {
   const uint32_t count = node_.count();
   const size_t prefix_bytes = node_.prefix().size();
-  uint32_t right = 0;
-  for (uint32_t i = 0; i < count; ++i) right += slot_and_record(i);
+  uint32_t right = records_bytes();
   uint32_t left = 0;
   for (uint32_t slot = 0; slot < count; ++slot) {  // This slot's key moves up.
     const uint32_t moved = slot_and_record(slot);
@@ -213,9 +235,8 @@ SlottedPage::SplitPoint Boundaries::split_at(const Boundary& boundary) const {
     return split;
   }
   // The separator is the beginning of the first key on the right, which may be the new one.
-  const auto boundary_index = static_cast<uint32_t>(&boundary - list_.data());
   split.separator.assign(node_.prefix());
-  split.separator.append(suffix_of_item(boundary_index + 1));
+  split.separator.append(suffix_of_item(boundary.item));
   split.separator.resize(boundary.separator_bytes);
   return split;
 }
@@ -242,13 +263,13 @@ void SlottedPage::copy_right_half(const SplitPoint& split, SlottedPage right,
                                   PageId right_id) const noexcept {
   AETHER_ASSERT(right.bytes_ != bytes_ && right.page_bytes_ == page_bytes_);
   uint32_t from = split.slot;
-  right.format_like(*this, right_id, split.separator, upper_fence());
+  right.begin_format_like(*this, right_id, split.separator, upper_fence());
   if (!is_leaf()) {
     right.header().leftmost = *child_word(split.slot + 1);
     ++from;
   }
   right.append_range(*this, from, header().count);
-  right.set_hints();
+  right.end_format();
 }
 
 bool SlottedPage::can_truncate(Bytes separator) const noexcept {
@@ -264,10 +285,10 @@ void SlottedPage::truncate(Bytes separator) noexcept {
   const uint32_t kept = lower_bound(separator).slot;
   Scratch scratch;
   SlottedPage left(scratch.bytes, page_bytes_);
-  left.format_like(*this, header().page.page_id, lower_fence(), separator);
+  left.begin_format_like(*this, header().page.page_id, lower_fence(), separator);
   left.header().leftmost = header().leftmost;
   left.append_range(*this, 0, kept);
-  left.set_hints();
+  left.end_format();
   adopt(left);
 }
 
@@ -291,7 +312,7 @@ void SlottedPage::merge_into(const SlottedPage& right, Bytes separator,
   AETHER_ASSERT(target.bytes_ != bytes_ && target.bytes_ != right.bytes_);
   AETHER_ASSERT(header().level == right.header().level && can_merge(right, separator, 100));
   const NodeHeader& node = header();
-  target.format_like(*this, node.page.page_id, lower_fence(), right.upper_fence());
+  target.begin_format_like(*this, node.page.page_id, lower_fence(), right.upper_fence());
   NodeHeader& merged = target.header();
   merged.page.gsn = node.page.gsn;
   merged.page.newest_txn = std::max(node.page.newest_txn, right.header().page.newest_txn);
@@ -303,7 +324,7 @@ void SlottedPage::merge_into(const SlottedPage& right, Bytes separator,
                   {reinterpret_cast<const char*>(&child), sizeof child});
   }
   target.append_range(right, 0, right.header().count);
-  target.set_hints();
+  target.end_format();
 }
 
 std::string shortest_separator(Bytes left, Bytes right) {

@@ -16,26 +16,30 @@ namespace aether::txn {
 
 class RecentLeaves {
  public:
+  RecentLeaves() noexcept {}  // NOLINT(modernize-use-equals-default): no entry is cleared.
   struct Leaf {
-    buffer::Frame* frame = nullptr;  ///< Null: nothing is known.
-    PageId page = kNoPage;           ///< What it held.
+    buffer::Frame* frame;  ///< Null: nothing is known.
+    PageId page;           ///< What it held.
   };
 
   Leaf find(uint64_t row_hash) const noexcept {
+    if ((filled_ >> (row_hash % kCount) & 1) == 0) return {nullptr, kNoPage};
     const Entry& entry = entries_[row_hash % kCount];
-    return entry.row_hash == row_hash ? entry.leaf : Leaf{};
+    return entry.row_hash == row_hash ? entry.leaf : Leaf{nullptr, kNoPage};
   }
   void add(uint64_t row_hash, buffer::Frame& leaf) noexcept {
     entries_[row_hash % kCount] = {row_hash, {&leaf, leaf.page_id.load(std::memory_order_relaxed)}};
+    filled_ |= static_cast<uint16_t>(1u << (row_hash % kCount));
   }
 
  private:
   static constexpr uint32_t kCount = 16;
   struct Entry {
-    uint64_t row_hash = 0;
+    uint64_t row_hash;
     Leaf leaf;
   };
-  std::array<Entry, kCount> entries_{};
+  uint16_t filled_ = 0;  ///< Bit i: entry i says something. Most transactions end before many do.
+  std::array<Entry, kCount> entries_;
 };
 
 }  // namespace aether::txn

@@ -12,17 +12,17 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
+#include "base/few_vector.h"
 #include "base/ids.h"
 
 namespace aether::txn {
 
 /// The value of a snapshot.
 struct SnapshotBounds {
-  TxnId low = 0;            ///< Every id below has ended.
-  TxnId next = 0;           ///< Ids from here on were not drawn yet.
-  std::vector<TxnId> open;  ///< Of those between, ascending.
+  TxnId low = 0;                   ///< Every id below has ended.
+  TxnId next = 0;                  ///< Ids from here on were not drawn yet.
+  base::FewVector<TxnId, 6> open;  ///< Of those between, ascending.
 
   /// True if transaction `id` had ended when the snapshot was taken.
   bool sees(TxnId id) const noexcept {

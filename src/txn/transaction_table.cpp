@@ -30,11 +30,19 @@ wal::LsnVector TransactionTable::vector_of(const Slot& slot) noexcept {
   return vector;
 }
 
+bool TransactionTable::is_durable(const Slot& slot) const noexcept {
+  bool durable = true;
+#pragma GCC unroll 8
+  for (uint32_t i = 0; i < wal::kMaxStreams; ++i)
+    durable &= slot.vector[i].load(std::memory_order_relaxed) <= log_.durable(i);
+  return durable;
+}
+
 bool TransactionTable::reusable(const Slot& slot) const noexcept {
   switch (slot.state.load(std::memory_order_acquire)) {
     case State::none: return true;
     case State::open: return false;
-    case State::ended: return vector_of(slot).covered_by(log_.durable());
+    case State::ended: return is_durable(slot);
   }
   return false;
 }
@@ -92,7 +100,7 @@ void TransactionTable::reopen(TxnId id, LogPosition pin) noexcept {
 
 /// From here on snapshots see it, and reads without one: both at the same moment, so that nobody who has seen it
 /// takes a snapshot without it.
-void TransactionTable::leave(Slot& slot, State state) noexcept {
+void TransactionTable::leave(Slot& slot, State state, Snapshot* snapshot) noexcept {
   os::LockGuard lock(mutex_);
   const TxnId id = slot.id.load(std::memory_order_relaxed);
   uint64_t number = slot.commit_number.load(std::memory_order_relaxed);
@@ -105,6 +113,7 @@ void TransactionTable::leave(Slot& slot, State state) noexcept {
   highest_ended_number_ = std::max(highest_ended_number_, number);
   open_ids_.erase(std::lower_bound(open_ids_.begin(), open_ids_.end(), id));
   open_count_.fetch_sub(1, std::memory_order_release);
+  if (snapshot != nullptr && snapshot->is_open()) drop(*snapshot);
 }
 
 LogPosition TransactionTable::pin(TxnId id) noexcept {
@@ -117,20 +126,20 @@ LogPosition TransactionTable::pin(TxnId id) noexcept {
   return position;
 }
 
-void TransactionTable::end(TxnId id, const wal::LsnVector& vector) noexcept {
+void TransactionTable::end(TxnId id, const wal::LsnVector& vector, Snapshot* snapshot) noexcept {
   Slot& slot = slots_[id % kSlots];
   AETHER_ASSERT(slot.id.load(std::memory_order_relaxed) == id);
   for (uint32_t i = 0; i < wal::kMaxStreams; ++i) {
     slot.vector[i].store(vector.at[i], std::memory_order_relaxed);
   }
   os::sim_point();
-  leave(slot, State::ended);
+  leave(slot, State::ended, snapshot);
 }
 
-void TransactionTable::forget(TxnId id) noexcept {
+void TransactionTable::forget(TxnId id, Snapshot* snapshot) noexcept {
   Slot& slot = slots_[id % kSlots];
   AETHER_ASSERT(slot.id.load(std::memory_order_relaxed) == id);
-  leave(slot, State::none);
+  leave(slot, State::none, snapshot);
 }
 
 void TransactionTable::open_snapshot(Snapshot& snapshot) {
@@ -148,7 +157,7 @@ void TransactionTable::renew_snapshot(Snapshot& snapshot) {
 
 /// For those that are open, and the one that may be about to open with it. An open snapshot's own are kept.
 void TransactionTable::make_room(Snapshot& snapshot) {
-  std::vector<TxnId>& open = snapshot.bounds_.open;
+  auto& open = snapshot.bounds_.open;
   const size_t count = open_ids_.size() + 1;
   if (open.capacity() < count) open.reserve(std::max(count, 2 * open.capacity()));
 }
@@ -162,7 +171,8 @@ void TransactionTable::enter(Snapshot& snapshot) noexcept {
   SnapshotBounds& bounds = snapshot.bounds_;
   bounds.next = next_id_.load(std::memory_order_seq_cst);
   newest_bound_.store(bounds.next, std::memory_order_seq_cst);
-  if (!AETHER_PLANTED("txn.snapshot_sees_open")) bounds.open = open_ids_;
+  if (!AETHER_PLANTED("txn.snapshot_sees_open"))
+    bounds.open.assign(open_ids_.begin(), open_ids_.end());
   bounds.low = open_ids_.empty() ? bounds.next : open_ids_.front();
   snapshot.older_ = newest_;
   snapshot.newer_ = nullptr;

@@ -7,7 +7,7 @@
 ///
 /// Threads   Any. Ids are drawn without a lock; opening and ending an explicit transaction or a snapshot takes a
 ///           short mutex.
-/// Memory    A snapshot's list of the open ones is all that is allocated, before it is entered.
+/// Memory    A snapshot's list of the open ones, if they are many, is all that is allocated, before it is entered.
 #pragma once
 
 #include <algorithm>
@@ -60,10 +60,11 @@ class TransactionTable {
   void set_time(TxnId id, uint64_t now_ns) noexcept {
     slots_[id % kSlots].begun_ns.store(now_ns, std::memory_order_relaxed);
   }
-  /// Its last record is appended; `vector` must be durable for it to be. Others may overwrite its rows now.
-  void end(TxnId id, const wal::LsnVector& vector) noexcept;
+  /// Its last record is appended; `vector` must be durable for it to be. Others may overwrite its rows now. `snapshot`
+  /// (null: none) is closed with it, if it is open.
+  void end(TxnId id, const wal::LsnVector& vector, Snapshot* snapshot = nullptr) noexcept;
   /// It wrote nothing: forgotten at once.
-  void forget(TxnId id) noexcept;
+  void forget(TxnId id, Snapshot* snapshot = nullptr) noexcept;
 
   bool is_open(TxnId id) const noexcept {
     os::sim_point();
@@ -150,8 +151,9 @@ class TransactionTable {
   void make_room(Snapshot& snapshot) AETHER_REQUIRES(mutex_);
   void enter(Snapshot& snapshot) noexcept AETHER_REQUIRES(mutex_);
   void drop(Snapshot& snapshot) noexcept AETHER_REQUIRES(mutex_);
-  void leave(Slot& slot, State state) noexcept;
+  void leave(Slot& slot, State state, Snapshot* snapshot) noexcept;
   static wal::LsnVector vector_of(const Slot& slot) noexcept;
+  bool is_durable(const Slot& slot) const noexcept;
   bool reusable(const Slot& slot) const noexcept;
   void add_unsettled(TxnId id, wal::LsnVector& vector) const noexcept;
   TxnId settled_among_all(TxnId next) const noexcept;

@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <string_view>
 #include <utility>
-#include <vector>
 
+#include "base/few_vector.h"
 #include "base/ids.h"
 #include "base/no_memory.h"
 #include "txn/version.h"
@@ -34,7 +34,7 @@ class UndoLog {
   UndoLog() = default;
   UndoLog(UndoLog&&) noexcept = default;
   UndoLog& operator=(UndoLog&& other) noexcept {
-    places_.swap(other.places_);
+    std::swap(places_, other.places_);
     std::swap(bytes_, other.bytes_);
     return *this;
   }
@@ -95,7 +95,7 @@ class UndoLog {
     Lsn previous;
     Version* version;
   };
-  std::vector<Place> places_;
+  base::FewVector<Place, 8> places_;
   uint64_t bytes_ = 0;
 };
 

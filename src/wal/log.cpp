@@ -149,9 +149,10 @@ void Log::publish(const Reservation& reservation) noexcept {
 
 Result<Reservation> Log::append(uint32_t stream, const RecordSpec& spec) {
   AETHER_ASSERT(spec.home_stream == stream);
-  AETHER_TRY_ASSIGN(const Reservation space, reserve(stream, record_size(spec)));
+  const RecordLayout layout = lay_out(spec);
+  AETHER_TRY_ASSIGN(const Reservation space, reserve(stream, layout.size));
   if (AETHER_PLANTED("wal.publish_early")) publish(space);
-  write_record(spec, space.data);
+  write_record(spec, layout, space.data);
   if (!AETHER_PLANTED("wal.publish_early")) publish(space);
   return space;
 }
@@ -176,6 +177,7 @@ Result<void> Log::wait_for_room(uint32_t stream, Lsn end) {
 
 LsnVector Log::durable() const noexcept {
   LsnVector vector;
+#pragma GCC unroll 8
   for (uint32_t s = 0; s < kMaxStreams; ++s) vector.at[s] = durable(s);
   return vector;
 }

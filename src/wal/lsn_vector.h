@@ -19,6 +19,7 @@ struct LsnVector {
   std::array<Lsn, kMaxStreams> at{};
 
   void raise(const LsnVector& other) noexcept {
+#pragma GCC unroll 8
     for (uint32_t i = 0; i < kMaxStreams; ++i) at[i] = std::max(at[i], other.at[i]);
   }
   void raise(uint32_t stream, Lsn lsn) noexcept { at[stream] = std::max(at[stream], lsn); }

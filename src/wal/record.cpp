@@ -1,6 +1,8 @@
 #include "wal/record.h"
 
+#include <bit>
 #include <string>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -34,17 +36,15 @@ uint64_t total_bytes(std::span<const std::string_view> pieces) noexcept {
   return total;
 }
 
-// True if the record must name stream `stream`: not its own, and not durable already.
-bool depends_on(const RecordSpec& spec, uint32_t stream) noexcept {
-  if (spec.vector == nullptr || stream == spec.home_stream) return false;
-  const Lsn durable = spec.durable == nullptr ? kNoLsn : spec.durable->at[stream];
-  return spec.vector->at[stream] > durable;
-}
-
-uint32_t dependency_count(const RecordSpec& spec) noexcept {
-  uint32_t count = 0;
-  for (uint32_t s = 0; s < kMaxStreams; ++s) count += depends_on(spec, s) ? 1 : 0;
-  return count;
+// The streams that the record must name: not its own, and not those where it depends on nothing or on what is durable.
+uint32_t streams_to_name(const RecordSpec& spec) noexcept {
+  static constexpr LsnVector kNothing;
+  if (spec.vector == nullptr) return 0;
+  const LsnVector& durable = spec.durable == nullptr ? kNothing : *spec.durable;
+  uint32_t streams = 0;
+  for (uint32_t s = 0; s < kMaxStreams; ++s)
+    streams |= static_cast<uint32_t>(spec.vector->at[s] > durable.at[s]) << s;
+  return streams & ~(1u << spec.home_stream);
 }
 
 // Writes fields one after another into space that the caller has sized.
@@ -57,12 +57,19 @@ class Writer {
     base::store(to_, value);
     to_ += sizeof value;
   }
-  void put_bytes(std::string_view bytes) noexcept {
-    if (!bytes.empty()) std::memcpy(to_, bytes.data(), bytes.size());
-    to_ += bytes.size();
+  /// Returns how many bytes they have.
+  uint64_t put_pieces(std::span<const std::string_view> pieces) noexcept {
+    const std::byte* const from = to_;
+    for (const std::string_view piece : pieces) {
+      base::copy_short(to_, piece.data(), piece.size());
+      to_ += piece.size();
+    }
+    return static_cast<uint64_t>(to_ - from);
   }
-  void put_pieces(std::span<const std::string_view> pieces) noexcept {
-    for (const std::string_view piece : pieces) put_bytes(piece);
+  /// Leaves room for a `T`, which stands before what follows and is known after it.
+  template <typename T>
+  std::byte* leave_room() noexcept {
+    return std::exchange(to_, to_ + sizeof(T));
   }
 
  private:
@@ -109,21 +116,23 @@ Result<void> check_vector(const RecordView& view) {
 
 }  // namespace
 
-uint64_t record_size(const RecordSpec& spec) noexcept {
-  uint64_t size = sizeof(RecordHeader) + dependency_count(spec) * kElementBytes;
+RecordLayout lay_out(const RecordSpec& spec) noexcept {
+  const uint32_t streams = streams_to_name(spec);
+  uint64_t size = sizeof(RecordHeader) +
+                  static_cast<uint32_t>(std::popcount(streams)) * kElementBytes;
   if (!spec.parts.empty()) size += sizeof(Gsn);
   for (const PartSpec& part : spec.parts) size += sizeof(PartHeader) + total_bytes(part.data);
   const uint64_t undo = total_bytes(spec.undo);
   if (undo != 0) size += sizeof(uint32_t) + undo;
-  return base::align_up(size, kRecordAlignment);
+  return {.size = base::align_up(size, kRecordAlignment), .streams = streams};
 }
 
-void write_record(const RecordSpec& spec, std::byte* to) noexcept {
+void write_record(const RecordSpec& spec, const RecordLayout& layout, std::byte* to) noexcept {
   AETHER_ASSERT(spec.parts.size() <= kMaxParts);
   const RecordHeader header{.length = 0,
                             .type = spec.type,
                             .flags = spec.flags,
-                            .vector_count = static_cast<uint8_t>(dependency_count(spec)),
+                            .vector_count = static_cast<uint8_t>(std::popcount(layout.streams)),
                             .part_count = static_cast<uint8_t>(spec.parts.size()),
                             .txn = spec.txn,
                             .link = spec.link};
@@ -133,26 +142,25 @@ void write_record(const RecordSpec& spec, std::byte* to) noexcept {
               sizeof header - kLengthBytes);
 
   Writer out(to + sizeof header);
-  for (uint32_t s = 0; s < kMaxStreams; ++s) {
-    if (!depends_on(spec, s)) continue;
+  for (uint32_t rest = layout.streams; rest != 0; rest &= rest - 1) {
+    const auto s = static_cast<uint32_t>(std::countr_zero(rest));
     AETHER_ASSERT(spec.vector->at[s] <= kLsnMask);
     out.put((uint64_t{s} << kStreamShift) | spec.vector->at[s]);
   }
   if (!spec.parts.empty()) out.put(spec.gsn);
   for (const PartSpec& part : spec.parts) {
-    const uint64_t bytes = total_bytes(part.data);
+    std::byte* const place = out.leave_room<PartHeader>();
     PartHeader part_header = part.header;
+    const uint64_t bytes = out.put_pieces(part.data);
     AETHER_ASSERT(bytes <= UINT16_MAX);
     part_header.length = static_cast<uint16_t>(bytes);
-    out.put(part_header);
-    out.put_pieces(part.data);
+    base::store(place, part_header);
   }
-  const uint64_t undo = total_bytes(spec.undo);
+  if (total_bytes(spec.undo) == 0) return;
+  std::byte* const place = out.leave_room<uint32_t>();
+  const uint64_t undo = out.put_pieces(spec.undo);
   AETHER_ASSERT(undo <= UINT32_MAX);
-  if (undo != 0) {
-    out.put(static_cast<uint32_t>(undo));
-    out.put_pieces(spec.undo);
-  }
+  base::store(place, static_cast<uint32_t>(undo));
 }
 
 bool RecordView::covered_by(const LsnVector& cut) const noexcept {

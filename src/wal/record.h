@@ -91,12 +91,20 @@ struct RecordSpec {
   std::span<const std::string_view> undo = {};  ///< What undo needs, read by the manager of part 0.
 };
 
-/// Bytes that write_record will fill, a multiple of kRecordAlignment.
-uint64_t record_size(const RecordSpec& spec) noexcept;
+/// What is worked out of a record before there is room for it.
+struct RecordLayout {
+  uint64_t size = 0;     ///< Bytes that write_record will fill, a multiple of kRecordAlignment.
+  uint32_t streams = 0;  ///< Bit s: it must name stream s.
+};
+RecordLayout lay_out(const RecordSpec& spec) noexcept;
+inline uint64_t record_size(const RecordSpec& spec) noexcept { return lay_out(spec).size; }
 
 /// Writes all of the record but its length word, which is left 0 (see Log::publish). `to` has
-/// record_size(spec) zeroed bytes.
-void write_record(const RecordSpec& spec, std::byte* to) noexcept;
+/// layout.size zeroed bytes.
+void write_record(const RecordSpec& spec, const RecordLayout& layout, std::byte* to) noexcept;
+inline void write_record(const RecordSpec& spec, std::byte* to) noexcept {
+  write_record(spec, lay_out(spec), to);
+}
 
 /// A part as read.
 struct PartView {

@@ -103,10 +103,23 @@ std::optional<OptimisticGuard> BTree::enter_again(Bytes key, Frame& leaf, PageId
   SlottedPage node = services_.pool.node(leaf);
   const page::PageHeader& header = node.header().page;
   const bool same = leaf.page_id.load(std::memory_order_relaxed) == page &&
-                    header.kind == page::PageKind::btree_leaf && header.store == store_ &&
-                    is_within(key, node);
+                    header.page_id == page && header.kind == page::PageKind::btree_leaf &&
+                    header.store == store_ && is_within(key, node);
   if (!same || !guard.validate()) return std::nullopt;
   return guard;
+}
+
+/// find_leaf_for, but where rows come in key order it mostly needs no descent.
+Result<OptimisticGuard> BTree::find_leaf_to_write(txn::TransactionContext& txn, Bytes key) {
+  std::atomic<Frame*>& place = append_places_.mine();
+  if (Frame* const leaf = place.load(std::memory_order_relaxed); leaf != nullptr) {
+    // The page that the frame holds now, whichever that is.
+    std::optional<OptimisticGuard> again = enter_again(
+        key, *leaf, leaf->page_id.load(std::memory_order_relaxed));
+    if (again) return *std::move(again);
+    place.store(nullptr, std::memory_order_relaxed);
+  }
+  return find_leaf_for(&txn, key);
 }
 
 /// find_leaf, which remembers for a transaction that may write where it has been.

@@ -25,6 +25,7 @@
 #include "aether/error.h"
 #include "aether/function_ref.h"
 #include "base/ids.h"
+#include "index/btree/append_places.h"
 #include "index/btree/ops.h"
 #include "index/btree/services.h"
 #include "page/leaf_record.h"
@@ -161,6 +162,7 @@ class BTree {
 
   buffer::Frame* sibling(const buffer::OptimisticGuard& parent, uint32_t index) noexcept;
   std::optional<buffer::OptimisticGuard> enter_again(Bytes key, buffer::Frame& leaf, PageId page);
+  Result<buffer::OptimisticGuard> find_leaf_to_write(txn::TransactionContext& txn, Bytes key);
   Result<buffer::OptimisticGuard> find_leaf_for(txn::TransactionContext* txn, Bytes key);
   bool row_holds(page::SlottedPage node, uint32_t slot, Bytes key,
                  const txn::Validation& validation);
@@ -227,6 +229,7 @@ class BTree {
   Services services_;
   const StoreId store_;
   std::atomic<uint32_t> lockers_{0};  ///< Transactions with locks here.
+  AppendPlaces append_places_;
   buffer::Frame& root_;
 };
 

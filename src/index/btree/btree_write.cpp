@@ -1,6 +1,5 @@
 // Writing rows, and taking writes back.
 #include <algorithm>
-#include <array>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -112,7 +111,7 @@ Result<bool> BTree::write(txn::TransactionContext& txn, WriteMode mode, Bytes ke
 
 Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteMode mode, Bytes key,
                                      Bytes value, uint8_t flags, bool has_lock) {
-  AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf_for(&txn, key));
+  AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf_to_write(txn, key));
   const uint64_t version = guard.version();
   const std::optional<ExclusiveGuard> leaf = guard.try_upgrade();
   if (!leaf) return Step::restart;
@@ -163,18 +162,9 @@ Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
   if (!at.exact) {
     if (!node.fits(static_cast<uint32_t>(key.size()), payload_bytes)) return Step::full;
     RowPart part(BTreeOp::insert, store_, key, word_bytes(meta), value);
-    // One copy: the payload's bytes go straight from the caller into the page.
-    std::array<char, 2048> small;
-    std::string large;
-    char* payload = small.data();
-    if (payload_bytes > small.size()) {
-      large.resize(payload_bytes);
-      payload = large.data();
-    }
     AETHER_TRY(log_row(txn, leaf, part, key, {}, {}));
-    base::store(payload, meta);
-    std::copy(value.begin(), value.end(), payload + page::kMetaBytes);
-    node.insert(at.slot, key, Bytes(payload, payload_bytes));
+    if (at.slot == node.count()) append_places_.mine().store(&leaf, std::memory_order_relaxed);
+    node.insert(at.slot, key, word_bytes(meta), value);
     return Step::done;
   }
   const Bytes old = node.payload(at.slot);

@@ -262,8 +262,8 @@ bool BTreeCursor::visit_plain_rows(Visit& visit) {
     const page::RecordMeta meta = page::meta_of(record.payload);
     if (meta.removed()) continue;
     if (meta.overflow()) return true;
-    key_.resize(prefix_bytes);
-    key_.append(record.suffix);
+    key_.resize(prefix_bytes + record.suffix.size());
+    base::copy_short(key_.data() + prefix_bytes, record.suffix.data(), record.suffix.size());
     slot_ = slot;
     is_older_ = false;
     if (visit.is_outside(key_)) return false;

@@ -10,6 +10,8 @@
 /// Threads   One at a time.
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -82,11 +84,13 @@ class BTreeCursor {
   txn::TransactionContext* txn_;
   class Copy {
    public:
-    explicit Copy(uint32_t page_bytes) : buffer_(page_bytes), page_bytes_(page_bytes) {}
-    page::SlottedPage node() noexcept { return {buffer_.data(), page_bytes_}; }
+    explicit Copy(uint32_t page_bytes)
+        : bytes_(std::make_unique_for_overwrite<std::byte[]>(page_bytes)),
+          page_bytes_(page_bytes) {}
+    page::SlottedPage node() noexcept { return {bytes_.get(), page_bytes_}; }
 
    private:
-    buffer::AlignedBuffer buffer_;
+    std::unique_ptr<std::byte[]> bytes_;  ///< Nothing before the first copy.
     uint32_t page_bytes_;
   } copy_;
   buffer::ScanRing ring_;
