@@ -23,7 +23,6 @@ struct PageWitness {
   static constexpr uint64_t kNoVersion = 0;  ///< No page ever has it: the row was changed already.
   buffer::Frame* frame = nullptr;
   uint64_t version = kNoVersion;
-  PageId page = kNoPage;  ///< What the frame held: it may have changed and still hold it.
 };
 
 struct PointRead {

@@ -17,28 +17,27 @@ namespace aether::txn {
 class RecentLeaves {
  public:
   RecentLeaves() noexcept {}  // NOLINT(modernize-use-equals-default): no entry is cleared.
-  struct Leaf {
-    buffer::Frame* frame;  ///< Null: nothing is known.
-    PageId page;           ///< What it held.
-  };
 
-  Leaf find(uint64_t row_hash) const noexcept {
-    if ((filled_ >> (row_hash % kCount) & 1) == 0) return {nullptr, kNoPage};
-    const Entry& entry = entries_[row_hash % kCount];
-    return entry.row_hash == row_hash ? entry.leaf : Leaf{nullptr, kNoPage};
+  /// Null: nothing is known.
+  buffer::Frame* find(uint64_t row_hash) const noexcept {
+    const uint64_t at = row_hash % kCount;
+    if ((filled_ >> at & 1) == 0 || entries_[at].row_hash != row_hash) return nullptr;
+    return entries_[at].leaf;
   }
   void add(uint64_t row_hash, buffer::Frame& leaf) noexcept {
-    entries_[row_hash % kCount] = {row_hash, {&leaf, leaf.page_id.load(std::memory_order_relaxed)}};
-    filled_ |= static_cast<uint16_t>(1u << (row_hash % kCount));
+    const uint64_t at = row_hash % kCount;
+    entries_[at] = {row_hash, &leaf};
+    filled_ |= 1u << at;
   }
 
  private:
-  static constexpr uint32_t kCount = 16;
+  static constexpr uint32_t
+      kCount = 12;  // With them a TransactionImpl is small enough for malloc's fast bins.
   struct Entry {
     uint64_t row_hash;
-    Leaf leaf;
+    buffer::Frame* leaf;
   };
-  uint16_t filled_ = 0;  ///< Bit i: entry i says something. Most transactions end before many do.
+  uint32_t filled_ = 0;  ///< Bit i: entry i says something. Most transactions end before many do.
   std::array<Entry, kCount> entries_;
 };
 

@@ -95,7 +95,7 @@ class UndoLog {
     Lsn previous;
     Version* version;
   };
-  base::FewVector<Place, 8> places_;
+  base::FewVector<Place, 4> places_;
   uint64_t bytes_ = 0;
 };
 

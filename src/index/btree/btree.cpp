@@ -97,15 +97,19 @@ bool is_within(Bytes key, const SlottedPage& node) noexcept {
 
 }  // namespace
 
-/// The leaf of `key`, if it is still where it was: then it needs no descent.
-std::optional<OptimisticGuard> BTree::enter_again(Bytes key, Frame& leaf, PageId page) {
+/// The leaf of `key`, if that is what the frame holds now: then it needs no descent.
+std::optional<OptimisticGuard> BTree::enter_again(Bytes key, Frame& leaf) {
   OptimisticGuard guard = OptimisticGuard::enter(leaf);
   SlottedPage node = services_.pool.node(leaf);
   const page::PageHeader& header = node.header().page;
-  const bool same = leaf.page_id.load(std::memory_order_relaxed) == page &&
-                    header.page_id == page && header.kind == page::PageKind::btree_leaf &&
-                    header.store == store_ && is_within(key, node);
-  if (!same || !guard.validate()) return std::nullopt;
+  // What is left of a page in a frame that holds none, a new page, and one that waits for a descent after redo and may be
+  // free by now, are no leaves of the tree: they have no parent, and are no roots.
+  const PageId page = leaf.page_id.load(std::memory_order_relaxed);
+  const bool is_linked = leaf.parent.load(std::memory_order_relaxed) != nullptr ||
+                         leaf.pinned.load(std::memory_order_relaxed);
+  const bool is_leaf = is_linked && page != kNoPage && header.page_id == page &&
+                       header.kind == page::PageKind::btree_leaf && header.store == store_;
+  if (!is_leaf || !is_within(key, node) || !guard.validate()) return std::nullopt;
   return guard;
 }
 
@@ -113,9 +117,7 @@ std::optional<OptimisticGuard> BTree::enter_again(Bytes key, Frame& leaf, PageId
 Result<OptimisticGuard> BTree::find_leaf_to_write(txn::TransactionContext& txn, Bytes key) {
   std::atomic<Frame*>& place = append_places_.mine();
   if (Frame* const leaf = place.load(std::memory_order_relaxed); leaf != nullptr) {
-    // The page that the frame holds now, whichever that is.
-    std::optional<OptimisticGuard> again = enter_again(
-        key, *leaf, leaf->page_id.load(std::memory_order_relaxed));
+    std::optional<OptimisticGuard> again = enter_again(key, *leaf);
     if (again) return *std::move(again);
     place.store(nullptr, std::memory_order_relaxed);
   }
@@ -126,9 +128,8 @@ Result<OptimisticGuard> BTree::find_leaf_to_write(txn::TransactionContext& txn, 
 Result<OptimisticGuard> BTree::find_leaf_for(txn::TransactionContext* txn, Bytes key) {
   if (txn == nullptr || txn->id() == 0) return find_leaf(key);
   const uint64_t row = txn::RowKey(store_, key).hash;
-  const txn::RecentLeaves::Leaf met = txn->recent.find(row);
-  if (met.frame != nullptr) {
-    std::optional<OptimisticGuard> again = enter_again(key, *met.frame, met.page);
+  if (Frame* const leaf = txn->recent.find(row); leaf != nullptr) {
+    std::optional<OptimisticGuard> again = enter_again(key, *leaf);
     if (again) return *std::move(again);
   }
   AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf(key));
@@ -222,8 +223,7 @@ Result<void> BTree::read_at(const OptimisticGuard& leaf, Bytes key, std::string&
 /// Before the leaf is let go, or its version would say nothing.
 void BTree::remember(txn::TransactionContext* txn, Bytes key, Frame& leaf, uint64_t version) const {
   if (txn == nullptr || txn->reads == nullptr) return;
-  const PageId page = leaf.page_id.load(std::memory_order_relaxed);
-  txn->reads->add_key(store_, key, {.frame = &leaf, .version = version, .page = page});
+  txn->reads->add_key(store_, key, {.frame = &leaf, .version = version});
 }
 
 /// True if the row still refers to that value: what was read of it meanwhile counts. (To give the pages back, a

@@ -161,7 +161,7 @@ class BTree {
   };
 
   buffer::Frame* sibling(const buffer::OptimisticGuard& parent, uint32_t index) noexcept;
-  std::optional<buffer::OptimisticGuard> enter_again(Bytes key, buffer::Frame& leaf, PageId page);
+  std::optional<buffer::OptimisticGuard> enter_again(Bytes key, buffer::Frame& leaf);
   Result<buffer::OptimisticGuard> find_leaf_to_write(txn::TransactionContext& txn, Bytes key);
   Result<buffer::OptimisticGuard> find_leaf_for(txn::TransactionContext* txn, Bytes key);
   bool row_holds(page::SlottedPage node, uint32_t slot, Bytes key,

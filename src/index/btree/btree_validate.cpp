@@ -23,7 +23,7 @@ Result<bool> BTree::still_holds(Bytes key, const txn::PageWitness& witness,
                                 const Validation& validation) {
   if (witness.frame->latch.validate(witness.version)) return true;
   for (os::Backoff backoff;; backoff.wait()) {
-    std::optional<OptimisticGuard> guard = enter_again(key, *witness.frame, witness.page);
+    std::optional<OptimisticGuard> guard = enter_again(key, *witness.frame);
     if (!guard) {
       AETHER_TRY_ASSIGN(OptimisticGuard found, find_leaf(key));
       guard.emplace(std::move(found));

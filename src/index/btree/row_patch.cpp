@@ -30,12 +30,17 @@ size_t first_difference(std::string_view a, std::string_view b, size_t at) noexc
 
 /// After the last difference before an equal word. `at`: the first one.
 size_t end_of_run(std::string_view a, std::string_view b, size_t at) noexcept {
+  uint64_t last = ~uint64_t{0};  // Of the word before; the first run begins with a difference.
   size_t end = at;
+  const auto end_of_word = [&] {
+    return end == at ? at : at - static_cast<size_t>(std::countl_zero(last)) / 8;
+  };
   for (; at + kWord <= a.size(); at += kWord) {
     const uint64_t difference = difference_at(a, b, at);
-    if (difference == 0) return end;
-    end = at + kWord - static_cast<size_t>(std::countl_zero(difference)) / 8;
+    if (difference == 0) return end_of_word();
+    last = difference;
   }
+  end = end_of_word();
   for (; at < a.size(); ++at) {
     if (a[at] != b[at]) end = at + 1;
   }
