@@ -150,12 +150,6 @@ void SlottedPage::prefetch_record(Bytes key) const noexcept {
 SlottedPage::Position SlottedPage::search_ties(uint32_t first, uint32_t count, uint32_t head,
                                                Bytes rest) const noexcept {
   const std::byte* slots = bytes_ + kNodeHeaderBytes;
-  // Keys that come in order come after all: where nothing is known of those to come, there is no upper fence, so no common
-  // prefix, and they tie with all that are there.
-  if (first < count && head_at(slots, count - 1) == head) {
-    const int order = compare_tied(rest, suffix(count - 1));
-    if (order >= 0) return {count - static_cast<uint32_t>(order == 0), order == 0};
-  }
   uint32_t end = count;  // Every slot from here on is after the key.
   while (first < end) {
     // The common case of two or three ties ends at the first step; a page full of ties is halved.
