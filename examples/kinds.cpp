@@ -1,5 +1,5 @@
-// Orders on disk, sessions in a skiplist, paths in a radix tree: one transaction writes all three, and all three are there
-// when the environment is opened again.
+// Orders on disk, sessions in a skiplist, paths in a radix tree, what happens in sorted runs: one transaction writes all four, and
+// all four are there when the environment is opened again.
 //
 //   example_kinds DIR
 
@@ -18,6 +18,7 @@ struct Stores {
   KvStore orders;
   KvStore sessions;
   KvStore paths;
+  KvStore events;
 };
 
 /// The kind counts when a store is made; one that is there keeps its own.
@@ -27,7 +28,12 @@ Result<Stores> open_stores(aether::DbEnv& env) {
                     env.open_store("sessions", {.index = IndexKind::skiplist,
                                                 .memory_bytes_max = 64 * aether::MiB}));
   AETHER_TRY_ASSIGN(KvStore paths, env.open_store("paths", {.index = IndexKind::rax}));
-  return Stores{orders, sessions, paths};
+  // Many small writes that are seldom read: merged in tiers, and compressed.
+  AETHER_TRY_ASSIGN(KvStore events,
+                    env.open_store("events", {.index = IndexKind::lsm,
+                                              .lsm = {.policy = aether::MergePolicyKind::tiered,
+                                                      .compression = aether::Compression::zstd}}));
+  return Stores{orders, sessions, paths, events};
 }
 
 Result<int> run(const std::string& home) {
@@ -38,6 +44,7 @@ Result<int> run(const std::string& home) {
   AETHER_TRY(stores.sessions.put(txn, "ada", "order/1"));
   AETHER_TRY(stores.paths.put(txn, "/shop/fruit/apples", "12"));
   AETHER_TRY(stores.paths.put(txn, "/shop/fruit/pears", "7"));
+  AETHER_TRY(stores.events.put(txn, "2026-01-31T12:00:00/ada", "ordered order/1"));
   AETHER_TRY(txn.commit());
   AETHER_TRY(env->close());
 
@@ -54,6 +61,8 @@ Result<int> run(const std::string& home) {
         return true;
       }));
   std::printf("ada has %s: %s\n", order.c_str(), what.c_str());
+  AETHER_TRY_ASSIGN(const std::string event, stores.events.get("2026-01-31T12:00:00/ada"));
+  std::printf("ada %s\n", event.c_str());
   AETHER_TRY(env->close());
   return what == "3 apples" && fruit == 2 ? 0 : 1;
 }

@@ -161,17 +161,18 @@ Result<uint64_t> scan(const T& index, const Range& range,
     return range.reverse ? cursor.key() >= range.begin
                          : range.end.empty() || cursor.key() < range.end;
   };
-  Result<bool> found = !range.reverse      ? cursor.seek(range.begin)
-                       : range.end.empty() ? cursor.last()
-                                           : seek(cursor, SeekOp::less, range.end);
-  for (;;) {
-    AETHER_TRY_ASSIGN(const bool there, std::move(found));
-    if (!there || !is_inside()) return visited;
+  const auto start = [&]() -> Result<bool> {
+    if (!range.reverse) return cursor.seek(range.begin);
+    return range.end.empty() ? cursor.last() : seek(cursor, SeekOp::less, range.end);
+  };
+  AETHER_TRY_ASSIGN(bool there, start());
+  while (there && is_inside()) {
     AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
     ++visited;
-    if (!visitor(cursor.key(), value)) return visited;
-    found = detail::step_in(cursor, range);
+    if (!visitor(cursor.key(), value)) break;
+    AETHER_TRY_ASSIGN(there, detail::step_in(cursor, range));
   }
+  return visited;
 }
 
 }  // namespace aether::index

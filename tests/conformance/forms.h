@@ -101,11 +101,10 @@ struct StoreForm {
 };
 
 template <bool kSimulated>
-using Forms = testing::Types<StoreForm<IndexKind::btree, kSimulated>,
-                             StoreForm<IndexKind::skiplist, kSimulated>,
-                             StoreForm<IndexKind::rax, kSimulated>,
-                             StoreForm<IndexKind::lsm, kSimulated>, SkiplistForm, RaxForm, AnyForm,
-                             OwnForm, GenericStoreForm>;
+using Forms = testing::Types<
+    StoreForm<IndexKind::btree, kSimulated>, StoreForm<IndexKind::skiplist, kSimulated>,
+    StoreForm<IndexKind::rax, kSimulated>, StoreForm<IndexKind::lsm, kSimulated>, SkiplistForm,
+    RaxForm, AnyForm, OwnForm, GenericStoreForm>;
 
 struct FormName {
   template <typename Form>

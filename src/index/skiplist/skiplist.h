@@ -19,9 +19,9 @@
 
 #include "aether/error.h"
 #include "aether/function_ref.h"
+#include "aether/ordered_index.h"
 #include "base/epochs.h"
 #include "base/sharded.h"
-#include "aether/ordered_index.h"
 #include "index/skiplist/node.h"
 
 namespace aether::index {
