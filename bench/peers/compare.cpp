@@ -89,6 +89,9 @@ class Comparison {
       return "it reads through the page cache, which nothing holds to the pool's size here: " +
              no_group_;
     }
+    if (run_.value_bytes > kind.value_bytes_max) {
+      return "its values have at most " + std::to_string(kind.value_bytes_max) + " bytes";
+    }
     return kind.leaves_out(config_of(workload, ""));
   }
 

@@ -120,6 +120,7 @@ struct EngineKind {
   bool through_page_cache = false;
   /// For the report: how `multi_get` works.
   const char* batch_get = "one get after the other, the library has no batch get";
+  uint64_t value_bytes_max = 1 * MiB;  ///< Larger values it refuses.
 };
 
 /// All engines that this program was built with, Aether first.

@@ -193,9 +193,13 @@ EngineKind kind_of(const char* name) {
   return {name,
           name,
           make<Isolation::snapshot, kind>,
-          [](const EngineConfig&) { return std::string(); },
+          [](const EngineConfig& config) -> std::string {
+            const bool fits = kind == IndexKind::lsm || !config.larger_than_memory;
+            return fits ? "" : "it holds all rows in memory";
+          },
           false,
-          "multi_get"};
+          "multi_get",
+          32 * KiB};  // A log record has to hold a row and the one before it.
 }
 
 }  // namespace
