@@ -256,9 +256,36 @@ TEST(Run, WhatIsOutOfOrderIsRefused) {
   EXPECT_EQ(world.write(descending, options_of(1)).error().code(), Code::invalid_argument);
   const Entries twice{{"b", 1, EntryKind::value, 0, ""}, {"b", 1, EntryKind::value, 0, ""}};
   EXPECT_EQ(world.write(twice, options_of(1)).error().code(), Code::invalid_argument);
-  const Entries older_first{{"b", 1, EntryKind::value, 0, ""}, {"b", 2, EntryKind::value, 0, ""}};
-  EXPECT_EQ(world.write(older_first, options_of(1)).error().code(), Code::invalid_argument);
   EXPECT_EQ(world.free_pages(), free);
+}
+
+// Goal:   the versions of a key stand in the order in which they were given: that of age, which need not be that of writers.
+TEST(Run, VersionsStandByAgeWhoeverWroteThem) {
+  RunWorld world;
+  Entries entries;
+  entries.push_back({"a", 3, EntryKind::value, 0, "a"});
+  // More than a block of them.
+  for (uint64_t i = 0; i < 3000; ++i)
+    entries.push_back({"b", 1 + i * 7919 % 3001, EntryKind::value, 0, std::string(20, 'v')});
+  entries.push_back({"c", 2, EntryKind::value, 0, "c"});
+  const Result<RunReference> reference = world.write(entries, options_of(1));
+  ASSERT_TRUE(reference.has_value()) << reference.error().message();
+  const auto run = world.open(*reference);
+  EXPECT_TRUE(*read_all(run) == entries);
+  FoundEntry found;
+  EXPECT_TRUE(*run->get("b", found));
+  EXPECT_EQ(found.writer, entries[1].writer);
+  EXPECT_TRUE(*run->get(
+      "b", [&](TxnId writer) { return writer == entries[2900].writer; }, found));
+  EXPECT_EQ(found.writer, entries[2900].writer);
+  EXPECT_TRUE(*run->get("c", found));
+  EXPECT_FALSE(*run->get("bb", found));
+  RunCursor cursor(run);
+  ASSERT_TRUE(*cursor.seek("b"));
+  EXPECT_EQ(cursor.entry().writer, entries[1].writer);
+  ASSERT_TRUE(*cursor.seek_for_prev("b"));
+  EXPECT_EQ(cursor.entry().writer, entries[3000].writer);
+  EXPECT_TRUE(run->check([](PageId) { return Result<void>(); }).has_value());
 }
 
 TEST(Run, RangeTombstonesAndSectionsStandBesideTheEntries) {
