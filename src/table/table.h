@@ -151,6 +151,8 @@ class Table {
                            txn::TransactionContext* txn);
   Result<bool> find_to_write(txn::TransactionContext& txn, index::WriteMode mode, Stripe& stripe,
                              Bytes key, std::string& row, bool& is_below);
+  Result<bool> settle_row(index::AnyIndex& sealed, txn::TransactionContext& flusher, Bytes key,
+                          std::string& row);
   Result<void> move_up(txn::TransactionContext& logger, Stripe& stripe, index::AnyIndex& sealed,
                        Bytes key, Bytes row);
   index::AnyIndex& home(Bytes key) { return layers_ == nullptr ? index_ : layers_->home_of(key); }

@@ -147,36 +147,49 @@ Result<void> Table::seal() AETHER_NO_THREAD_SAFETY {
   return sealed;
 }
 
+/// A record of a row that moves must not outlive the one that made it, which lies in another stream and alone has its undo: so
+/// the log is durable before the first one moves. No row of an open transaction has come to a sealed layer since.
 Result<void> Table::write_out(index::AnyIndex& sealed, TransactionContext& flusher,
                               FunctionRef<Result<void>(Bytes key, Bytes row)> visitor) {
-  const TxnId settled = services_.transactions.settled_below();
+  txn::TransactionTable& transactions = services_.transactions;
+  const TxnId settled = transactions.settled_below();
+  bool is_log_durable = false;
   index::AnyCursor at = sealed.cursor();
   std::string row;
   Result<bool> more = at.first();
   for (; more && *more; more = at.next()) {
     AETHER_TRY_ASSIGN(const Bytes found, at.value());
-    if (page::meta_of(payload_of(found)).txn() < settled) {
+    const TxnId writer = page::meta_of(payload_of(found)).txn();
+    if (writer < settled) {
       AETHER_TRY(visitor(at.key(), found));
       continue;
     }
-    {
-      // Only under its stripe an open transaction's row stays what it is.
-      Stripe& stripe = stripe_of(at.key());
-      os::LockGuard guard(stripe.mutex);
-      Result<void> got = sealed.get(at.key(), row);
-      if (!got && got.error().code() == Code::not_found) continue;  // Taken back.
-      AETHER_TRY(std::move(got));
-      if (services_.transactions.is_open(page::meta_of(payload_of(row)).txn())) {
-        AETHER_TRY(move_up(flusher, stripe, sealed, at.key(), row));
-        got = sealed.get(at.key(), row);
-        if (!got && got.error().code() == Code::not_found) continue;
-        AETHER_TRY(std::move(got));
-      }
+    if (!is_log_durable && transactions.is_open(writer)) {
+      AETHER_TRY(services_.log.flush());
+      is_log_durable = true;
     }
-    AETHER_TRY(visitor(at.key(), row));
+    AETHER_TRY_ASSIGN(const bool stays, settle_row(sealed, flusher, at.key(), row));
+    if (stays) AETHER_TRY(visitor(at.key(), row));
   }
   if (!more) return std::move(more).error();
   return {};
+}
+
+/// Under its stripe, where an open transaction's row stays what it is: the row that is written out. False: there is none.
+Result<bool> Table::settle_row(index::AnyIndex& sealed, TransactionContext& flusher, Bytes key,
+                               std::string& row) {
+  const auto get = [&]() -> Result<bool> {
+    Result<void> got = sealed.get(key, row);
+    if (got) return true;
+    if (got.error().code() == Code::not_found) return false;  // Taken back.
+    return std::move(got).error();
+  };
+  Stripe& stripe = stripe_of(key);
+  os::LockGuard guard(stripe.mutex);
+  AETHER_TRY_ASSIGN(const bool found, get());
+  if (!found || !services_.transactions.is_open(page::meta_of(payload_of(row)).txn())) return found;
+  AETHER_TRY(move_up(flusher, stripe, sealed, key, row));
+  return get();
 }
 
 }  // namespace aether::table
