@@ -62,7 +62,10 @@ Result<void> BTree::merge(buffer::LogContext& context, Bytes key, uint32_t level
 /// Merges the node at `level` on the way to `key` with a neighbour under the same parent, if both fit into one.
 Result<BTree::Step> BTree::try_merge(buffer::LogContext& context, Bytes key, uint32_t level) {
   AETHER_TRY_ASSIGN(Path path, find_path(key, level));
-  if (!path.parent) return collapse_root(context);
+  if (!path.parent) {
+    path.node.leave();  // The root, most often: where reading latches (AETHER_TSAN), it would be in its own way.
+    return collapse_root(context);
+  }
   SlottedPage parent_node = services_.pool.node(path.parent->frame());
   const uint32_t count = parent_node.count();
   const uint32_t index = parent_node.child_index(key);
