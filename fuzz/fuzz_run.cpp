@@ -202,7 +202,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   RunOptions options;
   options.run_id = 7;
   options.store = 9;
-  options.codec = Codec{static_cast<uint8_t>(input.byte() % 3)};
+  options.codec = Compression{static_cast<uint8_t>(input.byte() % 3)};
   options.block_bytes = 4 * KiB;
   options.restart_interval = 1 + input.byte() % 20;
   const std::vector<Row> rows = take_rows(input);

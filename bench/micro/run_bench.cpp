@@ -65,7 +65,7 @@ struct RunPlace {
     require(env->close().has_value(), "cannot close");
   }
 
-  uint64_t build(lsm::Codec codec) {
+  uint64_t build(Compression codec) {
     db::TransactionPointer txn = *env->begin({});
     lsm::RunOptions options;
     static uint64_t next_run = 1;
@@ -105,7 +105,7 @@ void build(benchmark::State& state) {
   RunPlace place;
   RunPlace::values();
   uint64_t bytes = 0;
-  for (auto step : state) bytes = place.build(lsm::Codec{static_cast<uint8_t>(state.range(0))});
+  for (auto step : state) bytes = place.build(Compression{static_cast<uint8_t>(state.range(0))});
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kEntries));
   state.counters["bytes_per_entry"] = static_cast<double>(bytes) / kEntries;
 }
@@ -113,7 +113,7 @@ BENCHMARK(build)->Name("RunBuild")->Arg(0)->Arg(1)->Arg(2)->UseRealTime()->Itera
 
 void get_hot(benchmark::State& state) {
   RunPlace place;
-  place.build(lsm::Codec{static_cast<uint8_t>(state.range(0))});
+  place.build(Compression{static_cast<uint8_t>(state.range(0))});
   std::mt19937_64 random(1);
   lsm::FoundEntry found;
   for (uint64_t i = 0; i < kEntries; ++i)
@@ -133,7 +133,7 @@ BENCHMARK(get_hot)->Name("RunGetHot")->Arg(1)->UseRealTime();
 
 void scan(benchmark::State& state) {
   RunPlace place;
-  place.build(lsm::Codec::lz4);
+  place.build(Compression::lz4);
   const auto use = state.range(0) == 0 ? lsm::RunCursor::Use::cached : lsm::RunCursor::Use::once;
   for (auto step : state) {
     lsm::RunCursor cursor(place.run, use);

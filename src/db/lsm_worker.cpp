@@ -61,17 +61,16 @@ void LsmWorker::run() {
     mutex_.unlock();
     bool has_worked = false;
     std::optional<Error> trouble;
-    Result<void> done = base::or_no_memory([&]() -> Result<void> {
-      env_.collect_lsm_stores(stores);
-      for (StoreImpl* const store : stores) {
-        AETHER_TRY_ASSIGN(const bool worked, store->lsm()->work());
-        has_worked = has_worked || worked;
+    if (!base::if_memory_allows([&] { env_.collect_lsm_stores(stores); })) stores.clear();
+    for (StoreImpl* const store : stores) {
+      Result<bool> worked = base::or_no_memory([&] { return store->lsm()->work(); });
+      if (worked) {
+        has_worked = has_worked || *worked;
+        continue;
       }
-      return {};
-    });
-    if (!done) {
-      if (!may_wait(done.error())) env_.fail(done.error());
-      trouble = std::move(done).error();
+      // The others go on.
+      if (!may_wait(worked.error())) env_.fail(worked.error());
+      trouble = std::move(worked).error();
     }
     mutex_.lock();
     const bool is_in_trouble = trouble.has_value();

@@ -361,6 +361,8 @@ bool Verifier::read_value(Bytes payload, std::string& value) {
   const Bytes bytes = page::value_of(payload);
   if (bytes.size() != sizeof(page::OverflowReference)) return false;
   const auto reference = base::load<page::OverflowReference>(bytes.data());
+  constexpr uint32_t kManifestRowBytesMax = 512 * KiB;  // Two keys and a reference, and more.
+  if (reference.value_bytes > kManifestRowBytesMax) return false;
   uint64_t first = reference.first_page;
   for (uint32_t index = 0; value.size() < reference.value_bytes; ++index) {
     const size_t before = value.size();

@@ -18,28 +18,35 @@ class LsmTree::Index {
  public:
   explicit Index(LsmTree& tree) noexcept : tree_(tree) {}
   Result<void> get(Bytes key, std::string& row) const {
-    bool found = false;
-    AETHER_TRY(tree_.visit_all(key, [&](Bytes newest) {
-      row.assign(newest);
-      found = true;
-      return false;
-    }));
+    AETHER_TRY_ASSIGN(const bool found, tree_.find_newest(key, row));
     return found ? Result<void>() : Code::not_found;
   }
   Result<void> visit(Bytes key, FunctionRef<void(Bytes)> visitor) const {
-    bool found = false;
-    AETHER_TRY(tree_.visit_all(key, [&](Bytes newest) {
-      visitor(newest);
-      found = true;
-      return false;
-    }));
-    return found ? Result<void>() : Code::not_found;
+    std::string row;
+    AETHER_TRY(get(key, row));
+    visitor(row);
+    return {};
   }
   Result<void> put(Bytes key, Bytes row) { return tree_.active().put(key, row); }
   Result<void> insert(Bytes key, Bytes row) { return tree_.active().insert(key, row); }
   Result<void> update(Bytes key, Bytes row) { return tree_.active().update(key, row); }
   Result<void> remove(Bytes key) { return tree_.active().remove(key); }
   TreeCursor cursor() const { return TreeCursor(tree_, 0); }
+
+  struct Stats {
+    uint64_t keys = 0;
+    uint64_t memory_bytes = 0;
+  };
+  /// Of what is in memory.
+  Stats stats() const noexcept {
+    Stats stats;
+    const auto memory = tree_.memory_.read(os::worker_id());
+    for (const GenerationPointer& generation : memory->newest_first) {
+      stats.keys += generation->rows.keys();
+      stats.memory_bytes += generation->rows.memory_bytes();
+    }
+    return stats;
+  }
 
  private:
   LsmTree& tree_;
@@ -56,6 +63,20 @@ std::unique_ptr<const LsmTree::Memory> first_memory(const LsmTree::MakeNursery& 
 }
 
 bool is_absence(const Error& error) noexcept { return error.code() == Code::not_found; }
+
+/// Calls `visit` for the runs that may have `key`, the newest first, until it answers false.
+Result<void> visit_parts(const Levels& levels, Bytes key,
+                         FunctionRef<Result<bool>(const OpenRun& part)> visit) {
+  if (levels.newest_first.empty()) return {};
+  const uint64_t hash = filter_hash(key);
+  for (const SortedLevel& level : levels.newest_first) {
+    const OpenRun* const part = level.find(key);
+    if (part == nullptr || !part->filter().may_contain(key, hash)) continue;
+    AETHER_TRY_ASSIGN(const bool goes_on, visit(*part));
+    if (!goes_on) return {};
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -81,10 +102,7 @@ Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, FunctionRef<bool(TxnId w
                                              std::string& value) const {
   Seen seen;
   const auto meet = [&](TxnId writer, Gsn gsn) {
-    if (seen.newest == 0) {
-      seen.newest = gsn;
-      seen.newest_writer = writer;
-    }
+    if (seen.newest == 0) seen.newest = gsn;
     if (sees(writer)) return true;
     seen.passed_by = true;
     return false;
@@ -110,24 +128,19 @@ Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, FunctionRef<bool(TxnId w
   }
   const auto levels = levels_.read(os::worker_id());
   if (levels->newest_first.empty()) return seen;
-  const uint64_t hash = filter_hash(key);
   FoundEntry entry;
-  for (const SortedLevel& level : levels->newest_first) {
-    const OpenRun* const part = level.find(key);
-    if (part == nullptr || !part->filter().may_contain(key, hash)) continue;
+  AETHER_TRY(visit_parts(*levels, key, [&](const OpenRun& part) -> Result<bool> {
     AETHER_TRY_ASSIGN(
-        const bool found,
-        part->run().get(
+        seen.found,
+        part.run().get(
             key, [&](TxnId writer) { return meet(writer, gsn_of_writer(writer)); }, entry));
-    if (!found) continue;
-    seen.found = true;
-    seen.writer = entry.writer;
-    seen.removed = entry.kind == EntryKind::tombstone;
-    if (!seen.removed) value.assign(entry.value);
-    found_.add(1, os::worker_id());
-    return seen;
-  }
-  missed_.add(1, os::worker_id());
+    return !seen.found;
+  }));
+  (seen.found ? found_ : missed_).add(1, os::worker_id());
+  if (!seen.found) return seen;
+  seen.writer = entry.writer;
+  seen.removed = entry.kind == EntryKind::tombstone;
+  if (!seen.removed) value.assign(entry.value);
   return seen;
 }
 
@@ -149,21 +162,26 @@ Result<void> LsmTree::visit_all(Bytes key, FunctionRef<bool(Bytes row)> visit) c
   }
   std::string row;
   const LevelsRef levels = this->levels();
-  if (levels->newest_first.empty()) return {};
-  const uint64_t hash = filter_hash(key);
-  for (const SortedLevel& level : levels->newest_first) {
-    const OpenRun* const part = level.find(key);
-    if (part == nullptr || !part->filter().may_contain(key, hash)) continue;
+  return visit_parts(*levels, key, [&](const OpenRun& part) -> Result<bool> {
     // The versions that lie in one run, one after another.
-    RunCursor cursor(std::shared_ptr<const Run>(std::shared_ptr<const Run>(), &part->run()));
+    RunCursor cursor(std::shared_ptr<const Run>(std::shared_ptr<const Run>(), &part.run()));
     AETHER_TRY_ASSIGN(bool more, cursor.seek(key));
     while (more && cursor.entry().key == key) {
       make_row_of(cursor.entry(), row);
-      if (!visit(row)) return {};
+      if (!visit(row)) return false;
       AETHER_TRY_ASSIGN(more, cursor.next());
     }
+    return true;
+  });
+}
+
+Result<bool> LsmTree::find_newest(Bytes key, std::string& row) const {
+  for (;;) {
+    const uint64_t moves = moves_.load(std::memory_order_seq_cst);
+    AETHER_TRY_ASSIGN(const Place place, find_in_memory(key, row));
+    if (!is_same(moves)) continue;
+    return place != Place::nowhere ? Result<bool>(true) : find_in_runs(key, row);
   }
-  return {};
 }
 
 Result<LsmTree::Place> LsmTree::find_in_memory(Bytes key, std::string& row) const {
@@ -178,23 +196,20 @@ Result<LsmTree::Place> LsmTree::find_in_memory(Bytes key, std::string& row) cons
 
 Result<bool> LsmTree::find_in_runs(Bytes key, std::string& row) const {
   const auto levels = levels_.read(os::worker_id());
-  if (levels->newest_first.empty()) return false;
-  const uint64_t hash = filter_hash(key);
+  bool is_there = false;
   FoundEntry found;
-  for (const SortedLevel& level : levels->newest_first) {
-    const OpenRun* const part = level.find(key);
-    if (part == nullptr || !part->filter().may_contain(key, hash)) continue;
-    AETHER_TRY_ASSIGN(const bool is_there, part->run().get(key, found));
-    if (!is_there) continue;
-    make_row_of({.key = key,
-                 .writer = found.writer,
-                 .kind = found.kind,
-                 .expiry_ms = found.expiry_ms,
-                 .value = found.value},
-                row);
-    return true;
-  }
-  return false;
+  AETHER_TRY(visit_parts(*levels, key, [&](const OpenRun& part) -> Result<bool> {
+    AETHER_TRY_ASSIGN(is_there, part.run().get(key, found));
+    return !is_there;
+  }));
+  if (!is_there) return false;
+  make_row_of({.key = key,
+               .writer = found.writer,
+               .kind = found.kind,
+               .expiry_ms = found.expiry_ms,
+               .value = found.value},
+              row);
+  return true;
 }
 
 TxnId LsmTree::newest_writer_in_runs() const noexcept {
@@ -260,14 +275,6 @@ LogPosition LsmTree::sealed_redo_from() const noexcept {
     if (each != 0) from = from == 0 ? each : std::min(from, each);
   }
   return from;
-}
-
-uint64_t LsmTree::memory_bytes() const noexcept {
-  const auto memory = memory_.read(os::worker_id());
-  uint64_t bytes = 0;
-  for (const GenerationPointer& generation : memory->newest_first)
-    bytes += generation->rows.memory_bytes();
-  return bytes;
 }
 
 uint64_t LsmTree::nursery_bytes() const noexcept {

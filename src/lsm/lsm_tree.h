@@ -67,7 +67,6 @@ class LsmTree final : public table::Layers {
   uint64_t changes() const noexcept override { return changes_.load(std::memory_order_acquire); }
   Result<void> seal(Gsn fence, LogPosition redo_from) override;
   LogPosition sealed_redo_from() const noexcept override;
-  uint64_t memory_bytes() const noexcept override;
 
   /// Of the nursery.
   uint64_t nursery_bytes() const noexcept;
@@ -98,9 +97,9 @@ class LsmTree final : public table::Layers {
   using LevelsRef = base::RcuPointer<Levels>::Ref;
   MemoryRef memory() const noexcept { return memory_.acquire(os::worker_id()); }
   LevelsRef levels() const noexcept { return levels_.acquire(os::worker_id()); }
-  /// Reads so far; no writes.
+  /// So far: reads that came to the runs, and writes.
   ObservedWork observed() const noexcept {
-    return {.writes = 0,
+    return {.writes = changes(),
             .point_reads = static_cast<uint64_t>(found_.sum()),
             .point_misses = static_cast<uint64_t>(missed_.sum()),
             .scans = static_cast<uint64_t>(scans_.sum())};
@@ -113,6 +112,7 @@ class LsmTree final : public table::Layers {
   class Index;
   Result<Seen> try_find_seen(Bytes key, FunctionRef<bool(TxnId writer)> sees,
                              std::string& value) const;
+  Result<bool> find_newest(Bytes key, std::string& row) const;
 
   const MakeNursery make_nursery_;
   base::RcuPointer<Memory> memory_;

@@ -232,7 +232,7 @@ Result<StoreConfiguration> decode_configuration(Bytes bytes) {
   in.read(filter_bits);
   AETHER_TRY(in.finish());
   row.nursery = static_cast<IndexKind>(nursery);
-  row.run.codec = static_cast<Codec>(codec);
+  row.run.codec = static_cast<Compression>(codec);
   row.run.zstd_level = zstd_level;
   row.has_filter = filter != 0;
   if (row.has_filter) row.filter.kind = static_cast<FilterKind>(filter);
@@ -249,7 +249,7 @@ Result<void> check(const StoreConfiguration& configuration) {
     return wrong("LsmOptions::nursery_bytes must be from 16 KiB to 4 GiB");
   if (configuration.nursery != IndexKind::skiplist && configuration.nursery != IndexKind::rax)
     return wrong("LsmOptions::nursery must be an index in memory: skiplist or rax");
-  if (run.codec > Codec::zstd) return wrong("LsmOptions::compression is none that is known");
+  if (run.codec > Compression::zstd) return wrong("LsmOptions::compression is none that is known");
   if (run.zstd_level < -7 || run.zstd_level > 19)
     return wrong("LsmOptions::zstd_level must be from -7 to 19");
   if (run.dictionary_bytes > 1 * MiB)

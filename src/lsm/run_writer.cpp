@@ -34,7 +34,7 @@ Result<void> check_options(const RunOptions& options, uint32_t page_bytes) {
     return wrong("a run's dictionary_bytes must be at most 1 MiB");
   if (options.zstd_level < -7 || options.zstd_level > 19)
     return wrong("a run's zstd_level must be from -7 to 19");
-  if (options.codec > Codec::zstd) return wrong("a run's codec is none that is known");
+  if (options.codec > Compression::zstd) return wrong("a run's codec is none that is known");
   return {};
 }
 
@@ -48,7 +48,7 @@ class RunWriter::Impl {
         log_stream_(stream),
         pages_(services, options.store, stream, options.extent_bytes / services.pool.page_bytes()),
         data_(options.restart_interval),
-        trains_(options.codec == Codec::zstd && options.dictionary_bytes > 0) {
+        trains_(options.codec == Compression::zstd && options.dictionary_bytes > 0) {
     footer_.run_id = options.run_id;
     footer_.store = options.store;
     footer_.page_bytes = services.pool.page_bytes();
@@ -243,7 +243,8 @@ Result<void> RunWriter::Impl::add_to_index(size_t level, const Separator& separa
 Result<void> RunWriter::Impl::close_index_block(size_t level) {
   const Separator separator = std::move(levels_[level].separator);
   const std::string bytes = levels_[level].builder.take();
-  const BlockCodec wanted = options_.codec == Codec::none ? BlockCodec::none : BlockCodec::lz4;
+  const BlockCodec wanted = options_.codec == Compression::none ? BlockCodec::none
+                                                                : BlockCodec::lz4;
   AETHER_TRY_ASSIGN(const BlockPlace place, write_block(BlockKind::index, wanted, bytes));
   return add_to_index(level + 1, separator, place);
 }

@@ -20,13 +20,10 @@
 
 namespace aether::lsm {
 
-/// Numbers of the format.
-enum class Codec : uint8_t { none = 0, lz4 = 1, zstd = 2 };
-
 struct RunOptions {
   uint64_t run_id = 0;  ///< Never given twice in an environment.
   StoreId store = 0;
-  Codec codec = Codec::lz4;
+  Compression codec = Compression::lz4;
   int zstd_level = 3;
   /// With zstd: a dictionary of at most so many bytes is trained on the run's first megabytes. 0: none.
   uint32_t dictionary_bytes = 0;

@@ -6,7 +6,7 @@ Result<StoreConfiguration> configuration_of(const LsmOptions& options) {
   StoreConfiguration result;
   result.nursery_bytes = options.nursery_bytes;
   result.nursery = options.nursery;
-  result.run.codec = static_cast<Codec>(options.compression);
+  result.run.codec = options.compression;
   result.run.zstd_level = options.zstd_level;
   result.run.dictionary_bytes = options.dictionary_bytes;
   result.run.block_bytes = options.block_bytes;
@@ -18,7 +18,7 @@ Result<StoreConfiguration> configuration_of(const LsmOptions& options) {
 }
 
 PolicyOptions policy_of(const LsmOptions& options) noexcept {
-  return {.kind = static_cast<PolicyKind>(options.policy),
+  return {.kind = options.policy,
           .size_ratio = options.size_ratio,
           .runs_per_level = options.runs_per_level,
           .runs_at_bottom = options.runs_at_bottom,

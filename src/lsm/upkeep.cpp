@@ -190,8 +190,7 @@ Result<void> Upkeep::plan(Manifest& manifest, ManifestChanges& changes) {
 
 /// By what was asked of the store since the last time.
 PolicyOptions Upkeep::adapt(const Manifest& manifest) {
-  ObservedWork now = tree_.observed();
-  now.writes = accepted_writes_.load(std::memory_order_relaxed);
+  const ObservedWork now = tree_.observed();
   const ObservedWork since{.writes = now.writes - looked_at_.writes,
                            .point_reads = now.point_reads - looked_at_.point_reads,
                            .point_misses = now.point_misses - looked_at_.point_misses,

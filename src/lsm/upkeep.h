@@ -67,7 +67,6 @@ class Upkeep {
 
   /// So many bytes of keys and values have been written. Returns how many before, since it was opened.
   uint64_t accept(uint64_t bytes) noexcept {
-    accepted_writes_.fetch_add(1, std::memory_order_relaxed);
     return accepted_.fetch_add(bytes, std::memory_order_relaxed);
   }
   bool nursery_is_full() const noexcept { return tree_.nursery_bytes() >= nursery_bytes_; }
@@ -123,7 +122,6 @@ class Upkeep {
   Committer& committer_;
   std::atomic<uint64_t> nursery_bytes_{64 * MiB};
   alignas(64) std::atomic<uint64_t> accepted_{0};
-  std::atomic<uint64_t> accepted_writes_{0};
 
   mutable os::Mutex mutex_;  ///< One step at a time.
   Manifest manifest_ AETHER_GUARDED_BY(mutex_);

@@ -29,10 +29,9 @@ class Layers {
   struct Seen {
     bool found = false;
     TxnId writer = 0;
-    bool removed = false;     ///< It is a removal: there is no value.
-    bool passed_by = false;   ///< Newer ones are there that the reader does not see.
-    Gsn newest = 0;           ///< Of the newest row, seen or not (row.h); 0: there is none.
-    TxnId newest_writer = 0;  ///< The same.
+    bool removed = false;    ///< It is a removal: there is no value.
+    bool passed_by = false;  ///< Newer ones are there that the reader does not see.
+    Gsn newest = 0;          ///< Of the newest row, seen or not (row.h); 0: there is none.
   };
   /// `value` changes only if there is one. `sees` may be asked of a row that goes meanwhile: `newest` tells.
   virtual Result<Seen> find_seen(Bytes key, FunctionRef<bool(TxnId writer)> sees,
@@ -65,7 +64,6 @@ class Layers {
   virtual Result<void> seal(Gsn fence, LogPosition redo_from) = 0;
   /// Where the log begins that has rows of sealed layers; 0: there are none.
   virtual LogPosition sealed_redo_from() const noexcept = 0;
-  virtual uint64_t memory_bytes() const noexcept = 0;
 };
 
 }  // namespace aether::table

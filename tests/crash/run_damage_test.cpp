@@ -9,7 +9,6 @@
 namespace aether {
 namespace {
 
-using lsm::Codec;
 using lsm::EntryKind;
 using lsm::FoundEntry;
 using lsm::Run;
@@ -40,7 +39,7 @@ RunOptions small_options() {
   RunOptions options;
   options.run_id = 77;
   options.store = 9;
-  options.codec = Codec::zstd;
+  options.codec = Compression::zstd;
   options.dictionary_bytes = 1024;
   options.block_bytes = 4 * KiB;
   options.extent_bytes = 64 * KiB;
@@ -54,7 +53,7 @@ Result<void> write_with_row(db::EnvImpl& env, const Entries& entries) {
   AETHER_TRY_ASSIGN(db::StoreImpl * store, env.open_store(kManifest, {}));
   AETHER_TRY_ASSIGN(const db::TransactionPointer txn, env.begin({}));
   RunOptions options = small_options();
-  options.codec = Codec::none;  // More of it: many extents.
+  options.codec = Compression::none;  // More of it: many extents.
   AETHER_TRY_ASSIGN(const std::unique_ptr<lsm::RunWriter> writer,
                     lsm::RunWriter::create(env.services(), txn->context().log.stream, options));
   for (const OwnEntry& entry : entries) AETHER_TRY(writer->add(entry.view()));

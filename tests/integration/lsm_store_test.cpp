@@ -109,6 +109,10 @@ TEST_F(LsmStoreTest, FlushesAndMergesAsItIsFilled) {
   EXPECT_GT(stats.merges, 2u);
   EXPECT_LT(stats.sorted_runs.size(), stats.flushes);
   EXPECT_GT(stats.run_bytes_written, 0u);
+  const StoreStats store = env_->stats().stores.at(0);
+  EXPECT_GT(store.memory_bytes, 0u);
+  EXPECT_LT(store.memory_bytes, 4 * lsm_.nursery_bytes);
+  EXPECT_GE(store.rows, rows_.size());
   expect_rows();
   verify();
   reopen();

@@ -11,7 +11,6 @@
 namespace aether {
 namespace {
 
-using lsm::Codec;
 using lsm::EntryKind;
 using lsm::FoundEntry;
 using lsm::Run;
@@ -25,7 +24,7 @@ using testing_support::RunWorld;
 
 using Entries = std::vector<OwnEntry>;
 
-RunOptions options_of(uint64_t run_id, Codec codec = Codec::lz4) {
+RunOptions options_of(uint64_t run_id, Compression codec = Compression::lz4) {
   RunOptions options;
   options.run_id = run_id;
   options.store = 9;
@@ -173,8 +172,8 @@ TEST(Run, EveryOptionGivesBackWhatWasWritten) {
     RunWorld world(page_bytes);
     const Entries entries = plain_entries(3000, 90);
     uint64_t run_id = 0;
-    std::map<Codec, uint64_t> bytes;
-    for (const Codec codec : {Codec::none, Codec::lz4, Codec::zstd}) {
+    std::map<Compression, uint64_t> bytes;
+    for (const Compression codec : {Compression::none, Compression::lz4, Compression::zstd}) {
       for (const uint32_t restarts : {1u, 16u, 256u}) {
         for (const uint32_t dictionary : {0u, 4096u}) {
           RunOptions options = options_of(++run_id, codec);
@@ -187,8 +186,8 @@ TEST(Run, EveryOptionGivesBackWhatWasWritten) {
         }
       }
     }
-    EXPECT_LT(bytes[Codec::lz4] * 4, bytes[Codec::none] * 3);
-    EXPECT_LT(bytes[Codec::zstd], bytes[Codec::lz4]);
+    EXPECT_LT(bytes[Compression::lz4] * 4, bytes[Compression::none] * 3);
+    EXPECT_LT(bytes[Compression::zstd], bytes[Compression::lz4]);
   }
 }
 
@@ -198,7 +197,7 @@ TEST(Run, RandomEntriesAreFoundByKeyAndWriter) {
   for (uint64_t round = 0; round < 12; ++round) {
     RunWorld world;
     const Entries entries = random_entries(random, 1 + random() % 3000);
-    RunOptions options = options_of(round, Codec{static_cast<uint8_t>(random() % 3)});
+    RunOptions options = options_of(round, Compression{static_cast<uint8_t>(random() % 3)});
     options.restart_interval = 1 + static_cast<uint32_t>(random() % 20);
     options.dictionary_bytes = round % 2 == 0 ? 2048 : 0;
     const Result<RunReference> reference = world.write(entries, options);
@@ -223,7 +222,7 @@ TEST(Run, AKeyWhoseVersionsFillManyBlocks) {
         {"b", writer, EntryKind::value, 0, std::string(40, 'x') + std::to_string(writer)});
   entries.push_back({std::string("b\0", 2), 3, EntryKind::value, 0, "behind"});
   std::sort(entries.begin(), entries.end());
-  const Result<RunReference> reference = world.write(entries, options_of(1, Codec::none));
+  const Result<RunReference> reference = world.write(entries, options_of(1, Compression::none));
   ASSERT_TRUE(reference.has_value());
   expect_all(world, *reference, entries);
   const auto run = world.open(*reference);

@@ -63,7 +63,8 @@ Result<void> BTree::merge(buffer::LogContext& context, Bytes key, uint32_t level
 Result<BTree::Step> BTree::try_merge(buffer::LogContext& context, Bytes key, uint32_t level) {
   AETHER_TRY_ASSIGN(Path path, find_path(key, level));
   if (!path.parent) {
-    path.node.leave();  // The root, most often: where reading latches (AETHER_TSAN), it would be in its own way.
+    // The root, most often: where reading latches (AETHER_TSAN), it would be in its own way.
+    path.node.leave();
     return collapse_root(context);
   }
   SlottedPage parent_node = services_.pool.node(path.parent->frame());

@@ -24,18 +24,13 @@
 #include <vector>
 
 #include "aether/error.h"
+#include "aether/options.h"
 #include "lsm/policy/shape.h"
 
 namespace aether::lsm {
 
-/// Numbers of the manifest.
-enum class PolicyKind : uint8_t {
-  hanoi = 1,
-  leveled = 2,
-  tiered = 3,
-  lazy_leveled = 4,
-  adaptive = 5,
-};
+/// Numbers of the manifest, too.
+using PolicyKind = MergePolicyKind;
 
 const char* to_string(PolicyKind kind) noexcept;
 
