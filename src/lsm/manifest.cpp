@@ -64,7 +64,11 @@ Result<void> Manifest::add_row(Bytes key, Bytes value) {
       AETHER_TRY_ASSIGN(numbers_, ManifestNumbers::decode(value));
       return {};
     }
-    case 'c': configuration_.assign(value); return {};
+    case 'c':
+      if (value.empty())
+        return Error(Code::corruption, "lsm manifest: the row of the configuration is empty");
+      configuration_.assign(value);
+      return {};
     case 'p': {
       AETHER_TRY_ASSIGN(policy_, decode_policy(value));
       return {};
