@@ -1,6 +1,6 @@
 # Fuzz targets: fuzz/fuzz_<name>.cpp, one for each parser and format (fuzz/README.md).
 #
-# AETHER_FUZZ (preset fuzz, clang): programs with libFuzzer, in <build>/bin/fuzz_<name>.
+# AETHER_FUZZ (preset asan, clang): programs with libFuzzer, in <build>/bin/fuzz_<name>.
 # With the tests: replay_<name>, the same target under any compiler, as the test fuzz.<name>.
 
 # Mutations that each replay runs after its seeds and regressions: about a second.

@@ -56,7 +56,7 @@ TEST(InlineVector, IsAVector) {
         vector = std::move(moved);
       }
     }
-    for (size_t each : {0, 1})
+    for (size_t each : {0U, 1U})
       ASSERT_NO_FATAL_FAILURE(expect_same(vectors[each], models[each])) << i;
     if (!model.empty()) {
       ASSERT_EQ(vector.back(), model.back());

@@ -103,7 +103,7 @@ TEST(RowPatch, TheSameValueIsAMetaWord) {
 
 TEST(RowPatch, IsNotMadeWhereTheWholeRowIsNoLonger) {
   RowPatch patch;
-  for (const size_t bytes : {1, 4, 5, 8, 100, 2032, 5000}) {
+  for (const size_t bytes : {1U, 4U, 5U, 8U, 100U, 2032U, 5000U}) {
     const std::string old(bytes, 'o');
     EXPECT_FALSE(patch.make(payload_of(kOld, old), kNew, std::string(bytes, 'n'))) << bytes;
     std::string first = old;

@@ -10,17 +10,14 @@
 #include <vector>
 
 #include "base/checksum.h"
+#include "support/slowdown.h"
 
 namespace aether::index {
 namespace {
 
 using testing::HasSubstr;
 
-#if defined(AETHER_TSAN) || defined(AETHER_ASAN)
-constexpr uint64_t kSlowdown = 5;
-#else
-constexpr uint64_t kSlowdown = 1;
-#endif
+using testing_support::kSlowdown;
 
 std::string key_of(uint64_t number) { return "key" + std::to_string(1000000 + number); }
 

@@ -1,6 +1,6 @@
 // Merges allocate nothing in the steady state: counted by replacing the operator that all allocations of C++ go through. Not
 // under sanitizers, which have one of their own.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(AETHER_ASAN) && !defined(AETHER_TSAN)
 #include <gtest/gtest.h>
 
 #include <cstdlib>

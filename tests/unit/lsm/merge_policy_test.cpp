@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lsm_model/model.h"
+#include "support/slowdown.h"
 
 namespace aether::lsm {
 namespace {
@@ -226,7 +227,7 @@ SortedRun run_of(uint64_t id, uint64_t bytes, const char* smallest, const char* 
 
 // Any shape at all: sizes over nine powers of ten, busy runs anywhere. Plans are sound and lead to rest.
 TEST(MergePolicy, TakesAnyShape) {
-  for (uint64_t seed = 1; seed <= 60; ++seed) {
+  for (uint64_t seed = 1; seed <= 60 / testing_support::kSlowdown; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937_64 random(seed);
     Shape given;

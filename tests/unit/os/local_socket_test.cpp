@@ -74,7 +74,7 @@ TEST(LocalSocketConcurrent, APathMayBeLongerThanTheSystemsAddress) {
 
 TEST(LocalSocket, OnlyTheOwnerMayConnectWhateverTheUmask) {
   const testing_support::TempDirectory directory;
-  for (const mode_t mask : {0000, 0777}) {
+  for (const mode_t mask : {mode_t{0000}, mode_t{0777}}) {
     const mode_t before = ::umask(mask);
     const std::unique_ptr<Listener> listener = listen_at(directory / "socket");
     ::umask(before);

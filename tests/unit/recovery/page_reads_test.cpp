@@ -88,7 +88,7 @@ TEST_F(PageReadsTest, BatchesMayBeUnderWayTogether) {
   ASSERT_TRUE(second.start(b).has_value());
   ASSERT_TRUE(second.finish().has_value());
   ASSERT_TRUE(first.finish().has_value());
-  for (int i = 0; i < 4; ++i)
+  for (unsigned i = 0; i < 4; ++i)
     EXPECT_EQ(places.data()[i * kPageBytes + 17], static_cast<std::byte>(i + 1));
 }
 

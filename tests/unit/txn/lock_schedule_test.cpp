@@ -3,6 +3,7 @@
 #include <mutex>
 #include <random>
 
+#include "support/slowdown.h"
 #include "tests/unit/txn/lock_fixture.h"
 
 namespace aether::txn {
@@ -138,7 +139,7 @@ void run_transaction(LockManager& manager, Oracle& oracle, TxnId id, std::mt1993
 }
 
 /// Of each of six threads. Each waits for others some times, which on a busy machine is a time slice.
-constexpr uint64_t kTransactions = 1'000;
+constexpr uint64_t kTransactions = 1'000 / aether::testing_support::kSlowdown;
 
 void run_schedule(const LockOptions& options, uint64_t seed, uint64_t transactions) {
   SCOPED_TRACE("seed " + std::to_string(seed));

@@ -55,7 +55,7 @@ TEST_P(ForwardWindowTest, AnyPlaceInAnyOrder) {
   ForwardWindow window(os_, IoMode::automatic, kRead, GetParam());
   window.begin(*files_[0], kFileBytes);
   uint64_t at = 0;
-  for (int i = 0; i < 3000; ++i) {
+  for (unsigned i = 0; i < 3000; ++i) {
     if (i % 500 == 499) window.begin(*files_[i / 500 % 2], kFileBytes);
     at = random() % 10 == 0
              ? random() % kFileBytes / 4096 * 4096
