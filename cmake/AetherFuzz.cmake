@@ -5,11 +5,11 @@
 
 # Mutations that each replay runs after its seeds and regressions: about a second.
 set(fuzz_mutations_default 20000)
-set(fuzz_mutations_api 400)
-set(fuzz_mutations_catalogue 600)
+set(fuzz_mutations_api 2000)
+set(fuzz_mutations_catalogue 6000)
 set(fuzz_mutations_open 400)
 set(fuzz_mutations_live 4000)
-set(fuzz_mutations_run 1500)
+set(fuzz_mutations_run 6000)
 
 # Targets of the command's own formats link its readers.
 set(fuzz_cli_sources "")

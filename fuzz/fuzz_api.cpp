@@ -1,6 +1,14 @@
 // The public interface against std::map: a stream of bytes is a stream of calls. Puts, removes, reads, scans and cursors
 // both ways, transactions with savepoints, batches, checkpoints, closes, and power cuts of the simulated disk; every
 // answer is the model's. Commits wait for the disk: after a power cut all that was acknowledged is there, and no more.
+//
+// Opening costs a hundred times what most calls do: one environment lives across inputs, each of which begins with an empty
+// store. Reopenings, crashes and checkpoints have to be earned: the first ones happen, later ones once in so many inputs.
+// An input that fails and passes alone needed those before it: it is replayed with them, in order, as files of one process
+// (AETHER_FUZZ_SEQUENCE=DIR keeps those since the environment was new).
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <vector>
@@ -25,44 +33,75 @@ const EnvOptions kOptions{.pool_bytes = 288 * KiB,
                           .io_mode = IoMode::threads,
                           .background_threads = false};
 
+constexpr uint32_t kInputsPerReopening = 64;
+constexpr uint32_t kInputsPerCheckpoint = 8;
+constexpr uint32_t kReopeningsSaved = 4;
+constexpr uint32_t kInputsPerVerify = 16;
+constexpr uint32_t kInputsPerEnvironment = 4096;
+
+/// The environment that lives across inputs.
+struct World {
+  std::unique_ptr<sim::SimOs> os;
+  std::unique_ptr<DbEnv> env;
+  uint32_t inputs = 0;  ///< Since it was new.
+  uint32_t credit = kReopeningsSaved * kInputsPerReopening;
+
+  void open() {
+    auto opened = DbEnv::open(kHome, kOptions, *os);
+    FUZZ_REQUIRE_SAYING(opened, std::string(opened.error().message()));
+    env = *std::move(opened);
+  }
+  /// Ready for an input: a new environment now and then, so that what a finding depends on is never more than so many inputs.
+  void begin_input() {
+    if (env == nullptr || inputs == kInputsPerEnvironment) {
+      env.reset();
+      os = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = 3});
+      inputs = 0;
+      open();
+    }
+    ++inputs;
+    credit = std::min(credit + 1, kReopeningsSaved * kInputsPerReopening);
+  }
+  bool may_spend(uint32_t cost) {
+    if (credit < cost) return false;
+    credit -= cost;
+    return true;
+  }
+};
+
+World& world() {
+  static World& only = *new World;
+  return only;
+}
+
 class Driver {
  public:
   explicit Driver(Input input) : input_(input) {
-    // Making an environment costs more than most runs: each begins with a copy of an empty one.
-    static sim::SimOs& empty = *[] {
-      auto os = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = 3});
-      auto env = DbEnv::open(kHome, kOptions, *os);
-      FUZZ_REQUIRE(env && (*env)->open_store("s") && (*env)->close());
-      env->reset();
-      return os->copy().release();
-    }();
-    os_ = empty.copy();
-    open();
+    world_.begin_input();
+    open_store();
   }
-  ~Driver() {
-    end_transaction();
-    cursor_.reset();
-    env_.reset();
-  }
+  ~Driver() { end_transaction(); }
 
   void run() {
     for (int calls = 0; calls < 300 && !input_.empty(); ++calls) step();
     compare();
     end_transaction();
     committed_is_there();
-    const Result<VerifyReport> verified = env_->verify();
-    FUZZ_REQUIRE(verified && verified->ok());
+    if (world_.inputs % kInputsPerVerify == 1) {
+      const Result<VerifyReport> verified = env()->verify();
+      FUZZ_REQUIRE(verified && verified->ok());
+    }
+    store_.reset();
+    require(env()->drop_store("s"));
   }
 
  private:
   Rows& rows() { return txn_ ? inside_ : committed_; }
+  DbEnv* env() { return world_.env.get(); }
 
-  void open() {
-    auto env = DbEnv::open(kHome, kOptions, *os_);
-    FUZZ_REQUIRE_SAYING(env, std::string(env.error().message()));
-    env_ = *std::move(env);
-    auto store = env_->open_store("s");
-    FUZZ_REQUIRE(store);
+  void open_store() {
+    auto store = env()->open_store("s");
+    FUZZ_REQUIRE_SAYING(store, std::string(store.error().message()));
     store_.emplace(*store);
   }
 
@@ -152,7 +191,7 @@ class Driver {
   void begin() {
     if (txn_) return;
     const uint8_t form = input_.byte();
-    auto txn = env_->begin({.isolation = static_cast<Isolation>(form % 3)});
+    auto txn = env()->begin({.isolation = static_cast<Isolation>(form % 3)});
     FUZZ_REQUIRE(txn);
     cursor_.reset();
     txn_.emplace(*std::move(txn));
@@ -272,7 +311,7 @@ class Driver {
       batch.put(*store_, k, v);
       after[k] = v;
     }
-    require(txn_ ? txn_->write(batch) : env_->write(batch));
+    require(txn_ ? txn_->write(batch) : env()->write(batch));
     rows() = after;
   }
   /// Enough rows for splits, or the ghosts for merges.
@@ -291,21 +330,30 @@ class Driver {
     }
   }
 
-  void checkpoint() { require(env_->checkpoint()); }
+  void checkpoint() {
+    if (world_.may_spend(kInputsPerCheckpoint)) require(env()->checkpoint());
+  }
   void reopen() {
+    if (!world_.may_spend(kInputsPerReopening)) return;
     end_transaction();
-    require(env_->close());
-    env_.reset();
-    open();
+    store_.reset();
+    require(env()->close());
+    world_.env.reset();
+    world_.open();
+    open_store();
     committed_is_there();
   }
   void crash() {
     const uint8_t form = input_.byte();
-    auto after = os_->crash({.policy = static_cast<sim::CrashPolicy>(form % 4), .seed = form});
+    if (!world_.may_spend(kInputsPerReopening)) return;
+    auto after = world_.os->crash(
+        {.policy = static_cast<sim::CrashPolicy>(form % 4), .seed = form});
     end_transaction();
-    env_.reset();
-    os_ = std::move(after);
-    open();
+    store_.reset();
+    world_.env.reset();
+    world_.os = std::move(after);
+    world_.open();
+    open_store();
     committed_is_there();
   }
 
@@ -328,8 +376,7 @@ class Driver {
   }
 
   Input input_;
-  std::unique_ptr<sim::SimOs> os_;
-  std::unique_ptr<DbEnv> env_;
+  World& world_ = world();
   std::optional<KvStore> store_;
   std::optional<Transaction> txn_;
   std::optional<Cursor> cursor_;
@@ -338,6 +385,16 @@ class Driver {
   Rows inside_;  ///< What the open transaction sees.
   std::vector<std::pair<Savepoint, Rows>> savepoints_;
 };
+
+/// Keeps the inputs since the environment was new in the directory that AETHER_FUZZ_SEQUENCE names, numbered in order.
+void keep(const uint8_t* data, size_t size) {
+  static const char* const directory = std::getenv("AETHER_FUZZ_SEQUENCE");
+  if (directory == nullptr) return;
+  const uint32_t number = world().inputs % kInputsPerEnvironment;
+  const std::string path = std::string(directory) + "/" + std::to_string(100'000 + number);
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
+}
 
 }  // namespace
 
@@ -361,6 +418,7 @@ std::vector<std::string> seeds() {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace aether::fuzz;
+  keep(data, size);
   Driver(Input(data, size)).run();
   return 0;
 }

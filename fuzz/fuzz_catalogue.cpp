@@ -8,6 +8,7 @@
 #include "fuzz/support/repair.h"
 #include "fuzz/support/target.h"
 #include "page/leaf_record.h"
+#include "page/page_header.h"
 #include "page/slotted_page.h"
 
 namespace aether::fuzz {
@@ -59,7 +60,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       continue;
     node.insert(at.slot, key, payload);
   }
-  Editor(*os).replace_page(2, {reinterpret_cast<const char*>(bytes), sizeof bytes});
-  exercise(*os, {.truth = nullptr, .drop_stores = true});
+  static const uint64_t environment_id = Editor(*os).environment_id();
+  page::seal(bytes, sizeof bytes, environment_id);
+  {
+    const auto file = os->open(small::kHome + std::string("/data"), {.write = true});
+    FUZZ_REQUIRE(file &&
+                 (*file)->write_at(raw(db::kCatalogueRoot) * sizeof bytes, bytes, sizeof bytes));
+  }
+  exercise(*os, {.truth = nullptr, .drop_stores = true, .again_after_refusal = size % 8 == 0});
   return 0;
 }

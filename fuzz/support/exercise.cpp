@@ -113,6 +113,7 @@ void exercise(sim::SimOs& os, const Exercise& how) {
     Result<std::unique_ptr<DbEnv>> env = DbEnv::open(small::kHome, small::options(), os);
     if (!went_well(env)) {
       FUZZ_REQUIRE(env.error().code() != Code::not_found);
+      if (!how.again_after_refusal) return;
       continue;
     }
     // The second time, what the first has written is there too.

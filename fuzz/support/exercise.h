@@ -13,6 +13,8 @@ struct Exercise {
   /// What answers must be where there is one; null: the files may say anything.
   const small::SmallEnv* truth = nullptr;
   bool drop_stores = false;
+  /// What was refused is opened a second time.
+  bool again_after_refusal = true;
 };
 
 void exercise(sim::SimOs& os, const Exercise& how);
