@@ -199,7 +199,9 @@ EngineKind kind_of(const char* name) {
           },
           false,
           "multi_get",
-          32 * KiB};  // A log record has to hold a row and the one before it.
+          kind == IndexKind::lsm
+              ? 1 * MiB     // As any engine's.
+              : 32 * KiB};  // A log record has to hold a row and the one before it.
 }
 
 }  // namespace

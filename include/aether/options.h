@@ -186,6 +186,9 @@ struct LsmOptions {
   uint32_t dictionary_bytes = 0;
   /// What is compressed, checked and cached as one. 4-64 KiB.
   uint32_t block_bytes = 16 * KiB;
+  /// Larger values are written once, to pages of their own, uncompressed; log, nursery and runs hold where they lie, and merges move that
+  /// alone. 128 bytes - 32 KiB.
+  uint32_t inline_value_bytes = 4 * KiB;
   RunFilter filter = RunFilter::bloom;
   /// bloom and ribbon, 1-40.
   double filter_bits = 10;
@@ -203,7 +206,7 @@ struct StoreOptions {
   /// index and what waits to be freed; older versions are not in it. 0: as it was made, 1 GiB if that was not said. Another
   /// number counts from now on, until the environment is closed. At most 4 GiB.
   uint64_t memory_bytes_max = 0;
-  /// Creation, of a store of kind `lsm`. Its rows are as large as those in memory, at most.
+  /// Creation, of a store of kind `lsm`. Its values are as large as those of a B+ tree, at most.
   LsmOptions lsm = {};
 };
 

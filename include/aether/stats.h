@@ -14,8 +14,9 @@ struct SortedRunStats {
   uint64_t age = 0;  ///< The newest has the greatest.
   uint64_t runs = 0;
   uint64_t entries = 0;
-  uint64_t tombstones = 0;  ///< Of those.
-  uint64_t bytes = 0;       ///< Keys and values.
+  uint64_t tombstones = 0;      ///< Of those.
+  uint64_t values_outside = 0;  ///< Of those, with their value outside.
+  uint64_t bytes = 0;           ///< Keys and values; of those outside where they lie.
   uint64_t disk_bytes = 0;
   bool merging = false;
 };
@@ -26,6 +27,7 @@ struct LsmStats {
   uint64_t nursery_bytes = 0;
   uint64_t sealed_generations = 0;  ///< Waiting to be written out.
   uint64_t put_bytes = 0;           ///< Keys and values written.
+  uint64_t outside_bytes = 0;       ///< Of those, values that lie outside of runs.
   uint64_t flushes = 0;
   uint64_t merges = 0;
   uint64_t merged_bytes = 0;  ///< Keys and values that merges have read.

@@ -104,6 +104,7 @@ StoreOptions Workload::options_of(const std::string& store) const {
                  .size_ratio = seed % 2 == 0 ? 2u : 0u,
                  .compression = static_cast<Compression>(seed / 5 % 3),
                  .block_bytes = 4 * KiB,
+                 .inline_value_bytes = seed % 3 == 0 ? 256u : 4096u,
                  .filter = static_cast<RunFilter>(seed / 2 % 4)};
   return options;
 }
@@ -122,7 +123,9 @@ Value Workload::pick_value(const Value* old, const std::string& store) {
     bytes = profile_.value_bytes / 5 + random_.below(profile_.value_bytes);
   }
   constexpr uint64_t kMemoryRowMax = 20'000;  // Two rows have to fit into a log record.
-  if (kind_of(store) != IndexKind::btree) bytes = std::min(bytes, kMemoryRowMax);
+  const IndexKind kind = kind_of(store);
+  const bool is_in_memory = kind == IndexKind::skiplist || kind == IndexKind::rax;
+  if (is_in_memory) bytes = std::min(bytes, kMemoryRowMax);
   return make_value(next_stamp(), static_cast<uint32_t>(bytes));
 }
 

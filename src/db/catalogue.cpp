@@ -222,17 +222,25 @@ Result<void> EnvImpl::drop_store(const std::string& name) {
 }
 
 /// The first step of a drop.
-Result<void> EnvImpl::take_name(const StoreImpl& store, const std::string& hidden_name,
+Result<void> EnvImpl::take_name(StoreImpl& store, const std::string& hidden_name,
                                 const CatalogueEntry& entry) {
   garbage_.forget_store(store.id());
+  std::vector<page::OverflowReference> values;
+  base::Unless goes_on([&] {
+    if (store.lsm() != nullptr) store.lsm()->go_on();
+  });
+  if (store.lsm() != nullptr) AETHER_TRY(store.lsm()->take_own_values(values));
   // What has ended in this store is so after a crash too: nobody could undo it there then.
   if (!AETHER_PLANTED("db.drop_before_flush")) AETHER_TRY(log_->flush());
   AETHER_TRY_ASSIGN(const TransactionPointer txn,
                     begin({.durability = Durability::group, .env_durability = false}));
+  txn->context().freed = std::move(values);
   AETHER_TRY(catalogue_->write(txn->context(), index::WriteMode::remove, store.name(), {}));
   AETHER_TRY(
       catalogue_->write(txn->context(), index::WriteMode::insert, hidden_name, entry_bytes(entry)));
-  return txn->commit();
+  AETHER_TRY(txn->commit());
+  goes_on.dismiss();
+  return {};
 }
 
 Result<void> EnvImpl::finish_drop(const std::string& hidden_name, const CatalogueEntry& entry) {

@@ -111,7 +111,7 @@ class StoreImpl {
   Result<bool> write_row(txn::TransactionContext& txn, index::WriteMode mode, Bytes key,
                          Bytes value) {
     if (table_ != nullptr) [[unlikely]] {
-      if (lsm_ != nullptr) AETHER_TRY(lsm_->before_write(key.size() + value.size()));
+      if (lsm_ != nullptr) AETHER_TRY(lsm_->before_write(key.size(), value.size()));
       return table_->write(txn, mode, key, value);
     }
     return tree_.write(txn, mode, key, value);
@@ -373,9 +373,11 @@ class EnvImpl {
   };
   Stillness stillness() const;
   Result<VerifyReport> verify_still(FunctionRef<bool(uint64_t, uint64_t)> progress);
+  Result<void> visit_values(const std::string& name, StoreId id, PageId root,
+                            FunctionRef<Result<void>(const page::OverflowReference& value)> visit);
 
   Result<StoreImpl*> create_store(const std::string& name, const StoreOptions& options);
-  Result<void> take_name(const StoreImpl& store, const std::string& hidden_name,
+  Result<void> take_name(StoreImpl& store, const std::string& hidden_name,
                          const CatalogueEntry& entry);
   Result<void> finish_drop(const std::string& hidden_name, const CatalogueEntry& entry);
   Result<void> finish_drops();

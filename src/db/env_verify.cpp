@@ -93,7 +93,7 @@ class OnlineVerifier final : public PageLook::Visitor {
   Result<void> look_at_runs(const std::string& name, StoreImpl& store) {
     Result<void> checked;
     AETHER_TRY(env_.while_it_stays(store, [&]() -> Result<void> {
-      checked = store.lsm()->upkeep().check();
+      checked = store.lsm()->upkeep().check(true);
       return {};
     }));
     if (checked) return {};
@@ -233,15 +233,45 @@ Result<VerifyReport> EnvImpl::verify_still(FunctionRef<bool(uint64_t, uint64_t)>
                              .is_manifest = entry.index == IndexKind::lsm});
   }
   if (!more) return std::move(more).error();
+  for (TreeRoot& root : targets.roots) {
+    if (!root.is_manifest) continue;
+    root.values = [this, &root](TreeRoot::VisitValue visit) {
+      return visit_values(root.name, root.store, root.root, visit);
+    };
+  }
   AETHER_TRY_ASSIGN(VerifyReport report, verify_file(*data_, targets, progress));
   for (const TreeRoot& root : targets.roots) {
     if (!root.is_manifest || root.name.starts_with('\0')) continue;
     const Result<StoreImpl*> store = open_store(root.name, {.create = false});
-    Result<void> checked = store ? (*store)->lsm()->upkeep().check()
+    Result<void> checked = store ? (*store)->lsm()->upkeep().check(false)
                                  : Result<void>(store.error().clone());
     if (!checked) report.problems.push_back({0, root.name, std::string(checked.error().message())});
   }
   return report;
+}
+
+/// Those of its runs, and of rows that are in memory only.
+Result<void> EnvImpl::visit_values(
+    const std::string& name, StoreId id, PageId root,
+    FunctionRef<Result<void>(const page::OverflowReference& value)> visit) {
+  if (name.starts_with('\0')) {  // It is being dropped.
+    buffer::Frame* frame = nullptr;
+    {
+      os::LockGuard lock(stores_mutex_);
+      for (const auto& dropped : dropped_stores_) {
+        if (dropped->id() == id) frame = &dropped->tree().root();
+      }
+    }
+    if (frame == nullptr) {
+      AETHER_TRY_ASSIGN(frame, pool_->load_pinned(root));
+    }
+    index::BTree rows(*services_, id, *frame);
+    return lsm::Upkeep::visit_values(*services_, rows, visit);
+  }
+  AETHER_TRY_ASSIGN(StoreImpl * store, open_store(name, {.create = false}));
+  AETHER_TRY(lsm::Upkeep::visit_values(*services_, store->tree(), visit));
+  return store->lsm()->tree().visit_own_values(
+      [&](const page::OverflowReference& value) { static_cast<void>(visit(value).has_value()); });
 }
 
 Result<VerifyReport> EnvImpl::verify_online(

@@ -6,6 +6,7 @@
 #include "base/reached.h"
 #include "db/env_impl.h"
 #include "db/lsm_worker.h"
+#include "index/btree/overflow.h"
 #include "index/rax/rax.h"
 #include "index/skiplist/skiplist.h"
 
@@ -73,7 +74,10 @@ uint64_t LsmStore::now_ms() const noexcept {
   return env_.os().wall_ns() / kNsPerMs;
 }
 
-Result<void> LsmStore::before_write(uint64_t bytes) {
+Result<void> LsmStore::before_write(uint64_t key_bytes, uint64_t value_bytes) {
+  const bool is_outside = value_bytes > tree_.inline_value_max();
+  if (is_outside) upkeep_->count_outside(value_bytes);
+  const uint64_t bytes = key_bytes + (is_outside ? sizeof(page::OverflowReference) : value_bytes);
   const uint64_t before = upkeep_->accept(bytes);
   if (before / kLookBytes == (before + bytes) / kLookBytes) [[likely]]
     return {};
@@ -122,6 +126,16 @@ Result<void> LsmStore::flush_sealed() {
 Result<void> LsmStore::flush_all() {
   AETHER_TRY(upkeep_->seal(0));
   return flush_sealed();
+}
+
+Result<void> LsmStore::take_own_values(std::vector<page::OverflowReference>& values) {
+  uint64_t extents = 0;
+  AETHER_TRY(tree_.visit_own_values(
+      [&](const page::OverflowReference& value) { extents += index::extents_of(value); }));
+  if (extents >= index::kFreedExtentsMax) AETHER_TRY(flush_all());
+  upkeep_->stop();  // What is being written out has been, or will not be.
+  return tree_.visit_own_values(
+      [&](const page::OverflowReference& value) { values.push_back(value); });
 }
 
 Result<bool> LsmStore::work() {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "aether/error.h"
 #include "aether/options.h"
@@ -29,13 +30,17 @@ class LsmStore final : public lsm::Committer {
   /// Reads the manifest. Once, before others use the store. Returns up to which GSN changes are in runs.
   Result<Gsn> load();
 
-  /// Before a write of so many bytes. With no latch held. Errors: of a flush that has failed, and for which there is no more memory
+  /// Before a write of a key and a value of so many bytes. With no latch held. Errors: of a flush that has failed, and for which there is no more memory
   /// to wait in (no_space, io_error).
-  Result<void> before_write(uint64_t bytes);
+  Result<void> before_write(uint64_t key_bytes, uint64_t value_bytes);
   /// Everything in memory becomes runs.
   Result<void> flush_all();
+  /// For a drop, when nobody writes: the values outside that no run will have, since nothing more is done. Writes out what is more than one
+  /// commit can free.
+  Result<void> take_own_values(std::vector<page::OverflowReference>& values);
   /// Nothing more is done. Before the rooms below go.
   void stop() noexcept { upkeep_->stop(); }
+  void go_on() noexcept { upkeep_->go_on(); }
   /// Some work, as much as keeps others waiting for a moment. False: there is none.
   Result<bool> work();
 

@@ -3,6 +3,7 @@
 /// Runs on the file, not on the pool: the caller has written every dirty page and nobody writes meanwhile.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,9 @@ struct TreeRoot {
   PageId root = kNoPage;
   bool is_manifest =
       false;  ///< Its rows lead to runs (lsm/manifest.h), whose pages are looked at, but not what is in them.
+  /// Of a store of runs: visits the values outside that its entries own. Errors: what has hidden some.
+  using VisitValue = FunctionRef<Result<void>(const page::OverflowReference& value)>;
+  std::function<Result<void>(VisitValue visit)> values = {};
 };
 
 /// What is to be proved.

@@ -1,10 +1,12 @@
 #include "lsm/lsm_tree.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "index/btree/overflow.h"
 #include "lsm/tree_cursor.h"
 #include "lsm/tree_row.h"
 #include "table/row.h"
@@ -60,6 +62,16 @@ std::unique_ptr<const LsmTree::Memory> first_memory(const LsmTree::MakeNursery& 
   auto memory = std::make_unique<LsmTree::Memory>();
   memory->newest_first.push_back(std::make_shared<Generation>(1, make_nursery()));
   return memory;
+}
+
+table::Layers::Place place_of(Generation::State state) noexcept {
+  using Place = table::Layers::Place;
+  switch (state) {
+    case Generation::State::waiting: break;
+    case Generation::State::being_written: return Place::being_written;
+    case Generation::State::written: return Place::written;
+  }
+  return Place::sealed;
 }
 
 bool is_absence(const Error& error) noexcept { return error.code() == Code::not_found; }
@@ -118,6 +130,7 @@ Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, FunctionRef<bool(TxnId w
         seen.found = true;
         seen.writer = meta.txn();
         seen.removed = meta.removed();
+        seen.apart = meta.overflow();
         if (!seen.removed)
           has_memory = base::if_memory_allows([&] { value.assign(page::value_of(payload)); });
       });
@@ -140,7 +153,8 @@ Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, FunctionRef<bool(TxnId w
   if (!seen.found) return seen;
   seen.writer = entry.writer;
   seen.removed = entry.kind == EntryKind::tombstone;
-  if (!seen.removed) value.assign(entry.value);
+  seen.apart = entry.kind == EntryKind::value_apart;
+  if (!seen.removed) value.assign(seen.apart ? reference_in(entry.value) : entry.value);
   return seen;
 }
 
@@ -188,7 +202,8 @@ Result<LsmTree::Place> LsmTree::find_in_memory(Bytes key, std::string& row) cons
   const auto memory = memory_.read(os::worker_id());
   for (const GenerationPointer& generation : memory->newest_first) {
     Result<void> found = generation->rows.get(key, row);
-    if (found) return generation == memory->newest_first.front() ? Place::active : Place::sealed;
+    if (found && generation == memory->newest_first.front()) return Place::active;
+    if (found) return place_of(generation->state.load(std::memory_order_seq_cst));
     if (!is_absence(found.error())) return std::move(found).error();
   }
   return Place::nowhere;
@@ -210,6 +225,27 @@ Result<bool> LsmTree::find_in_runs(Bytes key, std::string& row) const {
                .value = found.value},
               row);
   return true;
+}
+
+Result<void> LsmTree::visit_own_values(
+    FunctionRef<void(const page::OverflowReference& reference)> visit) const {
+  const MemoryRef memory = this->memory();
+  TreeCursor newest(*this, ~TxnId{0});  // Of memory alone.
+  Result<bool> more = newest.first();
+  for (; more && *more; more = newest.next()) {
+    for (const GenerationPointer& generation : memory->newest_first) {
+      std::optional<page::OverflowReference> value;
+      const Result<void> found = generation->rows.visit(
+          newest.key(), [&](Bytes row) { value = index::value_outside(table::payload_of(row)); });
+      if (!found) continue;
+      const bool is_of_run = generation->state.load(std::memory_order_seq_cst) ==
+                             Generation::State::written;
+      if (value && !is_of_run) visit(*value);
+      break;
+    }
+  }
+  if (!more) return std::move(more).error();
+  return {};
 }
 
 TxnId LsmTree::newest_writer_in_runs() const noexcept {

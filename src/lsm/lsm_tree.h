@@ -25,6 +25,7 @@
 #include "index/concept/any_index.h"
 #include "lsm/levels.h"
 #include "os/sync.h"
+#include "page/leaf_record.h"
 #include "table/layers.h"
 
 namespace aether::lsm {
@@ -34,6 +35,8 @@ struct Generation {
       : number(its_number), rows(std::move(its_rows)) {}
   const uint64_t number;
   mutable index::AnyIndex rows;
+  enum class State : uint8_t { waiting, being_written, written };
+  std::atomic<State> state{State::waiting};  ///< Written: its run has been published, durably.
   // Once it is sealed.
   Gsn fence = 0;              ///< No row here has a higher GSN, but for what is taken back.
   LogPosition redo_from = 0;  ///< 0: no row of it is needed from the log.
@@ -60,6 +63,9 @@ class LsmTree final : public table::Layers {
   index::AnyCursor cursor_of_later(TxnId from) const override;
   index::AnyIndex& home_of(Bytes key) override;
   index::AnyIndex& active() noexcept override;
+  uint64_t inline_value_max() const noexcept override {
+    return inline_value_max_.load(std::memory_order_relaxed);
+  }
   void note_move() noexcept override {
     moves_.fetch_add(1, std::memory_order_seq_cst);
     version_.fetch_add(1, std::memory_order_seq_cst);
@@ -74,6 +80,12 @@ class LsmTree final : public table::Layers {
   uint64_t sealed_count() const noexcept;
   /// Null: none is sealed.
   GenerationPointer oldest_sealed() const;
+  /// Values outside that rows in memory own, of which no run has a row; beside no writer.
+  Result<void> visit_own_values(
+      FunctionRef<void(const page::OverflowReference& reference)> visit) const;
+  void set_inline_value_max(uint64_t bytes) noexcept {
+    inline_value_max_.store(bytes, std::memory_order_relaxed);
+  }
   /// Its rows are in a run that has been published. May throw std::bad_alloc; then it stays.
   void drop_oldest();
   /// Generations begin here. Before others use it.
@@ -122,6 +134,7 @@ class LsmTree final : public table::Layers {
     return moves_.load(std::memory_order_seq_cst) == moves;
   }
 
+  std::atomic<uint64_t> inline_value_max_{0};
   std::atomic<uint64_t> version_{1};
   std::atomic<uint64_t> moves_{0};
   alignas(64) std::atomic<uint64_t> changes_{0};

@@ -45,6 +45,7 @@ size_t key_bytes_of(char tag) noexcept {
     case 'p': return 1;
     case 'g':
     case 'd':
+    case 'f':
     case 'm': return 9;
     case 'r':
     case 'o': return 17;
@@ -78,6 +79,7 @@ Result<void> Manifest::add_row(Bytes key, Bytes value) {
         return wrong("a value where none is meant: generation", number_at(key, 1));
       flushed_.insert(number_at(key, 1));
       return {};
+    case 'f': given_back_[number_at(key, 1)].assign(value); return {};
     case 'm': {
       AETHER_TRY_ASSIGN(merges_[number_at(key, 1)], ManifestMerge::decode(value));
       return {};
@@ -103,6 +105,8 @@ void Manifest::put_runs_in_order(std::vector<ManifestRun>& runs) const {
     return a.run.smallest_key < b.run.smallest_key;
   });
 }
+
+std::string Manifest::key_of_given_back(uint64_t run_id) { return key_of('f', run_id); }
 
 Result<void> Manifest::check() const {
   std::set<uint64_t> ids;
@@ -143,7 +147,7 @@ Result<void> Manifest::check() const {
     for (const uint64_t id : merge.rewritten) {
       if (run_ids.erase(id) == 0) return wrong("it rewrites what it does not read: merge", number);
     }
-    if (merge.has_parts != parts_.contains(number)) {
+    if (!merge.has_parts && parts_.contains(number)) {
       return wrong("its parts are not those that it says: merge", number);
     }
   }
@@ -287,6 +291,15 @@ void Manifest::add_part(uint64_t merge, ManifestRun part, Bytes last_key, uint64
   std::vector<ManifestRun>& parts = parts_[merge];
   parts.push_back(std::move(part));
   put_runs_in_order(parts);
+}
+
+void Manifest::note_progress(uint64_t merge, Bytes last_key, uint64_t bytes_read,
+                             ManifestChanges& changes) {
+  ManifestMerge& row = merges_.at(merge);
+  row.has_parts = true;
+  row.last_key = last_key;
+  row.bytes_read = bytes_read;
+  changes.push_back({key_of('m', merge), row.encode()});
 }
 
 std::vector<ManifestRun> Manifest::end_merge(uint64_t merge, ManifestChanges& changes) {

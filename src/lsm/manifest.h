@@ -8,6 +8,7 @@
 ///     'r' age, run id         a run; runs of one age are one sorted run
 ///     'm' merge               a merge under way: its inputs, and how far it has come
 ///     'o' merge, run id       a part of its output, finished; nobody reads it before the merge has ended
+///     'f' run id              of a store that is being dropped: the values outside of that run are free, up to a key
 ///     'd' run id              a run that is no more; its pages are given back when nobody reads them
 ///
 /// Edits change a `Manifest` in memory and tell which rows to put and remove; who makes one works on a copy, and takes it over
@@ -48,8 +49,8 @@ struct ManifestMerge {
   uint64_t bytes_read = 0;          ///< Of those, behind the last part.
   std::vector<uint64_t> inputs;     ///< Ages of sorted runs, the oldest first.
   std::vector<uint64_t> rewritten;  ///< Ids of runs among them; the others only move.
-  bool has_parts = false;
-  std::string last_key;  ///< It goes on behind it. With parts only.
+  bool has_parts = false;           ///< Or all that a part would hold has been left out.
+  std::string last_key;             ///< It goes on behind it. With parts only.
 
   std::string encode() const;
   static Result<ManifestMerge> decode(Bytes bytes);
@@ -97,6 +98,9 @@ class Manifest {
   const std::string& configuration() const noexcept { return configuration_; }
   /// Runs whose pages are still to be given back, by id.
   const std::map<uint64_t, ManifestRun>& dropped() const noexcept { return dropped_; }
+  /// By run: up to which key the values outside that it owned have been given back.
+  const std::map<uint64_t, std::string>& values_given_back() const noexcept { return given_back_; }
+  static std::string key_of_given_back(uint64_t run_id);
   const ManifestNumbers& numbers() const noexcept { return numbers_; }
   /// Of sorted runs, by age.
   const std::map<uint64_t, std::vector<ManifestRun>>& sorted_runs() const noexcept { return runs_; }
@@ -119,6 +123,8 @@ class Manifest {
   /// A part of its output is finished. Its generations are set here.
   void add_part(uint64_t merge, ManifestRun part, Bytes last_key, uint64_t bytes_read,
                 ManifestChanges& changes);
+  /// All up to `last_key` has been left out: there is no part of it.
+  void note_progress(uint64_t merge, Bytes last_key, uint64_t bytes_read, ManifestChanges& changes);
   /// The output takes the place of the inputs. Returns the runs that are no more: they are `dropped` until `forget`.
   std::vector<ManifestRun> end_merge(uint64_t merge, ManifestChanges& changes);
   /// It is as if it had not begun. Returns the parts that are no more.
@@ -141,6 +147,7 @@ class Manifest {
   std::map<uint64_t, ManifestMerge> merges_;
   std::map<uint64_t, std::vector<ManifestRun>> parts_;
   std::map<uint64_t, ManifestRun> dropped_;
+  std::map<uint64_t, std::string> given_back_;
 };
 
 }  // namespace aether::lsm

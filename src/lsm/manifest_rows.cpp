@@ -7,13 +7,16 @@ namespace aether::lsm {
 namespace {
 
 constexpr uint8_t kFormat = 1;
+constexpr uint8_t kConfigurationFormat = 2;
+/// What a store of format 1 was made with: all that its rows could hold.
+constexpr uint32_t kInlineValueBytesBefore = 32 * KiB;
 constexpr uint32_t kBitFractions = 16;  ///< Bits a key are kept in sixteenths.
 /// More would be no key of a run, no run reference and no merge; it bounds what damaged bytes make us allocate, too.
 constexpr uint32_t kTextBytesMax = 128 * KiB;
 
 class Writer {
  public:
-  Writer() { put(kFormat); }
+  explicit Writer(uint8_t format = kFormat) { put(format); }
   template <typename T>
   Writer& put(T value) {
     const size_t at = bytes_.size();
@@ -49,16 +52,17 @@ class Reader {
  public:
   Reader(const char* row, Bytes bytes) : row_(row), in_(bytes) {}
 
-  Result<void> check_format() {
-    const auto format = in_.read<uint8_t>();
-    if (!in_.ok() || format == 0) return damaged(row_, "it has no format number");
-    if (format > kFormat) {
+  Result<void> check_format(uint8_t newest = kFormat) {
+    format_ = in_.read<uint8_t>();
+    if (!in_.ok() || format_ == 0) return damaged(row_, "it has no format number");
+    if (format_ > newest) {
       return Error(Code::unsupported,
                    "lsm manifest: a row of a newer format; open the environment with the "
                    "version that wrote it");
     }
     return {};
   }
+  uint8_t format() const noexcept { return format_; }
   template <typename T>
   void read(T& value) {
     value = in_.read<T>();
@@ -85,6 +89,7 @@ class Reader {
  private:
   const char* row_;
   base::ByteReader in_;
+  uint8_t format_ = 0;
   bool is_too_long_ = false;
 };
 
@@ -200,7 +205,7 @@ Result<ManifestNumbers> ManifestNumbers::decode(Bytes bytes) {
 
 std::string encode(const StoreConfiguration& configuration) {
   const RunOptions& run = configuration.run;
-  return Writer()
+  return Writer(kConfigurationFormat)
       .put(configuration.nursery_bytes)
       .put(static_cast<uint8_t>(configuration.nursery))
       .put(static_cast<uint8_t>(run.codec))
@@ -210,13 +215,15 @@ std::string encode(const StoreConfiguration& configuration) {
       .put(
           static_cast<uint8_t>(configuration.has_filter ? configuration.filter.kind : FilterKind{}))
       .put(static_cast<uint32_t>(configuration.filter.bits_per_key * kBitFractions))
+      .put(configuration.inline_value_bytes)
       .take();
 }
 
 Result<StoreConfiguration> decode_configuration(Bytes bytes) {
   Reader in("the configuration", bytes);
-  AETHER_TRY(in.check_format());
+  AETHER_TRY(in.check_format(kConfigurationFormat));
   StoreConfiguration row;
+  row.inline_value_bytes = kInlineValueBytesBefore;
   uint8_t nursery = 0;
   uint8_t codec = 0;
   uint8_t filter = 0;
@@ -230,6 +237,7 @@ Result<StoreConfiguration> decode_configuration(Bytes bytes) {
   in.read(row.run.block_bytes);
   in.read(filter);
   in.read(filter_bits);
+  if (in.format() >= 2) in.read(row.inline_value_bytes);
   AETHER_TRY(in.finish());
   row.nursery = static_cast<IndexKind>(nursery);
   row.run.codec = static_cast<Compression>(codec);
@@ -256,6 +264,8 @@ Result<void> check(const StoreConfiguration& configuration) {
     return wrong("LsmOptions::dictionary_bytes must be at most 1 MiB");
   if (run.block_bytes < 4 * KiB || run.block_bytes > 64 * KiB)
     return wrong("LsmOptions::block_bytes must be from 4 to 64 KiB");
+  if (configuration.inline_value_bytes < 128 || configuration.inline_value_bytes > 32 * KiB)
+    return wrong("LsmOptions::inline_value_bytes must be from 128 bytes to 32 KiB");
   if (!configuration.has_filter) return {};
   if (filter.kind < FilterKind::bloom || filter.kind > FilterKind::surf)
     return wrong("LsmOptions::filter is none that is known");

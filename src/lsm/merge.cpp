@@ -53,7 +53,7 @@ Result<uint64_t> Merge::step(uint64_t bytes, MergeOutput& output) {
     const Entry& entry = inputs_.entry();
     if (!is_in_key_ || entry.key != Bytes(key_)) {
       if (is_in_key_) AETHER_TRY(end_key(output));
-      if (bytes_read_ - before >= bytes) break;
+      if (bytes_read_ - before >= bytes || output.is_full()) break;
       AETHER_TRY(start_key(entry.key));
     }
     bytes_read_ += std::max<uint64_t>(1, entry.key.size() + entry.value.size());

@@ -32,6 +32,8 @@ class MergeOutput {
   /// An entry whose value lies apart is left out, and with it the last reference to the value: it can be freed by the
   /// transaction that replaces the inputs by the output.
   virtual Result<void> leave_out_value_apart(const Entry& entry) = 0;
+  /// What has been left out is as much as one transaction can free: a step ends, that the part may.
+  virtual bool is_full() const noexcept { return false; }
 };
 
 struct MergeSource {
@@ -49,7 +51,7 @@ class Merge {
   Result<void> begin_after(Bytes key);
 
   /// Reads entries of at least `bytes`, above 0 (key and value; each counts 1 at least), and on to the end of a key, or to the end of all
-  /// inputs. Returns how many bytes were read. Ended: 0.
+  /// inputs; fewer, if `output` is full. Returns how many bytes were read. Ended: 0.
   /// Errors: those of the sources and of `output`; then only a new merge helps.
   Result<uint64_t> step(uint64_t bytes, MergeOutput& output);
   bool has_ended() const noexcept { return has_begun_ && !inputs_.valid(); }

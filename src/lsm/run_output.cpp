@@ -1,6 +1,10 @@
 #include "lsm/run_output.h"
 
+#include <optional>
 #include <utility>
+
+#include "lsm/outside_values.h"
+#include "lsm/tree_row.h"
 
 namespace aether::lsm {
 
@@ -23,9 +27,18 @@ Result<void> RunOutput::add(const Entry& entry) {
   return {};
 }
 
-Result<void> RunOutput::leave_out_value_apart(const Entry&) {
-  return Error(Code::corruption,
-               "a run says that a value lies apart, which this release never writes");
+Result<void> RunOutput::leave_out_value_apart(const Entry& entry) {
+  const std::optional<page::OverflowReference> value = owned_value(entry);
+  if (!value) return {};
+  left_out_.push_back(*value);
+  left_out_extents_ += index::extents_of(*value);
+  return {};
+}
+
+Result<void> RunOutput::free_left_out(txn::TransactionContext& txn) {
+  for (const page::OverflowReference& value : left_out_)
+    AETHER_TRY(free_outside(services_, txn, value));
+  return {};
 }
 
 Result<RunOutput::Finished> RunOutput::finish(txn::TransactionContext& txn) {

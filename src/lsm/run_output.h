@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "aether/error.h"
+#include "index/btree/overflow.h"
 #include "lsm/filter/filter.h"
 #include "lsm/levels.h"
 #include "lsm/manifest.h"
@@ -24,6 +25,11 @@ class RunOutput final : public MergeOutput {
 
   Result<void> add(const Entry& entry) override;
   Result<void> leave_out_value_apart(const Entry& entry) override;
+  bool is_full() const noexcept override { return left_out_extents_ >= kLeftOutExtentsMax; }
+  /// Values outside that go with the part that is being made.
+  bool has_left_out() const noexcept { return !left_out_.empty(); }
+  /// They are given back when `txn` commits, which replaces who referred to them.
+  Result<void> free_left_out(txn::TransactionContext& txn);
   void note_gsn(Gsn gsn) noexcept { writer_->note_gsn(gsn); }
   bool empty() const noexcept {
     return writer_->summary().entries == 0 && writer_->summary().range_tombstones == 0;
@@ -41,10 +47,14 @@ class RunOutput final : public MergeOutput {
  private:
   RunOutput(index::Services& services, uint64_t run_id) noexcept
       : services_(services), run_id_(run_id) {}
+  /// A commit has to name all that it gives back.
+  static constexpr uint64_t kLeftOutExtentsMax = index::kFreedExtentsMax / 2;
   index::Services& services_;
   const uint64_t run_id_;
   std::unique_ptr<RunWriter> writer_;
   std::unique_ptr<FilterBuilder> filter_;  ///< Null: none.
+  std::vector<page::OverflowReference> left_out_;
+  uint64_t left_out_extents_ = 0;
 };
 
 }  // namespace aether::lsm

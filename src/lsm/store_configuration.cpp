@@ -6,6 +6,7 @@ Result<StoreConfiguration> configuration_of(const LsmOptions& options) {
   StoreConfiguration result;
   result.nursery_bytes = options.nursery_bytes;
   result.nursery = options.nursery;
+  result.inline_value_bytes = options.inline_value_bytes;
   result.run.codec = options.compression;
   result.run.zstd_level = options.zstd_level;
   result.run.dictionary_bytes = options.dictionary_bytes;

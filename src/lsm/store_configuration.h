@@ -16,7 +16,8 @@ namespace aether::lsm {
 struct StoreConfiguration {
   uint64_t nursery_bytes = 64 * MiB;
   IndexKind nursery = IndexKind::skiplist;
-  RunOptions run;  ///< Without run and store.
+  uint32_t inline_value_bytes = 4 * KiB;  ///< Larger values lie outside of runs.
+  RunOptions run;                         ///< Without run and store.
   bool has_filter = true;
   FilterOptions filter;
 };

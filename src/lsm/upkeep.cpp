@@ -8,6 +8,7 @@
 #include "base/no_memory.h"
 #include "base/reached.h"
 #include "index/btree/cursor.h"
+#include "lsm/outside_values.h"
 #include "lsm/tree_row.h"
 #include "table/row.h"
 
@@ -19,7 +20,7 @@ constexpr uint64_t kPartNurseries = 4;
 constexpr uint64_t kPartBytesMin = 1 * MiB;
 constexpr uint64_t kPartBytesMax = 256 * MiB;
 
-Result<Manifest> read_manifest(index::BTree& rows) {
+Result<Manifest> read_rows(index::BTree& rows) {
   Manifest manifest;
   index::BTreeCursor cursor(rows, nullptr);
   Result<bool> more = cursor.first();
@@ -28,6 +29,11 @@ Result<Manifest> read_manifest(index::BTree& rows) {
     AETHER_TRY(manifest.add_row(cursor.key(), value));
   }
   if (!more) return std::move(more).error();
+  return manifest;
+}
+
+Result<Manifest> read_manifest(index::BTree& rows) {
+  AETHER_TRY_ASSIGN(Manifest manifest, read_rows(rows));
   AETHER_TRY(manifest.check());
   return manifest;
 }
@@ -42,6 +48,7 @@ Result<void> Upkeep::create(txn::TransactionContext& txn, const StoreConfigurati
   os::LockGuard lock(mutex_);
   configuration_ = configuration;
   nursery_bytes_ = configuration.nursery_bytes;
+  tree_.set_inline_value_max(configuration.inline_value_bytes);
   manifest_ = Manifest(policy);
   ManifestChanges changes;
   manifest_.set_configuration(encode(configuration), changes);
@@ -63,6 +70,7 @@ Result<void> Upkeep::load() {
   AETHER_TRY_ASSIGN(manifest_, read_manifest(rows_));
   AETHER_TRY_ASSIGN(configuration_, decode_configuration(manifest_.configuration()));
   nursery_bytes_ = configuration_.nursery_bytes;
+  tree_.set_inline_value_max(configuration_.inline_value_bytes);
   const auto open = [&](const ManifestRun& described) AETHER_NO_THREAD_SAFETY -> Result<void> {
     AETHER_TRY_ASSIGN(open_[described.run.id], OpenRun::open(services_, described));
     return {};
@@ -73,7 +81,6 @@ Result<void> Upkeep::load() {
   for (const auto& [merge, row] : manifest_.merges()) {
     for (const ManifestRun& part : manifest_.parts_of(merge)) AETHER_TRY(open(part));
   }
-  for (const auto& [id, run] : manifest_.dropped()) AETHER_TRY(open(run));
   accepted_before_ = manifest_.numbers().accepted_bytes;
   tree_.publish(levels_of(manifest_, open_));
   return {};
@@ -138,14 +145,23 @@ Result<bool> Upkeep::flush() {
   LsmTree::PreparedLevels levels;
   uint64_t written = 0;
   const uint32_t stream = committer_.stream();
+  // From here on nobody replaces a row that owns a value outside (Table::find_to_write).
+  generation->state.store(Generation::State::being_written, std::memory_order_seq_cst);
+  base::Unless waits(
+      [&] { generation->state.store(Generation::State::waiting, std::memory_order_seq_cst); });
   const auto body = [&](txn::TransactionContext& txn) AETHER_NO_THREAD_SAFETY -> Result<void> {
     const uint64_t run_id = next.take_run_id();
     AETHER_TRY_ASSIGN(const std::unique_ptr<RunOutput> output,
                       RunOutput::create(services_, stream, rows_.store(), run_id, configuration_));
-    AETHER_TRY(table_.write_out(generation->rows, txn, [&](Bytes key, Bytes row) -> Result<void> {
+    const auto write = [&](Bytes key, Bytes row, bool owns) -> Result<void> {
       output->note_gsn(table::gsn_of(row));
-      return output->add(entry_of(key, row));
-    }));
+      Entry entry = entry_of(key, row);
+      if (entry.kind != EntryKind::value_apart) return output->add(entry);
+      const std::string value = apart_value(entry.value, owns);
+      entry.value = value;
+      return output->add(entry);
+    };
+    AETHER_TRY(table_.write_out(generation->rows, txn, write));
     std::optional<ManifestRun> described;
     open = open_;
     if (!output->empty()) {
@@ -166,6 +182,8 @@ Result<bool> Upkeep::flush() {
   manifest_ = std::move(next);
   open_ = std::move(open);
   tree_.publish(std::move(levels));
+  waits.dismiss();
+  generation->state.store(Generation::State::written, std::memory_order_seq_cst);
   stats_.flushes += 1;
   stats_.run_bytes_written += written;
   AETHER_REACHED("lsm.flushed");
@@ -294,14 +312,17 @@ Result<void> Upkeep::step(uint64_t merge, uint64_t bytes) {
   AETHER_TRY_ASSIGN(const uint64_t read, job->merge->step(bytes, *job->output));
   stats_.merged_bytes += read;
   pacer_.worked(merge, read);
-  if (!job->merge->has_ended() && job->output->entry_bytes() < part_bytes()) return {};
+  const bool is_part = job->merge->has_ended() || job->output->is_full() ||
+                       job->output->entry_bytes() >= part_bytes();
+  if (!is_part) return {};
   return end_part(merge, *job);
 }
 
 Result<void> Upkeep::end_part(uint64_t merge, Job& job) {
   AETHER_TRY_ASSIGN(const bool has_any, job.merge->end_part(*job.output));
   const bool ends = job.merge->has_ended();
-  if (!has_any && !ends) return {};
+  const bool frees = job.output->has_left_out();
+  if (!has_any && !ends && !frees) return {};
   Manifest next = manifest_;
   std::map<uint64_t, RunPart> open = open_;
   LsmTree::PreparedLevels levels;
@@ -314,7 +335,11 @@ Result<void> Upkeep::end_part(uint64_t merge, Job& job) {
       open[finished.described.run.id] = std::move(finished.part);
       next.add_part(merge, std::move(finished.described), job.merge->last_key(),
                     job.read_before + job.merge->bytes_read(), changes);
+    } else if (frees) {
+      next.note_progress(merge, job.merge->last_key(), job.read_before + job.merge->bytes_read(),
+                         changes);
     }
+    AETHER_TRY(job.output->free_left_out(txn));
     if (ends) {
       next.end_merge(merge, changes);
       AETHER_TRY(plan(next, changes));
@@ -346,22 +371,34 @@ Result<bool> Upkeep::give_back() {
   if (is_stopped_ || manifest_.dropped().empty()) return false;
   tree_.collect();
   std::vector<uint64_t> free;
+  std::vector<buffer::PageRange> pages;
   for (const auto& [id, run] : manifest_.dropped()) {
-    if (open_.at(id).use_count() == 1) free.push_back(id);
+    const auto opened = open_.find(id);
+    if (damaged_.contains(id) || (opened != open_.end() && opened->second.use_count() > 1))
+      continue;
+    AETHER_TRY_ASSIGN(const RunReference reference, RunReference::decode(run.reference));
+    Result<std::vector<buffer::PageRange>> ranges = opened != open_.end()
+                                                        ? opened->second->run().ranges()
+                                                        : ranges_of_run(services_, reference);
+    if (!ranges && ranges.error().code() != Code::corruption) return std::move(ranges).error();
+    if (!ranges) {  // It stays in the manifest, and `verify` tells.
+      AETHER_REACHED("lsm.damaged_run_stays");
+      damaged_.insert(id);
+      continue;
+    }
+    free.push_back(id);
+    pages.insert(pages.end(), ranges->begin(), ranges->end());
   }
   if (free.empty()) return false;
   Manifest next = manifest_;
-  AETHER_TRY(committer_.commit(
-      committer_.stream(), false,
-      [&](txn::TransactionContext& txn) AETHER_NO_THREAD_SAFETY -> Result<void> {
-        ManifestChanges changes;
-        for (const uint64_t id : free) {
-          const std::vector<buffer::PageRange> ranges = open_.at(id)->run().ranges();
-          txn.freed_pages.insert(txn.freed_pages.end(), ranges.begin(), ranges.end());
-          next.forget(id, changes);
-        }
-        return apply(txn, changes);
-      }));
+  AETHER_TRY(committer_.commit(committer_.stream(), false,
+                               [&](txn::TransactionContext& txn)
+                                   AETHER_NO_THREAD_SAFETY -> Result<void> {
+                                     ManifestChanges changes;
+                                     txn.freed_pages = std::move(pages);
+                                     for (const uint64_t id : free) next.forget(id, changes);
+                                     return apply(txn, changes);
+                                   }));
   for (const uint64_t id : free) open_.erase(id);
   manifest_ = std::move(next);
   AETHER_REACHED("lsm.runs_given_back");
@@ -374,9 +411,20 @@ void Upkeep::stop() noexcept {
   jobs_.clear();
 }
 
-/// One after another: a commit has to name all of its pages.
+void Upkeep::go_on() noexcept {
+  os::LockGuard lock(mutex_);
+  is_stopped_ = false;
+}
+
+/// One after another: a commit has to name all of its pages. Values first, while the manifest still says whose they are. What is damaged
+/// stays allocated as far as nobody knows its pages, and holds nothing up.
 Result<void> Upkeep::drop_runs(index::Services& services, index::BTree& rows,
                                Committer& committer) {
+  AETHER_TRY_ASSIGN(const Manifest manifest, read_rows(rows));
+  for (const ManifestRun* const run : owning_runs(manifest)) {
+    Result<void> dropped = drop_values(services, rows, committer, manifest, *run);
+    if (!dropped && dropped.error().code() != Code::corruption) return dropped;
+  }
   for (;;) {
     std::string key;
     std::optional<ManifestRun> found;
@@ -393,14 +441,53 @@ Result<void> Upkeep::drop_runs(index::Services& services, index::BTree& rows,
     }
     if (!found) return {};
     AETHER_TRY_ASSIGN(const RunReference reference, RunReference::decode(found->reference));
-    AETHER_TRY_ASSIGN(const std::shared_ptr<const Run> run, Run::open(services, reference));
+    Result<std::vector<buffer::PageRange>> ranges = ranges_of_run(services, reference);
+    if (!ranges && ranges.error().code() != Code::corruption) return std::move(ranges).error();
     const auto body = [&](txn::TransactionContext& txn) AETHER_NO_THREAD_SAFETY -> Result<void> {
-      txn.freed_pages = run->ranges();
+      if (ranges) txn.freed_pages = *ranges;
       AETHER_TRY(rows.write(txn, index::WriteMode::remove, key, {}));
       return {};
     };
     AETHER_TRY(committer.commit(committer.stream(), false, body));
   }
+}
+
+/// As many in a transaction as its commit can name; a row says how far that has come.
+Result<void> Upkeep::drop_values(index::Services& services, index::BTree& rows,
+                                 Committer& committer, const Manifest& manifest,
+                                 const ManifestRun& described) {
+  AETHER_TRY_ASSIGN(const RunReference reference, RunReference::decode(described.reference));
+  AETHER_TRY_ASSIGN(const std::shared_ptr<const Run> run, Run::open(services, reference));
+  const std::string* const behind = owns_behind(manifest, reference.run_id);
+  std::optional<std::string> after;
+  if (behind != nullptr) after = *behind;
+  for (bool more = run->summary().values_apart > 0; more;) {
+    std::vector<page::OverflowReference> values;
+    uint64_t extents = 0;
+    std::string last;
+    more = false;
+    const auto take = [&](const Entry& entry, const page::OverflowReference& value) {
+      // All that a key has, or nothing of it.
+      more = extents >= index::kFreedExtentsMax / 2 && entry.key != Bytes(last);
+      if (more) return Result<bool>(false);
+      values.push_back(value);
+      extents += index::extents_of(value);
+      last.assign(entry.key);
+      return Result<bool>(true);
+    };
+    AETHER_TRY(visit_owners(run, after ? &*after : nullptr, take));
+    if (values.empty()) break;
+    const auto body = [&](txn::TransactionContext& txn) AETHER_NO_THREAD_SAFETY -> Result<void> {
+      for (const page::OverflowReference& value : values)
+        AETHER_TRY(free_outside(services, txn, value));
+      AETHER_TRY(rows.write(txn, index::WriteMode::put,
+                            Manifest::key_of_given_back(reference.run_id), last));
+      return {};
+    };
+    AETHER_TRY(committer.commit(committer.stream(), false, body));
+    after = std::move(last);
+  }
+  return {};
 }
 
 // --- Looking
@@ -421,15 +508,63 @@ Result<void> Upkeep::set_policy(const PolicyOptions& policy) {
 }
 
 /// Not under the mutex while it reads: runs do not change, and who has one keeps its pages.
-Result<void> Upkeep::check() {
+Result<void> Upkeep::check(bool with_values) {
   std::vector<RunPart> parts;
   {
     os::LockGuard lock(mutex_);
     AETHER_TRY(read_manifest(rows_));
     for (const auto& [id, part] : open_) parts.push_back(part);
   }
-  for (const RunPart& part : parts)
+  for (const RunPart& part : parts) {
     AETHER_TRY(part->run().check([](PageId) { return Result<void>(); }));
+    if (with_values) AETHER_TRY(check_values(part));
+  }
+  return {};
+}
+
+Result<void> Upkeep::check_values(const RunPart& part) {
+  const uint64_t run_id = part->run().reference().run_id;
+  const auto check = [&](const Entry& entry, const page::OverflowReference& value) -> Result<bool> {
+    Result<void> checked = index::check_overflow(services_, value,
+                                                 [](PageId) { return Result<void>(); });
+    // A merge may have given it back meanwhile.
+    if (checked || !owns_still(run_id, entry.key)) return true;
+    std::string message = "run " + std::to_string(run_id) + " of store " +
+                          std::to_string(rows_.store()) + ": the value that begins at page " +
+                          std::to_string(value.first_page) + ": ";
+    message.append(checked.error().message());
+    return Error(checked.error().code(), std::move(message));
+  };
+  return visit_owners(run_of(part), nullptr, check);
+}
+
+bool Upkeep::owns_still(uint64_t run_id, Bytes key) const {
+  os::LockGuard lock(mutex_);
+  const std::string* const behind = owns_behind(manifest_, run_id);
+  if (behind != nullptr && key <= Bytes(*behind)) return false;
+  const std::vector<const ManifestRun*> runs = owning_runs(manifest_);
+  return std::any_of(runs.begin(), runs.end(),
+                     [&](const ManifestRun* run) { return run->run.id == run_id; });
+}
+
+Result<void> Upkeep::visit_values(index::Services& services, index::BTree& rows,
+                                  VisitValue visit_value) {
+  AETHER_TRY_ASSIGN(const Manifest manifest, read_rows(rows));
+  std::optional<Error> damage;  // The first; the others are visited nevertheless.
+  for (const ManifestRun* const described : owning_runs(manifest)) {
+    const auto visit = [&]() -> Result<void> {
+      AETHER_TRY_ASSIGN(const RunReference reference, RunReference::decode(described->reference));
+      AETHER_TRY_ASSIGN(const std::shared_ptr<const Run> run, Run::open(services, reference));
+      return visit_owners(run, owns_behind(manifest, reference.run_id),
+                          [&](const Entry&, const page::OverflowReference& value) -> Result<bool> {
+                            AETHER_TRY(visit_value(value));
+                            return true;
+                          });
+    };
+    Result<void> visited = visit();
+    if (!visited && !damage) damage = std::move(visited).error();
+  }
+  if (damage) return *std::move(damage);
   return {};
 }
 
@@ -439,7 +574,8 @@ LsmStats Upkeep::stats() const {
   stats.policy = to_string(manifest_.policy().kind);
   stats.nursery_bytes = tree_.nursery_bytes();
   stats.sealed_generations = tree_.sealed_count();
-  stats.put_bytes = accepted_.load(std::memory_order_relaxed);
+  stats.outside_bytes = outside_.load(std::memory_order_relaxed);
+  stats.put_bytes = accepted_.load(std::memory_order_relaxed) + stats.outside_bytes;
   stats.merge_debt_bytes = pacer_.debt();
   stats.merges_under_way = manifest_.merges().size();
   stats.dropped_runs = manifest_.dropped().size();
@@ -453,6 +589,7 @@ LsmStats Upkeep::stats() const {
       one.entries += run.run.entries;
       one.tombstones += run.run.tombstones;
       one.disk_bytes += disk_bytes_of(*open_.at(run.run.id));
+      one.values_outside += open_.at(run.run.id)->summary().values_apart;
     }
     for (const auto& [merge, row] : manifest_.merges()) {
       one.merging = one.merging ||

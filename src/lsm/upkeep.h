@@ -17,6 +17,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,10 @@ class Upkeep {
   uint64_t accept(uint64_t bytes) noexcept {
     return accepted_.fetch_add(bytes, std::memory_order_relaxed);
   }
+  /// Those of them that lie outside runs: no merge moves them.
+  void count_outside(uint64_t bytes) noexcept {
+    outside_.fetch_add(bytes, std::memory_order_relaxed);
+  }
   bool nursery_is_full() const noexcept { return tree_.nursery_bytes() >= nursery_bytes_; }
   uint64_t nursery_bytes_max() const noexcept { return nursery_bytes_; }
 
@@ -86,11 +91,17 @@ class Upkeep {
 
   /// Nothing more is done: each step answers that there is nothing.
   void stop() noexcept;
+  void go_on() noexcept;
   /// For a drop: gives back the pages of all runs that the manifest in `rows` names, whether or not somebody has it open.
   static Result<void> drop_runs(index::Services& services, index::BTree& rows,
                                 Committer& committer);
-  /// Checks the rows of the manifest and reads every run.
-  Result<void> check();
+  /// Checks the rows of the manifest and reads every run. A value outside that an entry of a run owns is a VisitValue's.
+  using VisitValue = FunctionRef<Result<void>(const page::OverflowReference& reference)>;
+  /// Errors: the first damage; of values only `with_values`.
+  Result<void> check(bool with_values);
+  /// Of the store with that manifest, open or being dropped; nobody changes it meanwhile.
+  static Result<void> visit_values(index::Services& services, index::BTree& rows,
+                                   VisitValue visit_value);
 
   LsmStats stats() const;
 
@@ -106,12 +117,17 @@ class Upkeep {
   PolicyOptions adapt(const Manifest& manifest) AETHER_REQUIRES(mutex_);
   LsmTree::PreparedLevels levels_of(const Manifest& manifest,
                                     const std::map<uint64_t, RunPart>& open) const;
+  static Result<void> drop_values(index::Services& services, index::BTree& rows,
+                                  Committer& committer, const Manifest& manifest,
+                                  const ManifestRun& run);
   void start_pacing() AETHER_REQUIRES(mutex_);
   void take_accepted() AETHER_REQUIRES(mutex_);
   Result<Job*> job_of(uint64_t merge) AETHER_REQUIRES(mutex_);
   Result<void> open_output(Job& job) AETHER_REQUIRES(mutex_);
   Result<void> step(uint64_t merge, uint64_t bytes) AETHER_REQUIRES(mutex_);
   Result<void> end_part(uint64_t merge, Job& job) AETHER_REQUIRES(mutex_);
+  Result<void> check_values(const RunPart& part);
+  bool owns_still(uint64_t run_id, Bytes key) const;
   uint64_t part_bytes() const noexcept;
   uint64_t disk_bytes_of(const OpenRun& run) const noexcept;
 
@@ -122,11 +138,15 @@ class Upkeep {
   Committer& committer_;
   std::atomic<uint64_t> nursery_bytes_{64 * MiB};
   alignas(64) std::atomic<uint64_t> accepted_{0};
+  std::atomic<uint64_t> outside_{0};
 
   mutable os::Mutex mutex_;  ///< One step at a time.
   Manifest manifest_ AETHER_GUARDED_BY(mutex_);
   StoreConfiguration configuration_ AETHER_GUARDED_BY(mutex_);
-  std::map<uint64_t, RunPart> open_ AETHER_GUARDED_BY(mutex_);  ///< By id; dropped ones, too.
+  /// By id; dropped ones, too, if they were dropped in this life.
+  std::map<uint64_t, RunPart> open_ AETHER_GUARDED_BY(mutex_);
+  std::set<uint64_t> damaged_
+      AETHER_GUARDED_BY(mutex_);  ///< Dropped runs whose pages nobody knows.
   std::map<uint64_t, Job> jobs_ AETHER_GUARDED_BY(mutex_);
   MergePacer pacer_ AETHER_GUARDED_BY(mutex_);
   uint64_t accepted_taken_ AETHER_GUARDED_BY(mutex_) = 0;

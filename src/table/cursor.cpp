@@ -37,7 +37,7 @@ Result<bool> TableCursor::settle() {
   // What layers show may have been met ahead, and be changed or taken back since.
   const bool looks_again = table_.has_layers() && !is_of_run(row) &&
                            meta.txn() >= table_.services().transactions.settled_below();
-  if (looks_again || !view.sees(meta.txn())) {
+  if (looks_again || meta.overflow() || !view.sees(meta.txn())) {
     Result<void> got = table_.read(next_key_, next_value_, view, txn_);
     if (got) return true;
     if (got.error().code() == Code::not_found) return false;

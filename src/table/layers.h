@@ -8,6 +8,10 @@
 /// Only a transaction that was open when a layer was sealed may still change its own rows there, to take them back; before such a layer
 /// is written out they are moved into the active one (Table::write_out).
 ///
+/// A value that lies outside has one owner: a row in memory that no newer one hides, the transaction that has replaced such a row, or a
+/// row of a run that says so. A row that is hidden when it is written out owns nothing: it was replaced, or it stands once more above. Who would
+/// replace a row while it is being written out waits for the end of that; afterwards he hides it, as one of a run.
+///
 /// Threads   Any; what a method says about the stripe is the Table's.
 #pragma once
 
@@ -29,7 +33,8 @@ class Layers {
   struct Seen {
     bool found = false;
     TxnId writer = 0;
-    bool removed = false;    ///< It is a removal: there is no value.
+    bool removed = false;  ///< It is a removal: there is no value.
+    bool apart = false;  ///< The value lies outside: what is found is its page::OverflowReference.
     bool passed_by = false;  ///< Newer ones are there that the reader does not see.
     Gsn newest = 0;          ///< Of the newest row, seen or not (row.h); 0: there is none.
   };
@@ -39,7 +44,8 @@ class Layers {
   /// Rows of the key, the newest first, until `visit` answers false.
   virtual Result<void> visit_all(Bytes key, FunctionRef<bool(Bytes row)> visit) const = 0;
 
-  enum class Place : uint8_t { nowhere, active, sealed };
+  /// In a sealed layer that waits, is being written out, or has been: then a run has the row, too.
+  enum class Place : uint8_t { nowhere, active, sealed, being_written, written };
   /// The newest row in memory. Under the stripe: then it stays.
   virtual Result<Place> find_in_memory(Bytes key, std::string& row) const = 0;
   /// The newest row in runs.
@@ -49,6 +55,9 @@ class Layers {
 
   /// Of the layers that may have rows by writers from `from` on.
   virtual index::AnyCursor cursor_of_later(TxnId from) const = 0;
+
+  /// Larger values lie outside.
+  virtual uint64_t inline_value_max() const noexcept = 0;
 
   /// Where the newest row of the key in memory is. Under the stripe, and there is one.
   virtual index::AnyIndex& home_of(Bytes key) = 0;

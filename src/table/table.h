@@ -99,9 +99,9 @@ class Table {
   /// The active layer gets no more rows. Errors: no_memory.
   Result<void> seal();
   /// Visits all rows of a sealed layer whose transactions have ended, ghosts too. Those of open ones are logged again by `flusher` as
-  /// rows of the active layer, and what they had replaced takes their place. Beside writers.
+  /// rows of the active layer, and what they had replaced takes their place. `owns`: a value outside is the row's own. Beside writers.
   Result<void> write_out(index::AnyIndex& sealed, txn::TransactionContext& flusher,
-                         FunctionRef<Result<void>(Bytes key, Bytes row)> visitor);
+                         FunctionRef<Result<void>(Bytes key, Bytes row, bool owns)> visitor);
   bool has_layers() const noexcept { return layers_ != nullptr; }
   uint64_t layer_changes() const noexcept { return layers_ == nullptr ? 0 : layers_->changes(); }
   /// The log has changes of rows that are in no image, and in no sealed layer.
@@ -122,7 +122,9 @@ class Table {
   index::AnyCursor cursor() const { return index_.cursor(); }
 
  private:
-  enum class Step : uint8_t { done, needs_lock };
+  enum class Step : uint8_t { done, needs_lock, being_written };
+  /// What a write meets: nothing; a row that it replaces, or one that it hides; one that must be left alone for a moment.
+  enum class Met : uint8_t { nothing, replaced, hidden, being_written };
   /// begin_image holds all of them, and ThreadSanitizer follows at most 64 mutexes of a thread.
   static constexpr size_t kStripes = 32;
 
@@ -141,7 +143,10 @@ class Table {
   Result<void> check_bound();
   Result<void> check_writer(txn::TransactionContext& txn, TxnId writer) const;
   Result<Step> try_write(txn::TransactionContext& txn, index::WriteMode mode, Bytes key,
-                         Bytes value, bool has_lock);
+                         Bytes value, uint8_t flags, bool has_lock);
+  bool lies_outside(index::WriteMode mode, Bytes key, Bytes value) const noexcept;
+  Result<void> read_outside(std::string& value, const index::ReadView& view, Bytes key, Gsn newest,
+                            bool& is_same);
   Result<void> write_row(txn::TransactionContext& txn, Stripe& stripe, const Change& change);
   static Result<void> put_back(index::AnyIndex& index, Bytes key, Bytes old_row);
   Result<bool> find_own(Bytes key, std::string& row) const;
@@ -149,10 +154,10 @@ class Table {
   Result<std::optional<TxnId>> writer_before(TxnId writer, Bytes key) const;
   Result<void> read_layers(Bytes key, std::string& value, index::ReadView& view,
                            txn::TransactionContext* txn);
-  Result<bool> find_to_write(txn::TransactionContext& txn, index::WriteMode mode, Stripe& stripe,
-                             Bytes key, std::string& row, bool& is_below);
+  Result<Met> find_to_write(txn::TransactionContext& txn, index::WriteMode mode, Stripe& stripe,
+                            Bytes key, std::string& row);
   Result<bool> settle_row(index::AnyIndex& sealed, txn::TransactionContext& flusher, Bytes key,
-                          std::string& row);
+                          std::string& row, bool& owns);
   Result<void> move_up(txn::TransactionContext& logger, Stripe& stripe, index::AnyIndex& sealed,
                        Bytes key, Bytes row);
   index::AnyIndex& home(Bytes key) { return layers_ == nullptr ? index_ : layers_->home_of(key); }

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/reached.h"
+#include "index/btree/overflow.h"
 #include "page/leaf_record.h"
 #include "table/row.h"
 #include "table/table.h"
@@ -37,6 +39,7 @@ Result<void> Table::read_layers(Bytes key, std::string& value, ReadView& view,
     TxnId writer = seen.writer;
     bool removed = seen.removed;
     bool found = seen.found;
+    bool apart = seen.apart;
     if (seen.passed_by) {
       if (!view.has_snapshot()) {
         view.take_snapshot();
@@ -50,11 +53,17 @@ Result<void> Table::read_layers(Bytes key, std::string& value, ReadView& view,
         found = true;
         writer = meta.txn();
         removed = meta.removed();
+        apart = meta.overflow();
         value.assign(page::value_of(older));
       }
     } else if (found && !view.has_snapshot() && writer >= settled &&
                (txn == nullptr || writer != txn->id()) && !is_still(key, seen.newest)) {
       continue;  // It may have been open when the row was read, and taken it back since.
+    }
+    if (found && !removed && apart) {
+      bool is_same = true;
+      AETHER_TRY(read_outside(value, view, key, seen.newest, is_same));
+      if (!is_same) continue;
     }
     remember(txn, key);
     if (!found) return Code::not_found;
@@ -62,6 +71,22 @@ Result<void> Table::read_layers(Bytes key, std::string& value, ReadView& view,
     if (removed) return Code::not_found;
     return {};
   }
+}
+
+/// `value` holds the reference. A snapshot keeps the pages; else they may have been given back while they were read, if the newest row is not
+/// what it was.
+Result<void> Table::read_outside(std::string& value, const ReadView& view, Bytes key, Gsn newest,
+                                 bool& is_same) {
+  if (value.size() != sizeof(page::OverflowReference))
+    return Error(Code::corruption, "a row's reference to its value is damaged");
+  const auto reference = base::load<page::OverflowReference>(value.data());
+  const uint64_t before = index::before_value(services_, reference);
+  const bool is_kept = index::find_value(services_, reference, value);
+  Result<void> read = is_kept ? Result<void>() : index::read_overflow(services_, reference, value);
+  is_same = view.has_snapshot() || is_still(key, newest);
+  if (!is_same) return {};
+  if (read && !is_kept) index::keep_value(services_, reference, value, before);
+  return read;
 }
 
 /// Who wrote what `writer`'s row of the key has replaced or hides; nobody: there was nothing.
@@ -78,27 +103,31 @@ Result<std::optional<TxnId>> Table::writer_before(TxnId writer, Bytes key) const
   return before;
 }
 
-/// The newest row, if what the write will be depends on it. `is_below`: it lies in a run. One in memory counts as replaced, in whichever
-/// layer it lies: the log may have nothing but its record, and recovery knows no layers, so the undo has to have it.
-Result<bool> Table::find_to_write(TransactionContext& txn, WriteMode mode, Stripe& stripe,
-                                  Bytes key, std::string& row, bool& is_below) {
+/// The newest row, if what the write will be depends on it. One in memory counts as replaced, in whichever layer it lies: the log may
+/// have nothing but its record, and recovery knows no layers, so the undo has to have it. But a value outside is owned by whoever comes first, its
+/// layer's run or who replaces it: once the run is there, the row is hidden as those of runs are.
+Result<Table::Met> Table::find_to_write(TransactionContext& txn, WriteMode mode, Stripe& stripe,
+                                        Bytes key, std::string& row) {
   AETHER_TRY_ASSIGN(const Layers::Place place, layers_->find_in_memory(key, row));
-  is_below = false;
-  if (place == Layers::Place::active) return true;
-  if (place == Layers::Place::sealed) {
-    if (page::meta_of(payload_of(row)).txn() != txn.id()) return true;
+  if (place == Layers::Place::active) return Met::replaced;
+  if (place != Layers::Place::nowhere) {
+    const RecordMeta meta = page::meta_of(payload_of(row));
+    if (meta.txn() != txn.id()) {
+      if (!meta.overflow() || place == Layers::Place::sealed) return Met::replaced;
+      return place == Layers::Place::written ? Met::hidden : Met::being_written;
+    }
     // Its own: to be replaced as in one layer, so that taking it back finds what was before.
     AETHER_TRY(move_up(txn, stripe, layers_->home_of(key), key, row));
     AETHER_TRY_ASSIGN(const Layers::Place now, layers_->find_in_memory(key, row));
-    return now == Layers::Place::active;
+    return now == Layers::Place::active ? Met::replaced : Met::nothing;
   }
   // Who puts, whatever was there, need not know it. But first updater wins.
   const bool is_blind = mode == WriteMode::put;
   const bool may_conflict = txn.snapshot != nullptr &&
                             !txn.snapshot->sees_all_to(layers_->newest_writer_in_runs());
-  if (is_blind && !may_conflict) return false;
-  is_below = true;
-  return layers_->find_in_runs(key, row);
+  if (is_blind && !may_conflict) return Met::nothing;
+  AETHER_TRY_ASSIGN(const bool is_there, layers_->find_in_runs(key, row));
+  return is_there ? Met::hidden : Met::nothing;
 }
 
 /// The row of an open transaction, from a sealed layer to the active one; what it had replaced stands in its place then. Logged by
@@ -150,7 +179,7 @@ Result<void> Table::seal() AETHER_NO_THREAD_SAFETY {
 /// A record of a row that moves must not outlive the one that made it, which lies in another stream and alone has its undo: so
 /// the log is durable before the first one moves. No row of an open transaction has come to a sealed layer since.
 Result<void> Table::write_out(index::AnyIndex& sealed, TransactionContext& flusher,
-                              FunctionRef<Result<void>(Bytes key, Bytes row)> visitor) {
+                              FunctionRef<Result<void>(Bytes key, Bytes row, bool owns)> visitor) {
   txn::TransactionTable& transactions = services_.transactions;
   const TxnId settled = transactions.settled_below();
   bool is_log_durable = false;
@@ -159,25 +188,28 @@ Result<void> Table::write_out(index::AnyIndex& sealed, TransactionContext& flush
   Result<bool> more = at.first();
   for (; more && *more; more = at.next()) {
     AETHER_TRY_ASSIGN(const Bytes found, at.value());
-    const TxnId writer = page::meta_of(payload_of(found)).txn();
-    if (writer < settled) {
-      AETHER_TRY(visitor(at.key(), found));
+    const RecordMeta meta = page::meta_of(payload_of(found));
+    const TxnId writer = meta.txn();
+    if (writer < settled && !meta.overflow()) {
+      AETHER_TRY(visitor(at.key(), found, false));
       continue;
     }
     if (!is_log_durable && transactions.is_open(writer)) {
       AETHER_TRY(services_.log.flush());
       is_log_durable = true;
     }
-    AETHER_TRY_ASSIGN(const bool stays, settle_row(sealed, flusher, at.key(), row));
-    if (stays) AETHER_TRY(visitor(at.key(), row));
+    bool owns = false;
+    AETHER_TRY_ASSIGN(const bool stays, settle_row(sealed, flusher, at.key(), row, owns));
+    if (stays) AETHER_TRY(visitor(at.key(), row, owns));
   }
   if (!more) return std::move(more).error();
   return {};
 }
 
-/// Under its stripe, where an open transaction's row stays what it is: the row that is written out. False: there is none.
+/// Under its stripe, where an open transaction's row stays what it is: the row that is written out. False: there is none. It owns its value
+/// unless a newer one hides it.
 Result<bool> Table::settle_row(index::AnyIndex& sealed, TransactionContext& flusher, Bytes key,
-                               std::string& row) {
+                               std::string& row, bool& owns) {
   const auto get = [&]() -> Result<bool> {
     Result<void> got = sealed.get(key, row);
     if (got) return true;
@@ -187,7 +219,11 @@ Result<bool> Table::settle_row(index::AnyIndex& sealed, TransactionContext& flus
   Stripe& stripe = stripe_of(key);
   os::LockGuard guard(stripe.mutex);
   AETHER_TRY_ASSIGN(const bool found, get());
-  if (!found || !services_.transactions.is_open(page::meta_of(payload_of(row)).txn())) return found;
+  if (!found) return false;
+  const RecordMeta meta = page::meta_of(payload_of(row));
+  owns = meta.overflow() && !meta.removed() && &layers_->home_of(key) == &sealed;
+  if (!services_.transactions.is_open(meta.txn())) return true;
+  owns = false;
   AETHER_TRY(move_up(flusher, stripe, sealed, key, row));
   return get();
 }

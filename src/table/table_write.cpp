@@ -10,6 +10,7 @@
 #include "base/no_memory.h"
 #include "base/planted.h"
 #include "base/reached.h"
+#include "index/btree/overflow.h"
 #include "index/concept/size_limits.h"
 #include "table/row.h"
 #include "table/table.h"
@@ -32,7 +33,8 @@ std::string_view word_bytes(const uint64_t& word) noexcept {
 struct Table::Change {
   TableOp op = TableOp::set;
   Bytes key;
-  Bytes value;    ///< Not of a removal.
+  Bytes value;  ///< Not of a removal.
+  uint8_t flags = 0;
   Bytes old_row;  ///< Empty: there is none.
 };
 
@@ -43,8 +45,12 @@ Result<void> Table::check_arguments(WriteMode mode, Bytes key, Bytes value) cons
                                       " bytes: the longest is " + std::to_string(key_max) +
                                       ", a quarter of the environment's page");
   }
+  if (layers_ != nullptr && mode != WriteMode::remove && value.size() > kMaxValueBytes) {
+    return Error(Code::too_large,
+                 "a value of " + std::to_string(value.size()) + " bytes: the largest is 1 GiB");
+  }
   const uint64_t row_max = row_bytes_max();
-  if (mode != WriteMode::remove && key.size() + value.size() > row_max) {
+  if (layers_ == nullptr && mode != WriteMode::remove && key.size() + value.size() > row_max) {
     return Error(Code::too_large, "a row of " + std::to_string(key.size() + value.size()) +
                                       " bytes: a store in memory holds rows of up to " +
                                       std::to_string(row_max) +
@@ -87,25 +93,58 @@ Result<bool> Table::write(TransactionContext& txn, WriteMode mode, Bytes key, By
   AETHER_TRY(check_arguments(mode, key, value));
   if (txn.single_record) return false;
   if (mode != WriteMode::remove) AETHER_TRY(check_bound());
-  for (bool has_lock = false;;) {
-    AETHER_TRY_ASSIGN(const Step step, try_write(txn, mode, key, value, has_lock));
-    if (step == Step::done) return true;
-    AETHER_TRY(txn.lock(txn::LockName::key(store_, key), txn::LockMode::x));
-    has_lock = true;
+  uint8_t flags = 0;
+  page::OverflowReference reference;
+  const bool is_outside = lies_outside(mode, key, value);
+  if (is_outside) {
+    base::make_room(txn.freed, 2);  // The new one, if it was written for nothing, and the old.
+    AETHER_TRY_ASSIGN(reference, index::write_overflow(services_, txn, store_, value));
+    value = Bytes(reinterpret_cast<const char*>(&reference), sizeof reference);
+    flags = RecordMeta::kOverflow;
+  }
+  // Written for nothing, whatever the way out: given back at the commit.
+  base::Unless needless([&] {
+    if (is_outside) index::free_value(txn, reference);
+  });
+  bool has_lock = false;
+  for (os::Backoff backoff;;) {
+    AETHER_TRY_ASSIGN(const Step step, try_write(txn, mode, key, value, flags, has_lock));
+    switch (step) {
+      case Step::done: needless.dismiss(); return true;
+      case Step::needs_lock:
+        AETHER_TRY(txn.lock(txn::LockName::key(store_, key), txn::LockMode::x));
+        has_lock = true;
+        break;
+      case Step::being_written:
+        AETHER_REACHED("lsm.writer_waits_for_a_value");
+        backoff.wait();
+        break;
+    }
   }
 }
 
+/// Rows in memory alone hold all of their values.
+bool Table::lies_outside(WriteMode mode, Bytes key, Bytes value) const noexcept {
+  if (layers_ == nullptr || mode == WriteMode::remove) return false;
+  return value.size() > layers_->inline_value_max() || key.size() + value.size() > row_bytes_max();
+}
+
 Result<Table::Step> Table::try_write(TransactionContext& txn, WriteMode mode, Bytes key,
-                                     Bytes value, bool has_lock) {
+                                     Bytes value, uint8_t flags, bool has_lock) {
   Stripe& stripe = stripe_of(key);
   std::string old;
   os::LockGuard guard(stripe.mutex);
   // Under the stripe: who locks a row looks at it after it is counted.
   if (lockers_.load(std::memory_order_seq_cst) != 0 && !has_lock) return Step::needs_lock;
-  bool is_below = false;
-  AETHER_TRY_ASSIGN(const bool found, layers_ == nullptr
-                                          ? find(key, old)
-                                          : find_to_write(txn, mode, stripe, key, old, is_below));
+  Met met = Met::nothing;
+  if (layers_ == nullptr) {
+    AETHER_TRY_ASSIGN(const bool is_there, find(key, old));
+    if (is_there) met = Met::replaced;
+  } else {
+    AETHER_TRY_ASSIGN(met, find_to_write(txn, mode, stripe, key, old));
+    if (met == Met::being_written) return Step::being_written;
+  }
+  const bool found = met != Met::nothing;
   const RecordMeta meta = page::meta_of(payload_of(old));
   if (found) AETHER_TRY(check_writer(txn, meta.txn()));
   const bool present = found && !meta.removed();
@@ -118,7 +157,8 @@ Result<Table::Step> Table::try_write(TransactionContext& txn, WriteMode mode, By
   const Change change{.op = mode == WriteMode::remove ? TableOp::remove : TableOp::set,
                       .key = key,
                       .value = mode == WriteMode::remove ? Bytes() : value,
-                      .old_row = found && !is_below ? Bytes(old) : Bytes()};
+                      .flags = mode == WriteMode::remove ? RecordMeta::kRemoved : flags,
+                      .old_row = met == Met::replaced ? Bytes(old) : Bytes()};
   AETHER_TRY(write_row(txn, stripe, change));
   return Step::done;
 }
@@ -133,7 +173,12 @@ Result<void> Table::write_row(TransactionContext& txn, Stripe& stripe, const Cha
                      " bytes) to roll back: abort it, and split the work or raise the option");
   }
   const bool removes = change.op == TableOp::remove;
-  const uint64_t meta = RecordMeta(txn.id(), removes ? RecordMeta::kRemoved : uint8_t{0}).word();
+  const uint64_t meta = RecordMeta(txn.id(), change.flags).word();
+  const std::optional<page::OverflowReference> outside = index::value_outside(before);
+  if (outside) {
+    AETHER_TRY(index::check_freed(txn));
+    base::make_room(txn.freed);
+  }
   const Gsn gsn = next_gsn(txn.log, stripe);
   const TxnId writer = page::meta_of(before).txn();
   std::string row;
@@ -181,6 +226,7 @@ Result<void> Table::write_row(TransactionContext& txn, Stripe& stripe, const Cha
   stripe.gsn = gsn;
   ++txn.writes;
   keep_undo(previous);
+  if (outside) index::free_value(txn, *outside);
   if (leaves_ghost) txn.ghosts.push_back({store_, std::move(ghost_key), true});
   return {};
 }

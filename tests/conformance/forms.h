@@ -82,7 +82,8 @@ struct StoreForm {
   static constexpr uint64_t
       kKeyBytesMax = 900;  // In pages of 4 KiB, with room for what a row carries.
   // A record of the log has to hold a row in memory, and the one before it.
-  static constexpr uint64_t kValueBytes = kKind == IndexKind::btree ? 300'000 : 10'000;
+  static constexpr bool kInMemory = kKind == IndexKind::skiplist || kKind == IndexKind::rax;
+  static constexpr uint64_t kValueBytes = kInMemory ? 10'000 : 300'000;
   StoreForm() {
     world_.open();
     store_ = std::make_unique<KvStore>(world_.store("rows", kKind));

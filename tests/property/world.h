@@ -93,8 +93,10 @@ struct World {
   }
 
   KvStore store(const std::string& name, IndexKind kind = IndexKind::btree) {
-    Result<KvStore> opened = env->open_store(
-        name, {.index = kind, .lsm = {.nursery_bytes = 32 * KiB, .block_bytes = 4 * KiB}});
+    Result<KvStore> opened = env->open_store(name, {.index = kind,
+                                                    .lsm = {.nursery_bytes = 32 * KiB,
+                                                            .block_bytes = 4 * KiB,
+                                                            .inline_value_bytes = 1 * KiB}});
     EXPECT_TRUE(opened.has_value()) << opened.error().message();
     return *std::move(opened);
   }

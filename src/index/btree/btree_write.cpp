@@ -29,30 +29,6 @@ bool is_present(const SlottedPage& node, SlottedPage::Position at) noexcept {
   return at.exact && !page::meta_of(node.payload(at.slot)).removed();
 }
 
-/// Extents that one transaction may give back: they stand in its commit record.
-constexpr uint64_t kFreedExtentsMax = 8000;
-
-std::optional<page::OverflowReference> old_value(Bytes payload) noexcept {
-  const RecordMeta meta = page::meta_of(payload);
-  const Bytes where = page::value_of(payload);
-  if (!meta.overflow() || meta.removed() || where.size() != sizeof(page::OverflowReference))
-    return std::nullopt;
-  return base::load<page::OverflowReference>(where.data());
-}
-
-Result<void> check_freed(const txn::TransactionContext& txn) {
-  if (txn.freed_extents < kFreedExtentsMax) return {};
-  return Error(Code::too_large, "the transaction gives back more than " +
-                                    std::to_string(kFreedExtentsMax) +
-                                    " extents of large values: commit it and go on in another");
-}
-
-/// The value's overflow pages are to be given back when `txn` commits. There is room for it (base::make_room).
-void free_value(txn::TransactionContext& txn, const page::OverflowReference& reference) noexcept {
-  txn.freed.push_back(reference);
-  txn.freed_extents += 1 + reference.value_bytes / (MiB - 64 * KiB);
-}
-
 }  // namespace
 
 Result<void> BTree::check_arguments(WriteMode mode, Bytes key, Bytes value) const {
@@ -175,7 +151,7 @@ Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
   const bool is_patch = same_size && patch.make(old, meta, value);
   RowPart part = is_patch ? RowPart(BTreeOp::patch, store_, key, patch.forward(), {})
                           : RowPart(BTreeOp::replace, store_, key, word_bytes(meta), value);
-  const std::optional<page::OverflowReference> large = old_value(old);
+  const std::optional<page::OverflowReference> large = value_outside(old);
   if (large) AETHER_TRY(check_freed(txn));
   if (large) base::make_room(txn.freed);
   std::string payload;
@@ -207,7 +183,7 @@ Result<BTree::Step> BTree::remove_row(txn::TransactionContext& txn, Frame& leaf,
   }
   const uint64_t ghost = RecordMeta(txn.id(), meta.flags() | RecordMeta::kRemoved).word();
   RowPart part(BTreeOp::set_meta, store_, key, word_bytes(ghost), {});
-  const std::optional<page::OverflowReference> large = old_value(old);
+  const std::optional<page::OverflowReference> large = value_outside(old);
   if (large) AETHER_TRY(check_freed(txn));
   if (large) base::make_room(txn.freed);
   base::make_room(txn.ghosts);

@@ -198,6 +198,26 @@ Result<void> check_overflow(Services& services, const page::OverflowReference& r
       });
 }
 
+std::optional<page::OverflowReference> value_outside(Bytes payload) noexcept {
+  const page::RecordMeta meta = page::meta_of(payload);
+  const Bytes where = page::value_of(payload);
+  if (!meta.overflow() || meta.removed() || where.size() != sizeof(page::OverflowReference))
+    return std::nullopt;
+  return base::load<page::OverflowReference>(where.data());
+}
+
+Result<void> check_freed(const txn::TransactionContext& txn) {
+  if (txn.freed_extents < kFreedExtentsMax) return {};
+  return Error(Code::too_large, "the transaction gives back more than " +
+                                    std::to_string(kFreedExtentsMax) +
+                                    " extents of large values: commit it and go on in another");
+}
+
+void free_value(txn::TransactionContext& txn, const page::OverflowReference& reference) noexcept {
+  txn.freed.push_back(reference);
+  txn.freed_extents += extents_of(reference);
+}
+
 Result<std::vector<buffer::PageRange>> overflow_ranges(buffer::DataFile& data,
                                                        const page::OverflowReference& reference) {
   const uint32_t page_bytes = data.page_bytes();

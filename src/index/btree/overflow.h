@@ -5,6 +5,7 @@
 /// Threads   The transaction's; reading: any.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,18 @@ void forget_value(Services& services, PageId first) noexcept;
 /// Reads it as read_overflow does, without keeping it; `visit` hears of each of its pages. Errors: those, and its own.
 Result<void> check_overflow(Services& services, const page::OverflowReference& reference,
                             FunctionRef<Result<void>(PageId)> visit);
+/// Extents that one transaction may give back: they stand in its commit record.
+inline constexpr uint64_t kFreedExtentsMax = 8000;
+/// Of a value, about.
+inline uint64_t extents_of(const page::OverflowReference& reference) noexcept {
+  return 1 + reference.value_bytes / (MiB - 64 * KiB);
+}
+/// Where the value of a row lies, if it is there and lies outside.
+std::optional<page::OverflowReference> value_outside(Bytes payload) noexcept;
+/// Errors: too_large: `txn` gives back as much as it may.
+Result<void> check_freed(const txn::TransactionContext& txn);
+/// The value's overflow pages are to be given back when `txn` commits. There is room for it (base::make_room).
+void free_value(txn::TransactionContext& txn, const page::OverflowReference& reference) noexcept;
 /// The pages of a value, by the first page of each extent.
 Result<std::vector<buffer::PageRange>> overflow_ranges(buffer::DataFile& data,
                                                        const page::OverflowReference& reference);
