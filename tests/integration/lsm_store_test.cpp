@@ -1,6 +1,7 @@
 // Stores of kind lsm: what only they do. What all kinds have in common is in store_kinds_test and the conformance suite.
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -283,13 +284,24 @@ TEST_F(LsmStoreTest, ADroppedStoreGivesAllItsPagesBack) {
   verify();
 }
 
+// Goal:   a scan's first hit behind many removals is found, and merges leave few of them to pass.
+// Load:   AETHER_TOMBSTONES asks for another number: 1000000 takes half a minute.
 TEST_F(LsmStoreTest, ManyTombstonesBeforeTheFirstHit) {
-  constexpr uint64_t kRows = 20'000;
-  for (uint64_t i = 0; i < kRows; ++i) ok(store_->put(key_of(i), "v"));
+  const char* const text = std::getenv("AETHER_TOMBSTONES");
+  const uint64_t rows = text == nullptr ? 20'000 : std::strtoull(text, nullptr, 0);
+  for (uint64_t i = 0; i < rows; ++i) ok(store_->put(key_of(i), "v"));
   ok(store_->put("z", "last"));
-  for (uint64_t i = 0; i < kRows; ++i) ok(store_->remove(key_of(i)));
+  for (uint64_t i = 0; i < rows; ++i) ok(store_->remove(key_of(i)));
   rows_ = {{"z", "last"}};
   expect_rows();
+  for (uint64_t i = 0; i < rows; ++i) {
+    const std::string key = "zz" + key_of(i);
+    ok(store_->put(key, "v"));
+    rows_[key] = "v";
+  }
+  uint64_t left = 0;
+  for (const SortedRunStats& run : lsm().sorted_runs) left += run.tombstones;
+  EXPECT_LT(left, rows / 4);
   {
     Cursor cursor = store_->cursor();
     const Result<bool> found = cursor.first();
@@ -297,6 +309,119 @@ TEST_F(LsmStoreTest, ManyTombstonesBeforeTheFirstHit) {
     EXPECT_EQ(cursor.key(), "z");
   }
   reopen();
+  expect_rows();
+}
+
+// Goal:   (AETHER_ROUNDS: each page, else some) whatever page of a store of runs is damaged (manifest, footer, index, block, filter, dictionary, value outside, a run that has been
+//         dropped), no answer is wrong, errors say what is damaged, verify does, and the other store goes on.
+TEST_F(LsmStoreTest, NoDamagedPageMakesAWrongAnswer) {
+  KvStore other = *env_->open_store("other", {.index = IndexKind::lsm, .lsm = lsm_});
+  ok(other.put("key", "other"));
+  lsm_ = {.nursery_bytes = 16 * KiB,
+          .size_ratio = 2,
+          .compression = Compression::zstd,
+          .dictionary_bytes = 2048,
+          .block_bytes = 4 * KiB,
+          .filter = RunFilter::surf};
+  ok(env_->drop_store("rows"));
+  store_ = *env_->open_store("rows", {.index = IndexKind::lsm, .lsm = lsm_});
+  fill(0, 300, 'a');
+  rows_["large"] = std::string(9000, 'l');
+  ok(store_->put("large", rows_["large"]));
+  Cursor reader = store_->cursor();  // So that what merges drop stays.
+  ASSERT_TRUE(reader.first().has_value());
+  for (const char family : {'b', 'c', 'd', 'e'}) fill(0, 300, family);
+  ok(env_->checkpoint());
+  const auto stats = env_->stats();
+  EXPECT_GT(stats.stores.at(1).lsm.dropped_runs, 0u);
+  const uint64_t page_bytes = 4096;
+  const Result<std::string> data = os_->read_file("/env/data");
+  ASSERT_TRUE(data.has_value());
+  const uint64_t stride = std::getenv("AETHER_ROUNDS") == nullptr ? 3 : 1;
+  uint64_t harmless = 0;
+  uint64_t noticed = 0;
+  for (uint64_t page = 2; page < data->size() / page_bytes; page += stride) {
+    const std::unique_ptr<sim::SimOs> damaged = os_->crash({.seed = page});
+    const Bytes whole = Bytes(*data).substr(page * page_bytes, page_bytes);
+    if (whole.find_first_not_of('\0') == Bytes::npos) continue;
+    SCOPED_TRACE("page " + std::to_string(page));
+    ok(damaged->flip_bit("/env/data", (page * page_bytes + 100 + page % 3000) * 8));
+    Result<std::unique_ptr<DbEnv>> env = DbEnv::open(
+        "/env", {.durability = Durability::none, .background_threads = false}, *damaged);
+    if (!env) {  // Of the catalogue, or of what recovery has to write.
+      EXPECT_EQ(env.error().code(), Code::corruption) << env.error().message();
+      continue;
+    }
+    uint64_t errors = 0;
+    const auto look = [&](const std::string& name, Bytes key, const std::string* value) {
+      Result<KvStore> store = (*env)->open_store(name, {.create = false});
+      const Result<std::string> got = store ? store->get(key)
+                                            : Result<std::string>(store.error().clone());
+      if (!got) {
+        ++errors;
+        EXPECT_EQ(got.error().code(), Code::corruption) << got.error().message();
+        EXPECT_NE(got.error().message().find_first_of("0123456789"), std::string::npos);
+      } else {
+        EXPECT_TRUE(value != nullptr && *got == *value) << key;
+      }
+    };
+    for (const auto& [key, value] : rows_) look("rows", key, &value);
+    const uint64_t errors_of_rows = errors;
+    const std::string others = "other";
+    look("other", "key", &others);
+    EXPECT_TRUE(errors == errors_of_rows || errors_of_rows == 0) << "both stores suffer";
+    const Result<VerifyReport> report = (*env)->verify();
+    const bool is_told = !report || !report->problems.empty();
+    EXPECT_TRUE(errors == 0 || is_told);
+    noticed += errors > 0 ? 1 : 0;
+    harmless += errors == 0 && is_told ? 1 : 0;
+    if (testing::Test::HasFailure()) return;
+  }
+  EXPECT_GT(noticed, 40 / stride / 2);
+  EXPECT_GT(harmless, 0u) << noticed << "a dropped run keeps nobody from reading";
+}
+
+// Goal:   where the disk is full, a merge is put off: what is there is read and found whole, and when there is room it goes on.
+TEST_F(LsmStoreTest, AFullDiskInTheMiddleOfAMerge) {
+  lsm_.inline_value_bytes = 1024;
+  store_ = *env_->open_store("full", {.index = IndexKind::lsm, .lsm = lsm_});
+  fill(0, 3000, 'a');
+  ok(env_->checkpoint());
+  uint64_t refused = 0;
+  uint64_t next = 0;
+  for (uint64_t round = 0; round < 5; ++round) {
+    // The data file does not grow; the log, which has its space beforehand, goes on.
+    os_->add_fault({.kind = sim::StepKind::allocate,
+                    .path_contains = "/data",
+                    .nth = 1,
+                    .errnum = ENOSPC,
+                    .sticky = true});
+    for (uint64_t i = 0; i < 2500; ++i) {
+      const std::string key = key_of(next++ * 7919 % 100'000);
+      const std::string value = i % 20 == 0 ? std::string(5000, 'v') : value_of(round, 'b');
+      const Result<void> put = store_->put(key, value);
+      if (put) {
+        rows_[key] = value;
+        continue;
+      }
+      ++refused;
+      ASSERT_EQ(put.error().code(), Code::no_space) << put.error().message();
+      break;
+    }
+    ASSERT_EQ(store_->get(rows_.begin()->first).value_or(""), rows_.begin()->second);
+    if (round % 2 == 0) expect_rows();
+    os_->clear_faults();
+    ok(env_->checkpoint());
+    if (testing::Test::HasFailure()) return;
+  }
+  EXPECT_GT(refused, 0u);
+  const LsmStats before = env_->stats().stores.at(0).lsm;
+  fill(0, 3000, 'c');
+  EXPECT_GT(env_->stats().stores.at(0).lsm.merges, before.merges);
+  expect_rows();
+  verify();
+  reopen();
+  store_ = *env_->open_store("full", {.create = false});
   expect_rows();
 }
 
