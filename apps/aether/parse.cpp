@@ -29,6 +29,7 @@ const Words<IoMode> kIoModes = {
 const Words<IndexKind> kIndexKinds = {{"btree", IndexKind::btree},
                                       {"skiplist", IndexKind::skiplist},
                                       {"rax", IndexKind::rax},
+                                      {"rax_paged", IndexKind::rax_paged},
                                       {"lsm", IndexKind::lsm}};
 const Words<FileType> kInputTypes = {{"auto", FileType::automatic},
                                      {"db_dump", FileType::db_dump},

@@ -124,7 +124,8 @@ enum {
   AETHER_BTREE = 1,
   AETHER_SKIPLIST = 2,
   AETHER_RAX = 3,
-  AETHER_LSM = 4
+  AETHER_LSM = 4,
+  AETHER_RAX_PAGED = 5
 };
 
 /// In every field 0 asks for the default, which StoreOptions in aether/options.h tells.

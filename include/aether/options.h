@@ -144,6 +144,8 @@ enum class IndexKind : uint8_t {
   rax = 3,  ///< Memory: a radix tree, small where keys begin alike. Kept in the same way.
   lsm =
       4,  ///< Memory over sorted runs on disk, compressed: for more writes than a tree of pages takes, at any size.
+  rax_paged =
+      5,  ///< Pages, as btree; a radix tree: never balanced, a full page moves a subtree down and nothing above it.
 };
 
 /// Which runs of a store of kind `lsm` are merged, and when. docs/LSM.md has what each costs.

@@ -91,6 +91,7 @@ const Value* Workload::row_of(const Writes& own, const Place& place) const {
 
 IndexKind Workload::kind_of(const std::string& store) const {
   if (!profile_.memory_stores) return IndexKind::btree;
+  if (store == "s1") return IndexKind::rax_paged;
   if (store == "s2") return IndexKind::lsm;
   return store == "s3" ? IndexKind::skiplist : store == "s4" ? IndexKind::rax : IndexKind::btree;
 }

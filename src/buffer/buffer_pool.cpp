@@ -67,7 +67,7 @@ Result<void> BufferPool::check_kinship(page::SlottedPage parent, page::SlottedPa
   const bool is_node = header.page.kind == page::PageKind::btree_leaf ||
                        header.page.kind == page::PageKind::btree_inner;
   if (!is_node || header.page.store != parent.header().page.store ||
-      header.level + 1u != parent.header().level) {
+      !page::is_level_below(header.level, parent.header().level)) {
     return Error(Code::corruption, where() + " is not the child that page " +
                                        std::to_string(raw(parent.header().page.page_id)) +
                                        " refers to (a lost write?): restore it from a backup");
@@ -78,6 +78,13 @@ Result<void> BufferPool::check_kinship(page::SlottedPage parent, page::SlottedPa
 /// Its keys are those that the parent sends there: a walk from fence to fence then has an end, and no page two parents.
 Result<void> BufferPool::check_fences(page::SlottedPage parent, const uint64_t* place,
                                       page::SlottedPage child, Fences fences) {
+  // With one child it could lead to itself. A tree that is being dropped leaves some with one.
+  if (child.header().level == page::kRadixLevel && child.count() == 0 &&
+      fences != Fences::may_end_early) {
+    return Error(Code::corruption, "page " + std::to_string(raw(child.header().page.page_id)) +
+                                       " is an inner node of a radix tree with a single child: "
+                                       "restore it from a backup");
+  }
   if (has_fences(child, parent, place, fences)) return {};
   return Error(Code::corruption, "page " + std::to_string(raw(child.header().page.page_id)) +
                                      " has other fences than page " +

@@ -105,7 +105,7 @@ Result<EnvOptions> env_options(const aether_env_options* given) {
 
 Result<StoreOptions> store_options(const aether_store_options* given) {
   AETHER_TRY_ASSIGN(const aether_store_options known, known_part(given));
-  if (known.index < AETHER_INDEX_DEFAULT || known.index > AETHER_LSM)
+  if (known.index < AETHER_INDEX_DEFAULT || known.index > AETHER_RAX_PAGED)
     return bad_field("index", known.index);
   StoreOptions options;
   options.create = known.must_exist == 0;

@@ -19,9 +19,8 @@ namespace {
 
 constexpr size_t kNameBytesMax = 255;
 
-/// Its rows are a table's: in memory, or there first.
-bool has_table(IndexKind kind) noexcept {
-  return kind == IndexKind::skiplist || kind == IndexKind::rax || kind == IndexKind::lsm;
+bool is_kind(IndexKind kind) noexcept {
+  return kind == IndexKind::btree || kind == IndexKind::rax_paged || has_table(kind);
 }
 
 /// As a store that is being dropped is in the catalogue: only one that has runs needs more than its tree.
@@ -47,7 +46,7 @@ Result<TableEntry> parse_catalogue_entry(Bytes name, Bytes value) {
   if (value.size() < sizeof(CatalogueEntry)) return bad_size();
   TableEntry result{.store = base::load<CatalogueEntry>(value.data())};
   const CatalogueEntry& entry = result.store;
-  if (entry.index != IndexKind::btree && !has_table(entry.index)) {
+  if (!is_kind(entry.index)) {
     return Error(Code::unsupported, "store '" + std::string(name) + "' has an index of kind " +
                                         std::to_string(static_cast<unsigned>(entry.index)) +
                                         ": use a newer release");
@@ -348,7 +347,7 @@ Result<StoreImpl*> EnvImpl::open_store(const std::string& name, const StoreOptio
 
 Result<StoreImpl*> EnvImpl::create_store(const std::string& name, const StoreOptions& options) {
   AETHER_TRY(check_writable());
-  if (options.index != IndexKind::btree && !has_table(options.index)) {
+  if (!is_kind(options.index)) {
     return Error(Code::invalid_argument, "StoreOptions::index: there is no kind " +
                                              std::to_string(static_cast<unsigned>(options.index)));
   }

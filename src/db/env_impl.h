@@ -43,6 +43,11 @@ namespace aether::db {
 inline constexpr StoreId kCatalogueStore = 1;
 inline constexpr PageId kCatalogueRoot{2};
 
+/// The rows of a store of that kind are a table's: in memory, or there first. Else they are in its tree.
+constexpr bool has_table(IndexKind kind) noexcept {
+  return kind == IndexKind::skiplist || kind == IndexKind::rax || kind == IndexKind::lsm;
+}
+
 /// What the catalogue says about a store. The value of its name.
 struct CatalogueEntry {
   StoreId id = 0;
@@ -125,7 +130,9 @@ class StoreImpl {
  private:
   Result<void> write_in(TransactionImpl& txn, index::WriteMode mode, Bytes key, Bytes value);
   Result<void> write_alone(index::WriteMode mode, Bytes key, Bytes value);
-  Result<uint64_t> load_table(FunctionRef<bool(Bytes& key, Bytes& value)> next);
+  template <typename RowCursor>
+  Result<uint64_t> load_rows(RowCursor& cursor, TransactionImpl& whole,
+                             FunctionRef<bool(Bytes& key, Bytes& value)> next);
   Error why_not() const;
 
   std::atomic<State> state_{State::open};

@@ -168,6 +168,8 @@ void EnvImpl::add_stores(EnvStats& stats) {
       one.memory_bytes_max = rows.memory_bytes_max;
       constexpr const char* kNames[] = {"btree", "skiplist", "rax", "lsm"};
       one.index = kNames[static_cast<size_t>((*store)->kind()) - 1];
+    } else if ((*store)->kind() == IndexKind::rax_paged) {
+      one.index = "rax_paged";
     }
     if (LsmStore* const lsm = (*store)->lsm()) {
       one.lsm = lsm->upkeep().stats();

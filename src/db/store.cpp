@@ -117,7 +117,8 @@ StoreImpl::StoreImpl(EnvImpl& env, std::string name, StoreId id, buffer::Frame& 
                      std::unique_ptr<LsmStore> lsm)
     : env_(env),
       name_(std::move(name)),
-      tree_(env.services(), id, root),
+      tree_(env.services(), id, root,
+            kind == IndexKind::rax_paged ? index::Growth::radix : index::Growth::balanced),
       lsm_(std::move(lsm)),
       table_(std::move(table)),
       kind_(kind) {
@@ -379,10 +380,9 @@ Result<uint64_t> KvStore::bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> 
 }
 
 /// One transaction, which has to fit into memory as any other. Durable when it returns, as every bulk load.
-Result<uint64_t> db::StoreImpl::load_table(FunctionRef<bool(Bytes& key, Bytes& value)> next) {
-  AETHER_TRY_ASSIGN(const TransactionPointer whole,
-                    env_.begin({.durability = Durability::group, .env_durability = false}));
-  table::TableCursor cursor(*table_, &whole->context());
+template <typename RowCursor>
+Result<uint64_t> db::StoreImpl::load_rows(RowCursor& cursor, TransactionImpl& whole,
+                                          FunctionRef<bool(Bytes& key, Bytes& value)> next) {
   AETHER_TRY_ASSIGN(const bool is_filled, cursor.first());
   if (is_filled) {
     return Error(Code::exists, "store '" + name_ + "' has rows: bulk_load fills an empty one");
@@ -396,9 +396,9 @@ Result<uint64_t> db::StoreImpl::load_table(FunctionRef<bool(Bytes& key, Bytes& v
       return Error(Code::invalid_argument, std::move(text));
     }
     last = key;
-    AETHER_TRY(write_in(*whole, index::WriteMode::insert, key, value));
+    AETHER_TRY(write_in(whole, index::WriteMode::insert, key, value));
   }
-  AETHER_TRY(whole->commit());
+  AETHER_TRY(whole.commit());
   env_.run_completions();
   return rows;
 }
@@ -406,7 +406,16 @@ Result<uint64_t> db::StoreImpl::load_table(FunctionRef<bool(Bytes& key, Bytes& v
 Result<uint64_t> db::StoreImpl::bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next) {
   AETHER_TRY(check_writable());
   AETHER_TRY(env_.check_writable());
-  if (table_ != nullptr) return load_table(next);
+  if (table_ != nullptr || kind_ == IndexKind::rax_paged) {
+    AETHER_TRY_ASSIGN(const TransactionPointer whole,
+                      env_.begin({.durability = Durability::group, .env_durability = false}));
+    if (table_ != nullptr) {
+      table::TableCursor cursor(*table_, &whole->context());
+      return load_rows(cursor, *whole, next);
+    }
+    index::BTreeCursor cursor(tree_, &whole->context());
+    return load_rows(cursor, *whole, next);
+  }
   index::Services& services = env_.services();
   buffer::LogContext context;
   context.stream = env_.stream_of_caller();

@@ -171,7 +171,7 @@ Result<void> EnvImpl::load_tables() {
     for (; more && *more; more = cursor.next()) {
       AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
       AETHER_TRY_ASSIGN(const TableEntry entry, parse_catalogue_entry(cursor.key(), value));
-      if (entry.store.index == IndexKind::btree || entry.store.dropped != 0) continue;
+      if (!has_table(entry.store.index) || entry.store.dropped != 0) continue;
       if (replay_->has(entry.store.id) || open_rows(entry.store.id))
         tables.emplace_back(std::string(cursor.key()), entry);
     }

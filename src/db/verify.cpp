@@ -66,7 +66,7 @@ std::optional<std::string> owned(const page::Fence& fence) {
 struct PendingNode {
   uint64_t page = 0;
   uint64_t parent = 0;  ///< 0: a root.
-  uint8_t level = 0;
+  uint8_t level = 0;    ///< kRadixLevel: or a leaf.
   std::optional<std::string> lower = {};
   std::optional<std::string> upper = {};
 };
@@ -311,7 +311,8 @@ bool Verifier::check_place(const PendingNode& node, const page::SlottedPage& pag
     problem(node.page, std::string(checked.error().message()));
     return false;
   }
-  if (node.parent != 0 && page.header().level != node.level) {
+  const uint8_t level = page.header().level;
+  if (node.parent != 0 && level != node.level && (node.level != page::kRadixLevel || level != 0)) {
     problem(node.page, "its level is " + number(page.header().level) + ", but its parent, page " +
                            number(node.parent) + ", is at level " + number(node.level + 1u));
     return false;
@@ -320,6 +321,8 @@ bool Verifier::check_place(const PendingNode& node, const page::SlottedPage& pag
   const std::optional<std::string> upper = owned(page.upper_fence());
   // A store that is being dropped loses its leaves from the right.
   const bool is_going = tree_->name.starts_with('\0');
+  if (level == page::kRadixLevel && page.count() == 0 && !is_going)
+    problem(node.page, "an inner node of a radix tree, with a single child");
   if (lower != node.lower || (upper != node.upper && !is_going)) {
     problem(node.page, "its fences are " + text_of(lower) + " and " + text_of(upper) +
                            ", but its parent, page " + number(node.parent) + ", says " +
@@ -342,7 +345,9 @@ void Verifier::push_children(const PendingNode& node, page::SlottedPage page) {
     if (reach(child, node.page)) {
       stack_.push_back({.page = child,
                         .parent = node.page,
-                        .level = static_cast<uint8_t>(page.header().level - 1),
+                        .level = page.header().level == page::kRadixLevel
+                                     ? page::kRadixLevel
+                                     : static_cast<uint8_t>(page.header().level - 1),
                         .lower = lower,
                         .upper = std::move(upper)});
     }

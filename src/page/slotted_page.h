@@ -62,6 +62,13 @@ struct NodeHeader {
 };
 static_assert(sizeof(NodeHeader) == 128 && offsetof(NodeHeader, hints) == 72);
 
+/// The level of every inner node of a radix tree in pages: its leaves, of level 0, lie at different depths.
+inline constexpr uint8_t kRadixLevel = 255;
+/// May a node of level `child` hang below one of level `parent`?
+constexpr bool is_level_below(uint8_t child, uint8_t parent) noexcept {
+  return parent == kRadixLevel ? child == 0 || child == kRadixLevel : child + 1 == parent;
+}
+
 /// A key range bound: nothing means infinite.
 using Fence = std::optional<Bytes>;
 

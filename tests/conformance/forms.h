@@ -75,10 +75,11 @@ struct GenericStoreForm {
 /// A store, on files or on simulated ones in memory, where one thread works.
 template <IndexKind kKind, bool kSimulated>
 struct StoreForm {
-  static constexpr const char* kName = kKind == IndexKind::btree      ? "btree"
-                                       : kKind == IndexKind::skiplist ? "skiplist_store"
-                                       : kKind == IndexKind::rax      ? "rax_store"
-                                                                      : "lsm";
+  static constexpr const char* kName = kKind == IndexKind::btree       ? "btree"
+                                       : kKind == IndexKind::skiplist  ? "skiplist_store"
+                                       : kKind == IndexKind::rax       ? "rax_store"
+                                       : kKind == IndexKind::rax_paged ? "rax_paged"
+                                                                       : "lsm";
   static constexpr uint64_t
       kKeyBytesMax = 900;  // In pages of 4 KiB, with room for what a row carries.
   // A record of the log has to hold a row in memory, and the one before it.
@@ -104,8 +105,9 @@ struct StoreForm {
 template <bool kSimulated>
 using Forms = testing::Types<
     StoreForm<IndexKind::btree, kSimulated>, StoreForm<IndexKind::skiplist, kSimulated>,
-    StoreForm<IndexKind::rax, kSimulated>, StoreForm<IndexKind::lsm, kSimulated>, SkiplistForm,
-    RaxForm, AnyForm, OwnForm, GenericStoreForm>;
+    StoreForm<IndexKind::rax, kSimulated>, StoreForm<IndexKind::rax_paged, kSimulated>,
+    StoreForm<IndexKind::lsm, kSimulated>, SkiplistForm, RaxForm, AnyForm, OwnForm,
+    GenericStoreForm>;
 
 struct FormName {
   template <typename Form>

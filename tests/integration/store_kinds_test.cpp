@@ -17,10 +17,10 @@ namespace {
 using Rows = std::map<std::string, std::string>;
 
 constexpr IndexKind kKinds[] = {IndexKind::btree, IndexKind::skiplist, IndexKind::rax,
-                                IndexKind::lsm};
+                                IndexKind::lsm, IndexKind::rax_paged};
 
 const char* name_of(IndexKind kind) {
-  constexpr const char* kNames[] = {"btree", "skiplist", "rax", "lsm"};
+  constexpr const char* kNames[] = {"btree", "skiplist", "rax", "lsm", "rax_paged"};
   return kNames[static_cast<size_t>(kind) - 1];
 }
 
@@ -114,6 +114,82 @@ TEST_F(StoreKinds, OneTransactionOverAllOfThemIsAtomicAcrossACrash) {
     if (kind == IndexKind::btree) expected["other"] = "row";
     EXPECT_EQ(rows(store(kind)), expected);
   }
+  verify();
+}
+
+/// Keys that make a radix tree grow in each of its ways.
+std::vector<std::string> crowded_keys(int pattern) {
+  const auto number = [](uint32_t n) {  // Big-endian: in order.
+    std::string key;
+    for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(n >> shift));
+    return key;
+  };
+  std::vector<std::string> keys;
+  for (uint32_t i = 0; i < 3000; ++i) {
+    switch (pattern) {
+      case 0: keys.push_back(number(i)); break;
+      case 1: keys.push_back(number(3000 - i)); break;
+      case 2: keys.push_back(number(i * 2654435761u)); break;  // As if at random.
+      case 3:  // In order into a gap that stays in the middle.
+        keys.push_back(i % 2 == 0 ? number(i) : number(1'000'000 - i));
+        break;
+      case 4:  // Each begins as the one before, and goes on.
+        if (i < 300) keys.push_back(std::string(i, 'a'));
+        if (i < 300) keys.push_back(std::string(i, 'a') + "b");
+        break;
+      case 5:  // Long, and different at the end only, some at the beginning; not in order.
+        if (i < 600)
+          keys.push_back(std::string(880, i % 50 == 0 ? 'y' : 'x') + number(i * 2654435761u));
+        break;
+      default:
+        keys.push_back("https://host" + std::to_string(i % 7) + ".example/" + number(i));
+        break;
+    }
+  }
+  return keys;
+}
+
+TEST_F(StoreKinds, ARadixTreeInPagesGrowsAndShrinksWhereKeysCrowd) {
+  constexpr int kPatterns = 7;
+  const auto open_store = [&](int pattern) {
+    return *env_->open_store("crowd" + std::to_string(pattern), {.index = IndexKind::rax_paged});
+  };
+  std::vector<Rows> expected(kPatterns);
+  for (int pattern = 0; pattern < kPatterns; ++pattern) {
+    KvStore one = open_store(pattern);
+    for (const std::string& key : crowded_keys(pattern)) {
+      const std::string value(key.size() % 60 + 340, static_cast<char>('a' + pattern));
+      ok(one.put(key, value));
+      expected[static_cast<size_t>(pattern)][key] = value;
+    }
+  }
+  verify();
+  crash();
+  for (int pattern = 0; pattern < kPatterns; ++pattern) {
+    SCOPED_TRACE("pattern " + std::to_string(pattern));
+    EXPECT_EQ(rows(open_store(pattern)), expected[static_cast<size_t>(pattern)]);
+  }
+  verify();
+  for (const StoreStats& store : env_->stats().stores) {
+    SCOPED_TRACE(store.name);
+    EXPECT_EQ(store.index, "rax_paged");
+    EXPECT_GE(store.inner_pages, 1u);
+    // A page has few separators of a quarter of its size.
+    const bool is_flat = store.name != "crowd4" && store.name != "crowd5";
+    EXPECT_LE(store.height, is_flat ? 4u : 40u);
+    EXPECT_LT(store.inner_pages, store.leaf_pages);
+  }
+  for (int pattern = 0; pattern < kPatterns; ++pattern) {
+    KvStore one = open_store(pattern);
+    for (const auto& [key, value] : expected[static_cast<size_t>(pattern)]) ok(one.remove(key));
+    EXPECT_TRUE(rows(one).empty());
+  }
+  verify();
+  for (const StoreStats& store : env_->stats().stores) {
+    SCOPED_TRACE(store.name);
+    EXPECT_LE(store.leaf_pages + store.inner_pages, 8u);
+  }
+  ok(env_->drop_store("crowd2"));
   verify();
 }
 

@@ -432,7 +432,7 @@ INSTANTIATE_TEST_SUITE_P(
     Pages, BTreeConcurrent,
     testing::Values(std::pair(4096u, IndexKind::btree), std::pair(16384u, IndexKind::btree),
                     std::pair(4096u, IndexKind::skiplist), std::pair(4096u, IndexKind::rax),
-                    std::pair(4096u, IndexKind::lsm)),
+                    std::pair(4096u, IndexKind::lsm), std::pair(4096u, IndexKind::rax_paged)),
     [](const auto& tested) {
       return std::to_string(tested.param.first / 1024) + "KiB" + name_of(tested.param.second);
     });

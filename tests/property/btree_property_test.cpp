@@ -82,7 +82,8 @@ class BTreeProperty : public testing::TestWithParam<std::tuple<uint32_t, bool, I
       default: break;
     }
     constexpr size_t kMemoryRowMax = 15'000;  // Two rows have to fit into a log record.
-    if (kind_ != IndexKind::btree) bytes = std::min(bytes, kMemoryRowMax);
+    if (kind_ != IndexKind::btree && kind_ != IndexKind::rax_paged)
+      bytes = std::min(bytes, kMemoryRowMax);
     std::string value(bytes, '\0');
     uint64_t word = random_();
     for (char& c : value) c = static_cast<char>((word = word * 5 + 17) >> 32);
@@ -430,6 +431,10 @@ std::string name_of_case(const testing::TestParamInfo<BTreeProperty::ParamType>&
 INSTANTIATE_TEST_SUITE_P(Pages, BTreeProperty,
                          testing::Combine(testing::Values(4096u, 8192u, 16384u, 32768u, 65536u),
                                           testing::Bool(), testing::Values(IndexKind::btree)),
+                         name_of_case);
+INSTANTIATE_TEST_SUITE_P(RadixPages, BTreeProperty,
+                         testing::Combine(testing::Values(4096u, 65536u), testing::Bool(),
+                                          testing::Values(IndexKind::rax_paged)),
                          name_of_case);
 INSTANTIATE_TEST_SUITE_P(InMemory, BTreeProperty,
                          testing::Combine(testing::Values(4096u), testing::Bool(),

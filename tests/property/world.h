@@ -35,6 +35,7 @@ inline const char* name_of(IndexKind kind) {
     case IndexKind::btree: break;
     case IndexKind::skiplist: return "Skiplist";
     case IndexKind::rax: return "Rax";
+    case IndexKind::rax_paged: return "RaxPaged";
     case IndexKind::lsm: return "Lsm";
   }
   return "";

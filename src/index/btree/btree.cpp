@@ -45,6 +45,8 @@ Result<OptimisticGuard> BTree::find_leaf(Bytes key, SeekTo where, buffer::ScanRi
       const bool usable = word.is_hot() || (ring != nullptr && word.is_cool());
       if (!usable) {
         AETHER_TRY(services_.pool.resolve(guard, word_place, ring));
+        if (growth_ == Growth::radix)
+          backoff = {};  // Nobody was in the way, and the way may be long.
         break;
       }
       // Only now may the pointer be followed; and after entering the child, only if the swip still held.
@@ -75,7 +77,8 @@ std::optional<OptimisticGuard> BTree::enter_sibling(LeafPlace& place, bool up) n
   Frame* const leaf = sibling(*parent, index);
   if (leaf == nullptr) return std::nullopt;
   std::optional<OptimisticGuard> guard = OptimisticGuard::try_enter(*leaf);
-  if (!guard || !parent->validate()) return std::nullopt;
+  // Beside a leaf of a radix tree there may be a subtree.
+  if (!guard || !services_.pool.node(*leaf).is_leaf() || !parent->validate()) return std::nullopt;
   place.index = index;
   return guard;
 }
@@ -272,6 +275,10 @@ Result<void> BTree::visit(Bytes key, FunctionRef<void(Bytes)> visitor,
 }
 
 Result<TreeShape> BTree::shape() {
+  if (growth_ == Growth::radix) {
+    buffer::ScanRing ring;
+    return radix_shape(ring);
+  }
   TreeShape result;
   std::vector<std::string> starts{std::string()};  // Lower fences of the nodes of one level.
   const uint32_t top = services_.pool.node(root_).header().level;

@@ -53,11 +53,18 @@ struct TreeShape {
   uint64_t inner_pages = 0;
 };
 
+/// How the inner nodes grow. Leaves, rows and what is read are the same.
+enum class Growth : uint8_t {
+  balanced,  ///< A full node splits, and its parent takes one more: every leaf lies at the same depth.
+  radix,     ///< A full node moves a subtree down into a page of its own: index/btree/README.md.
+};
+
 class BTree {
  public:
   /// `root`: pinned (BufferPool::load_pinned).
-  BTree(const Services& services, StoreId store, buffer::Frame& root) noexcept
-      : services_(services), store_(store), root_(root) {}
+  BTree(const Services& services, StoreId store, buffer::Frame& root,
+        Growth growth = Growth::balanced) noexcept
+      : services_(services), store_(store), growth_(growth), root_(root) {}
 
   /// Makes an empty tree as a change of `txn` that survives only if it commits: the caller links the page in the
   /// catalogue in the same transaction. Returns its pinned root frame.
@@ -213,9 +220,9 @@ class BTree {
                      uint32_t payload_bytes);
   Result<Step> try_split(buffer::LogContext& context, Bytes key, uint32_t level,
                          uint32_t payload_bytes, std::string& separator);
-  Result<void> split_root(buffer::LogContext& context, buffer::Frame& root,
-                          const page::SlottedPage::SplitPoint& point, NewPage& left,
-                          NewPage& right);
+  Result<void> split_in_place(buffer::LogContext& context, buffer::Frame& frame,
+                              const page::SlottedPage::SplitPoint& point, NewPage& left,
+                              NewPage& right);
   Result<void> split_node(buffer::LogContext& context, buffer::Frame& parent, buffer::Frame& node,
                           const page::SlottedPage::SplitPoint& point, NewPage& right);
   bool is_underfull(const page::SlottedPage& node) const noexcept;
@@ -226,8 +233,25 @@ class BTree {
   Result<Step> collapse_root(buffer::LogContext& context);
   Result<bool> drop_path(buffer::LogContext& context, std::vector<buffer::ExclusiveGuard> path);
 
+  /// Merged nodes may fill that much, so that the next few inserts do not split what was just merged.
+  static constexpr uint32_t kMergedPercent = 75;
+
+  // Growing and shrinking as a radix tree (radix_structure.cpp)
+  Result<Path> find_at_depth(Bytes key, uint32_t depth_max, buffer::ScanRing* ring = nullptr);
+  Result<void> split_radix(buffer::LogContext& context, Bytes key, uint32_t payload_bytes);
+  Result<Step> try_split_radix(buffer::LogContext& context, Bytes key, uint32_t payload_bytes,
+                               bool& needs_two);
+  Result<bool> move_down(buffer::LogContext& context, buffer::Frame& parent, Bytes key,
+                         NewPage& page);
+  Result<void> merge_radix(buffer::LogContext& context, Bytes key);
+  Result<Step> try_merge_radix(buffer::LogContext& context, Bytes key);
+  Result<Step> merge_into_parent(buffer::LogContext& context, buffer::Frame& parent,
+                                 buffer::ExclusiveGuard left, buffer::ExclusiveGuard right);
+  Result<TreeShape> radix_shape(buffer::ScanRing& ring);
+
   Services services_;
   const StoreId store_;
+  const Growth growth_;
   std::atomic<uint32_t> lockers_{0};  ///< Transactions with locks here.
   AppendPlaces append_places_;
   buffer::Frame& root_;

@@ -19,14 +19,14 @@ using page::SlottedPage;
 
 namespace {
 
-/// A node below this share of its page looks for a neighbour to join; together they may fill kMergedPercent, so
-/// that the next few inserts do not split what was just merged.
+/// A node below this share of its page looks for a neighbour to join.
 constexpr uint32_t kUnderfullPercent = 30;
-constexpr uint32_t kMergedPercent = 75;
 
 }  // namespace
 
 bool BTree::is_underfull(const SlottedPage& node) const noexcept {
+  // Long fences alone may take more than that.
+  if (growth_ == Growth::radix && node.count() == 0) return true;
   return node.used_bytes() < node.page_bytes() * kUnderfullPercent / 100;
 }
 
@@ -52,6 +52,7 @@ Result<void> BTree::purge(buffer::LogContext& context, Bytes key, TxnId owner) {
 }
 
 Result<void> BTree::merge(buffer::LogContext& context, Bytes key, uint32_t level) {
+  if (growth_ == Growth::radix) return merge_radix(context, key);
   for (os::Backoff backoff;; backoff.wait()) {
     AETHER_TRY_ASSIGN(const Step step, try_merge(context, key, level));
     if (step == Step::done) return {};

@@ -95,7 +95,8 @@ Result<BTree::Path> BTree::find_path(Bytes key, uint32_t level) {
 Result<void> BTree::make_room(buffer::LogContext& context, Bytes key, uint32_t payload_bytes) {
   AETHER_TRY_ASSIGN(const bool purged, purge_ghosts(context, key));
   if (purged) return {};
-  return split(context, key, 0, payload_bytes);
+  return growth_ == Growth::radix ? split_radix(context, key, payload_bytes)
+                                  : split(context, key, 0, payload_bytes);
 }
 
 /// Ghosts in the leaf of `key` that nobody can look behind any more make room before a split does.
@@ -170,7 +171,7 @@ Result<BTree::Step> BTree::try_split(buffer::LogContext& context, Bytes key, uin
   buffer::LogContext system = context.system();
   if (splits_root) {
     if (level > 0) AETHER_REACHED("btree.third_level");
-    AETHER_TRY(split_root(system, latched->frame(), point, *left, right));
+    AETHER_TRY(split_in_place(system, latched->frame(), point, *left, right));
     return Step::done;
   }
   SlottedPage parent_node = services_.pool.node(parent->frame());
@@ -217,10 +218,11 @@ Result<void> BTree::split_node(buffer::LogContext& context, Frame& parent, Frame
   return {};
 }
 
-Result<void> BTree::split_root(buffer::LogContext& context, Frame& root,
-                               const SlottedPage::SplitPoint& point, NewPage& left,
-                               NewPage& right) {
-  SlottedPage node = services_.pool.node(root);
+/// The content moves down into two new pages: the node stays where it is, above them.
+Result<void> BTree::split_in_place(buffer::LogContext& context, Frame& frame,
+                                   const SlottedPage::SplitPoint& point, NewPage& left,
+                                   NewPage& right) {
+  SlottedPage node = services_.pool.node(frame);
   SlottedPage left_node = services_.pool.node(left.latch());
   SlottedPage right_node = services_.pool.node(right.latch());
   const Bytes separator = point.separator;
@@ -230,19 +232,19 @@ Result<void> BTree::split_root(buffer::LogContext& context, Frame& root,
   left_node.truncate(separator);
 
   ScratchPage scratch(node.page_bytes());
-  SlottedPage new_root = scratch.node();
-  new_root.format(root.page_id.load(), store_, static_cast<uint8_t>(node.header().level + 1),
-                  std::nullopt, std::nullopt);
-  new_root.header().page.newest_txn = node.header().page.newest_txn;
-  new_root.header().leftmost = raw(left.id());
+  SlottedPage above = scratch.node();
+  const uint32_t level = growth_ == Growth::radix ? page::kRadixLevel : node.header().level + 1u;
+  above.format(frame.page_id.load(), store_, static_cast<uint8_t>(level), node.lower_fence(),
+               node.upper_fence());
+  above.header().page.newest_txn = node.header().page.newest_txn;
+  above.header().leftmost = raw(left.id());
   const uint64_t child = raw(right.id());
-  new_root.insert(0, separator, Bytes(reinterpret_cast<const char*>(&child), sizeof child));
+  above.insert(0, separator, Bytes(reinterpret_cast<const char*>(&child), sizeof child));
 
-  const std::string images[] = {logged_image(left_node), logged_image(right_node),
-                                new_root.image()};
+  const std::string images[] = {logged_image(left_node), logged_image(right_node), above.image()};
   const Bytes views[] = {images[0], images[1], images[2]};
   std::vector<PageRef> pages{services_.pool.ref(left.frame()), services_.pool.ref(right.frame()),
-                             services_.pool.ref(root)};
+                             services_.pool.ref(frame)};
   std::vector<wal::PartSpec> parts(3);
   for (size_t i = 0; i < 3; ++i) PageParts::format(parts[i], store_, views[i]);
   const buffer::PageRange ranges[] = {left.range(), right.range()};
@@ -252,13 +254,13 @@ Result<void> BTree::split_root(buffer::LogContext& context, Frame& root,
   AETHER_TRY(buffer::log_change(services_.log, context, {}, pages, parts));
 
   map.apply();
-  new_root.header().page.gsn = node.header().page.gsn;
-  std::copy_n(new_root.bytes(), node.page_bytes(), node.bytes());
+  above.header().page.gsn = node.header().page.gsn;
+  std::copy_n(above.bytes(), node.page_bytes(), node.bytes());
   SwipWord::hot(&left.frame()).store(node.child_word(0));
   SwipWord::hot(&right.frame()).store(node.child_word(1));
-  root.swizzled_children.store(0, std::memory_order_relaxed);
-  left.keep(&root);
-  right.keep(&root);
+  frame.swizzled_children.store(0, std::memory_order_relaxed);
+  left.keep(&frame);
+  right.keep(&frame);
   return {};
 }
 
