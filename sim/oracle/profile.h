@@ -50,7 +50,7 @@ struct Profile {
   uint32_t serializable_percent = 20;  ///< Of the transactions.
   uint32_t bulk_percent = 25;  ///< Of the stores that are made, those filled by a bulk load.
   uint64_t operations = 150;   ///< Of one life, about.
-  bool memory_stores = false;  ///< Four of five stores are a skiplist, a RAX in memory, one in pages, and an LSM.
+  bool memory_stores = false;  ///< Four of five are a skiplist, a RAX, one in pages, an LSM.
   /// The log may grow by more than log_bytes_max while a transaction is open, and its next write is refused: large values
   /// are logged too (there is an archive, or they are rows in memory), or the transaction is open for long.
   bool outgrows_log = false;

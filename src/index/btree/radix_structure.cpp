@@ -260,6 +260,7 @@ Result<void> BTree::merge_radix(buffer::LogContext& context, Bytes key) {
   for (os::Backoff backoff;; backoff.wait()) {
     AETHER_TRY_ASSIGN(const Step step, try_merge_radix(context, key));
     if (step == Step::done) return {};
+    if (step == Step::underfull) backoff = {};
   }
 }
 
