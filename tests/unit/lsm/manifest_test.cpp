@@ -1,4 +1,5 @@
 #include "lsm/manifest.h"
+#include "lsm/store_configuration.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -243,6 +244,22 @@ TEST(Manifest, GenerationsAreCountedOnce) {
     }
   }
   EXPECT_EQ(rows.size(), 1u) << "no row of a generation is left";
+}
+
+TEST(Manifest, AConfigurationOfBeforeKeepsItsValuesInline) {
+  StoreConfiguration now;
+  now.inline_value_bytes = 1000;
+  std::string row = encode(now);
+  EXPECT_EQ(decode_configuration(row)->inline_value_bytes, 1000u);
+  row.resize(row.size() - sizeof now.inline_value_bytes);
+  EXPECT_EQ(decode_configuration(row).error().code(), Code::corruption);
+  row[0] = 1;
+  const Result<StoreConfiguration> before = decode_configuration(row);
+  ASSERT_TRUE(before.has_value());
+  EXPECT_EQ(before->inline_value_bytes, 32 * KiB);
+  EXPECT_EQ(before->nursery_bytes, now.nursery_bytes);
+  row[0] = 3;
+  EXPECT_EQ(decode_configuration(row).error().code(), Code::unsupported);
 }
 
 }  // namespace
