@@ -7,10 +7,11 @@
 namespace aether::cli {
 namespace {
 
-constexpr std::array<VerbHelp, 18> kVerbs = {{
+constexpr std::array<VerbHelp, 19> kVerbs = {{
     {Verb::load, "load",
      "Load rows from a file: a database dump, tab-separated values, JSON lines.",
      "load --store cities --input cities.tsv\n"
+     "load --store events --input events.tsv --index lsm --compression zstd --filter surf\n"
      "load --input dump.txt --type db_dump --atomic\n"
      "load --store people --key-field id < people.jsonl\n"},
     {Verb::dump, "dump", "Write rows out in a form that load and Berkeley DB's db_load read.",
@@ -50,7 +51,12 @@ constexpr std::array<VerbHelp, 18> kVerbs = {{
      "archive /archive/box --prune-before /backups/monday\n"},
     {Verb::printlog, "printlog", "Print the records of the log.",
      "printlog --limit 20\nprintlog --txn 17 --format table\n"},
-    {Verb::inspect, "inspect", "Print one page, decoded.", "inspect 3\ninspect 3 --json\n"},
+    {Verb::inspect, "inspect", "Print one page, decoded; or the levels and runs of a store.",
+     "inspect 3\ninspect 3 --json\n"
+     "inspect --store events --format table\ninspect --store events --count\n"},
+    {Verb::policy, "policy", "Choose by which policy the runs of a store are merged from now on.",
+     "policy leveled --store events\n"
+     "policy hanoi --runs-max 6 --expected-size 20GiB --store events\n"},
     {Verb::bench, "bench",
      "Measure a mix of reads and writes on this disk, in a directory of its own.",
      "bench --records 10000000 --read-percent 95 --distribution zipf --format table\n"

@@ -33,6 +33,7 @@ Result<ExitCode> run_verb(Session& session, const Options& options) {
     case Verb::archive: return run_archive(session, options.archive);
     case Verb::printlog: return run_printlog(session, options.printlog);
     case Verb::inspect: return run_inspect(session, options.inspect);
+    case Verb::policy: return run_policy(session, options.policy);
     case Verb::bench: return run_bench(session, options.bench);
     case Verb::tune: return run_tune(session, options.tune);
   }

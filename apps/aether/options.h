@@ -150,7 +150,14 @@ struct PrintlogOptions {
 };
 
 struct InspectOptions {
-  uint64_t page = 0;
+  std::optional<uint64_t> page;
+  std::optional<std::string> store;  ///< In place of a page.
+  bool count = false;                ///< Walk through all rows of the store.
+};
+
+struct PolicyVerbOptions {
+  std::string store = kDefaultStore;
+  LsmOptions policy;
 };
 
 /// How often each row of a bench is wanted.
@@ -188,6 +195,7 @@ enum class Verb : uint8_t {
   archive,
   printlog,
   inspect,
+  policy,
   bench,
   tune,
 };
@@ -211,6 +219,7 @@ struct Options {
   ArchiveVerbOptions archive;
   PrintlogOptions printlog;
   InspectOptions inspect;
+  PolicyVerbOptions policy;
   BenchOptions bench;
   TuneOptions tune;
 };

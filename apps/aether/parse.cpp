@@ -44,6 +44,21 @@ const Words<Distribution> kDistributions = {{"uniform", Distribution::uniform},
 const Words<Durability> kDurabilities = {
     {"group", Durability::group}, {"sync", Durability::sync}, {"none", Durability::none}};
 
+const Words<IndexKind> kNurseryKinds = {{"skiplist", IndexKind::skiplist}, {"rax", IndexKind::rax}};
+const Words<MergePolicyKind> kMergePolicies = {{"hanoi", MergePolicyKind::hanoi},
+                                               {"leveled", MergePolicyKind::leveled},
+                                               {"tiered", MergePolicyKind::tiered},
+                                               {"lazy_leveled", MergePolicyKind::lazy_leveled},
+                                               {"adaptive", MergePolicyKind::adaptive}};
+const Words<Compression> kCompressions = {
+    {"none", Compression::none}, {"lz4", Compression::lz4}, {"zstd", Compression::zstd}};
+const Words<RunFilter> kRunFilters = {{"none", RunFilter::none},
+                                      {"bloom", RunFilter::bloom},
+                                      {"ribbon", RunFilter::ribbon},
+                                      {"surf", RunFilter::surf}};
+/// Options that only a store of kind lsm has.
+constexpr const char* kLsmGroup = "lsm";
+
 /// An option that takes one of a few words.
 template <typename T>
 CLI::Option* add_choice(CLI::App& app, const std::string& name, T& to, const Words<T>& words,
@@ -137,11 +152,53 @@ void add_page_bytes(CLI::App& app, uint32_t& to) {
            "Page size, where this makes the environment: 4KiB-64KiB (4KiB)");
 }
 
+/// What a merge policy is told beside its name.
+void add_policy_numbers(CLI::App& app, LsmOptions& o, const std::string& group) {
+  const auto add = [&](const char* name, uint32_t& to, const char* help) {
+    add_number<uint32_t>(app, name, to, 0, "N", help)->group(group);
+  };
+  add("--size-ratio", o.size_ratio, "How much larger each level is, 2-64 (4; leveled: 8)");
+  add("--runs-per-level", o.runs_per_level, "lazy_leveled: runs a level (size ratio - 1)");
+  add("--runs-at-bottom", o.runs_at_bottom, "lazy_leveled: runs of the last level (1)");
+  add("--runs-max", o.runs_max, "hanoi: never more runs at rest, 2-32 (no bound)");
+  add_size(app, "--expected-size", o.expected_bytes,
+           "hanoi with --runs-max: what the store will hold (unknown)")
+      ->group(group);
+}
+
+/// Of a store of kind lsm; of no other, which the parser looks at (kLsmGroup).
+void add_lsm(CLI::App& app, LsmOptions& o) {
+  add_size(app, "--nursery", o.nursery_bytes, "lsm: memory that writes go to (64MiB)")
+      ->group(kLsmGroup);
+  add_choice(app, "--nursery-index", o.nursery, kNurseryKinds, "lsm: what it is made of (skiplist)")
+      ->group(kLsmGroup);
+  add_choice(app, "--merge-policy", o.policy, kMergePolicies,
+             "lsm: which runs are merged, and when (tiered)")
+      ->group(kLsmGroup);
+  add_policy_numbers(app, o, kLsmGroup);
+  add_choice(app, "--compression", o.compression, kCompressions, "lsm: of blocks (lz4)")
+      ->group(kLsmGroup);
+  app.add_option("--zstd-level", o.zstd_level, "lsm, zstd: -7 to 19 (3)")
+      ->type_name("N")
+      ->group(kLsmGroup);
+  add_size(app, "--dictionary", o.dictionary_bytes,
+           "lsm, zstd: train a dictionary for each run (none)")
+      ->group(kLsmGroup);
+  add_size(app, "--block", o.block_bytes, "lsm: what is compressed as one, 4KiB-64KiB (16KiB)")
+      ->group(kLsmGroup);
+  add_choice(app, "--filter", o.filter, kRunFilters, "lsm: what spares reads of runs (bloom)")
+      ->group(kLsmGroup);
+  app.add_option("--filter-bits", o.filter_bits, "lsm: bits a key of bloom and ribbon, 1-40 (10)")
+      ->type_name("N")
+      ->group(kLsmGroup);
+}
+
 void add_creation(CLI::App& app, StoreOptions& store, uint32_t& page_bytes) {
   add_choice(app, "--index", store.index, kIndexKinds,
              "Kind of index, where this makes the store (btree)");
   add_size(app, "--memory-max", store.memory_bytes_max,
            "Of a store in memory, skiplist or rax: it holds no more (1GiB)");
+  add_lsm(app, store.lsm);
   add_page_bytes(app, page_bytes);
 }
 
@@ -282,6 +339,23 @@ void add_printlog(CLI::App& app, PrintlogOptions& o) {
   add_number<uint64_t>(app, "--limit", o.limit, 0, "N", "At most N records");
 }
 
+void add_inspect(CLI::App& app, InspectOptions& o) {
+  CLI::Option* page = add_number<uint64_t>(app, "page", o.page, 0, "PAGE",
+                                           "The page's number, from 0");
+  CLI::Option* store = app.add_option("--store,-s", o.store, "A store instead: its levels and runs")
+                           ->type_name("NAME")
+                           ->excludes(page);
+  app.add_flag("--count", o.count,
+               "Walk through its rows: how many, and what space each byte takes")
+      ->needs(store);
+}
+
+void add_policy(CLI::App& app, PolicyVerbOptions& o) {
+  add_store(app, o.store);
+  add_choice(app, "policy", o.policy.policy, kMergePolicies, "The policy from now on")->required();
+  add_policy_numbers(app, o.policy, "Options");
+}
+
 void add_bench(CLI::App& app, BenchOptions& o) {
   app.add_option("--dir", o.directory, "Where its directory is made, and removed again (--home)")
       ->type_name("DIR");
@@ -322,9 +396,8 @@ void add_verb_options(CLI::App& app, const std::map<Verb, CLI::App*>& verbs, Opt
       ->type_name("TIME");
   add_backups(*verbs.at(Verb::backup), *verbs.at(Verb::restore), *verbs.at(Verb::archive), o);
   add_printlog(*verbs.at(Verb::printlog), o.printlog);
-  add_number<uint64_t>(*verbs.at(Verb::inspect), "page", o.inspect.page, 0, "PAGE",
-                       "The page's number, from 0")
-      ->required();
+  add_inspect(*verbs.at(Verb::inspect), o.inspect);
+  add_policy(*verbs.at(Verb::policy), o.policy);
   add_bench(*verbs.at(Verb::bench), o.bench);
   add_number<uint64_t>(*verbs.at(Verb::tune), "--seconds", o.tune.seconds, 1, "N",
                        "How long to watch a process that has it open (5)")
@@ -357,6 +430,14 @@ std::string option_line(const CLI::Option& option) {
   left += left.size() + 2 > kColumn ? "\n" + std::string(kColumn, ' ')
                                     : std::string(kColumn - left.size(), ' ');
   return left + option.get_description() + "\n";
+}
+
+/// What was given of a store of kind lsm; empty: nothing.
+std::string given_of_lsm(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group() == kLsmGroup && option->count() > 0) return option->get_name();
+  }
+  return "";
 }
 
 /// The options of one level, a line each.
@@ -471,6 +552,13 @@ std::variant<Options, ExitCode> Parser::parse(int argument_count, const char* co
   for (const auto& [verb, app] : verbs_) {
     if (app == chosen()) options_.verb = verb;
   }
+  const StoreOptions& made = options_.verb == Verb::load ? options_.load.creation
+                                                         : options_.put.creation;
+  const std::string of_lsm = given_of_lsm(*chosen());
+  if (!of_lsm.empty() && made.index != IndexKind::lsm)
+    return usage_error(of_lsm + " is an option of a store of kind lsm", "give --index lsm as well");
+  if (options_.verb == Verb::inspect && !options_.inspect.page && !options_.inspect.store)
+    return usage_error("inspect what?", "give a page's number, or --store NAME");
   const bool needs_home = !(options_.verb == Verb::backup &&
                             (options_.backup.verify || options_.backup.list)) &&
                           !(options_.verb == Verb::archive && !options_.archive.copy) &&

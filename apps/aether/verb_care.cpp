@@ -263,4 +263,17 @@ Result<ExitCode> run_recover(Session& session, const RecoverOptions& options) {
   return ExitCode::ok;
 }
 
+Result<ExitCode> run_policy(Session& session, const PolicyVerbOptions& options) {
+  AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env, session.open_for_writing(false));
+  AETHER_TRY_ASSIGN(KvStore store, Session::open_store(*env, options.store));
+  AETHER_TRY(store.set_merge_policy(options.policy));
+  std::string policy;
+  for (const StoreStats& each : env->stats().stores) {
+    if (each.id == store.id()) policy = each.lsm.policy;
+  }
+  AETHER_TRY(env->close());
+  AETHER_TRY(Report().add("store", options.store).add("policy", policy).print(session));
+  return ExitCode::ok;
+}
+
 }  // namespace aether::cli

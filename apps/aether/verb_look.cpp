@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "apps/aether/inspect_store.h"
 #include "apps/aether/report.h"
 #include "apps/aether/signals.h"
 #include "apps/aether/table.h"
@@ -176,8 +177,9 @@ Result<ExitCode> run_printlog(Session& session, const PrintlogOptions& options) 
 }
 
 Result<ExitCode> run_inspect(Session& session, const InspectOptions& options) {
+  if (!options.page) return inspect_store(session, options);
   AETHER_TRY_ASSIGN(const PageDump page,
-                    db::inspect_page(os::production(), session.global().home, options.page));
+                    db::inspect_page(os::production(), session.global().home, *options.page));
   std::string text;
   if (session.format() == Format::json) {
     append_page_json(text, page);

@@ -142,8 +142,14 @@ Result<void> append_runs_tables(std::string& text, const std::vector<JsonFields>
     text.append(" bytes, merges owe ").append(with_commas(number(store, "merge_debt_bytes")));
     text.append(" bytes; ").append(with_commas(number(store, "run_bytes_written")));
     text.append(" bytes written for ").append(with_commas(number(store, "put_bytes")));
-    text.append(" put since it was opened\n");
+    text.append(" put since it was opened\namplification: write ");
+    text.append(human_number(store.number("write_amplification")));
+    text.append(" since it was made, read ");
+    text.append(human_number(store.number("read_amplification")));
+    text.append(" runs a get, space ");
+    text.append(human_number(store.number("space_amplification_max"))).append(" at most\n");
     Table table({{"sorted run", true},
+                 {"level", true},
                  {"runs", true},
                  {"entries", true},
                  {"tombstones", true},
@@ -153,9 +159,9 @@ Result<void> append_runs_tables(std::string& text, const std::vector<JsonFields>
                 output_width(), color);
     for (const std::string_view element : store.elements("sorted_runs")) {
       AETHER_TRY_ASSIGN(const JsonFields run, JsonFields::read(element));
-      table.add({run.text("age"), run.text("runs"), with_commas(number(run, "entries")),
-                 with_commas(number(run, "tombstones")), with_commas(number(run, "bytes")),
-                 with_commas(number(run, "disk_bytes")),
+      table.add({run.text("age"), run.text("level"), run.text("runs"),
+                 with_commas(number(run, "entries")), with_commas(number(run, "tombstones")),
+                 with_commas(number(run, "bytes")), with_commas(number(run, "disk_bytes")),
                  disc_of(number(run, "bytes"), run.text("merging") == "true")});
     }
     table.print(text);
@@ -186,7 +192,8 @@ void append_plain(std::string& text, const Figures& figures) {
     }
     if (store.text("index") == "lsm") {
       for (const char* name : {"policy", "nursery_bytes", "put_bytes", "run_bytes_written",
-                               "merge_debt_bytes", "merges_under_way"}) {
+                               "merge_debt_bytes", "merges_under_way", "write_amplification",
+                               "read_amplification", "space_amplification_max"}) {
         text.append(" ").append(name).append(" ").append(store.text(name));
       }
     }

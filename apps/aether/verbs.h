@@ -26,6 +26,7 @@ Result<ExitCode> run_restore(Session& session, const RestoreVerbOptions& options
 Result<ExitCode> run_archive(Session& session, const ArchiveVerbOptions& options);
 Result<ExitCode> run_printlog(Session& session, const PrintlogOptions& options);
 Result<ExitCode> run_inspect(Session& session, const InspectOptions& options);
+Result<ExitCode> run_policy(Session& session, const PolicyVerbOptions& options);
 Result<ExitCode> run_bench(Session& session, const BenchOptions& options);
 Result<ExitCode> run_tune(Session& session, const TuneOptions& options);
 

@@ -128,18 +128,62 @@ enum {
   AETHER_RAX_PAGED = 5
 };
 
+/// Of a store of kind AETHER_LSM; LsmOptions in aether/options.h says what each does.
+enum {
+  AETHER_POLICY_DEFAULT = 0,
+  AETHER_HANOI = 1,
+  AETHER_LEVELED = 2,
+  AETHER_TIERED = 3,
+  AETHER_LAZY_LEVELED = 4,
+  AETHER_ADAPTIVE = 5
+};
+enum { AETHER_COMPRESSION_DEFAULT = 0, AETHER_LZ4 = 1, AETHER_ZSTD = 2, AETHER_UNCOMPRESSED = 3 };
+enum {
+  AETHER_FILTER_DEFAULT = 0,
+  AETHER_BLOOM = 1,
+  AETHER_RIBBON = 2,
+  AETHER_SURF = 3,
+  AETHER_NO_FILTER = 4
+};
+
+/// In every field 0 asks for the default.
+typedef struct aether_lsm_options {
+  uint32_t size;           ///< sizeof(aether_lsm_options).
+  uint32_t reserved;       ///< 0.
+  uint64_t nursery_bytes;  ///< Memory that writes go to.
+  int32_t nursery;         ///< AETHER_SKIPLIST or AETHER_RAX.
+  int32_t
+      policy;  ///< Which runs are merged, and when; this and the next five: aether_set_merge_policy.
+  uint32_t size_ratio;      ///< How much larger each level is.
+  uint32_t runs_per_level;  ///< AETHER_LAZY_LEVELED.
+  uint32_t runs_at_bottom;
+  uint32_t runs_max;        ///< AETHER_HANOI: never more runs at rest.
+  uint64_t expected_bytes;  ///< AETHER_HANOI with runs_max: what the store will hold.
+  int32_t compression;
+  int32_t zstd_level;
+  uint32_t dictionary_bytes;  ///< AETHER_ZSTD: a dictionary is trained for each run.
+  uint32_t block_bytes;       ///< What is compressed as one.
+  int32_t filter;             ///< What spares reads of runs.
+  uint32_t reserved2;         ///< 0.
+  double filter_bits;         ///< A key.
+} aether_lsm_options;
+
 /// In every field 0 asks for the default, which StoreOptions in aether/options.h tells.
 typedef struct aether_store_options {
   uint32_t size;        ///< sizeof(aether_store_options).
   uint32_t must_exist;  ///< Not 0: the store is not made; AETHER_NOT_FOUND instead.
   int32_t index;      ///< AETHER_..., above. When it is made; a store that is there keeps its own.
   uint32_t reserved;  ///< 0.
-  uint64_t memory_bytes_max;  ///< Of a store in memory: it holds no more.
+  uint64_t memory_bytes_max;      ///< Of a store in memory: it holds no more.
+  const aether_lsm_options* lsm;  ///< When a store of kind AETHER_LSM is made. NULL: the defaults.
 } aether_store_options;
 
 /// The same, with options. Errors: those; invalid_argument names the option.
 int aether_open_store_with(aether_env* env, const char* name, const aether_store_options* options,
                            aether_store** store);
+/// Of a store of kind AETHER_LSM: its runs are merged by `options`' policy from now on; its other fields are not looked at.
+/// Nothing is rewritten for it. Durable. Errors: invalid_argument (another kind; names the option).
+int aether_set_merge_policy(aether_store* store, const aether_lsm_options* options);
 void aether_store_close(aether_store* store);
 /// Removes a store with all its keys; handles to it answer not_found from then on. No other call may be using it. A crash
 /// in between leaves all or nothing. Errors: not_found; busy (transactions are open, in whatever store: end them first).

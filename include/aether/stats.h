@@ -9,6 +9,23 @@
 
 namespace aether {
 
+/// A run of a store of kind `lsm`, a file in all but name.
+struct RunStats {
+  uint64_t id = 0;
+  uint64_t entries = 0;
+  uint64_t tombstones = 0;         ///< Of those.
+  uint64_t range_tombstones = 0;   ///< Beside them.
+  uint64_t bytes = 0;              ///< Keys and values.
+  uint64_t data_bytes = 0;         ///< What they have become in blocks, compressed.
+  uint64_t disk_bytes = 0;         ///< Of all pages.
+  uint64_t filter_bytes = 0;       ///< 0: it has none.
+  uint64_t dictionary_bytes = 0;   ///< 0: it has none.
+  uint64_t oldest_generation = 0;  ///< Of the nurseries that its rows come from.
+  uint64_t newest_generation = 0;
+  std::string smallest_key;
+  std::string largest_key;
+};
+
 /// A sorted run of a store of kind `lsm`: runs with disjoint keys, which a read passes as one.
 struct SortedRunStats {
   uint64_t age = 0;  ///< The newest has the greatest.
@@ -19,11 +36,15 @@ struct SortedRunStats {
   uint64_t bytes = 0;           ///< Keys and values; of those outside where they lie.
   uint64_t disk_bytes = 0;
   bool merging = false;
+  /// By its size: 0 is that of a nursery, and each is as many times the one before as the policy has it.
+  uint32_t level = 0;
+  std::vector<RunStats> parts;  ///< By key.
 };
 
 /// What is in memory and in runs, and what has been done since the store was opened.
 struct LsmStats {
   std::string policy;  ///< By which runs are merged.
+  LsmOptions options;  ///< As it was made, the policy as it is now.
   uint64_t nursery_bytes = 0;
   uint64_t sealed_generations = 0;  ///< Waiting to be written out.
   uint64_t put_bytes = 0;           ///< Keys and values written.
@@ -36,6 +57,20 @@ struct LsmStats {
   uint64_t merge_debt_bytes = 0;            ///< That those still have to read.
   uint64_t dropped_runs = 0;                ///< That a reader still has.
   std::vector<SortedRunStats> sorted_runs;  ///< The newest first.
+  // Since the store was made; of what was not in a run yet when a crash came, nothing.
+  uint64_t user_bytes = 0;  ///< Keys and values written.
+  uint64_t log_bytes = 0;   ///< Records of rows; the commits of larger transactions are no store's.
+  uint64_t flush_bytes = 0;  ///< Of runs, pages whole.
+  uint64_t merge_bytes = 0;
+  double write_amplification = 0;  ///< Those three over user_bytes; 0: nothing was written.
+  // Of gets that found nothing in memory, since the store was opened.
+  uint64_t run_reads = 0;         ///< Such gets.
+  uint64_t runs_read = 0;         ///< Runs that they looked into: all that had no filter to say no.
+  double read_amplification = 0;  ///< Runs a get; 0: there was none.
+  uint64_t disk_bytes = 0;        ///< Of all runs, those of unfinished merges and dropped ones too.
+  /// disk_bytes over the keys and values of the largest sorted run, of which there is no less: the true one, which only a walk
+  /// through all rows tells, is at most this. 0: there is no run.
+  double space_amplification_max = 0;
 };
 
 /// One store, as `stats()` sees it. Counting walks the tree's inner pages only.

@@ -103,6 +103,45 @@ Result<EnvOptions> env_options(const aether_env_options* given) {
   return options;
 }
 
+Result<LsmOptions> lsm_options(const aether_lsm_options* given) {
+  AETHER_TRY_ASSIGN(const aether_lsm_options known, known_part(given));
+  if (known.reserved2 != 0) return bad_field("reserved2", known.reserved2);
+  const bool has_nursery = known.nursery == AETHER_INDEX_DEFAULT ||
+                           known.nursery == AETHER_SKIPLIST || known.nursery == AETHER_RAX;
+  if (!has_nursery) return bad_field("nursery", known.nursery);
+  if (known.policy < AETHER_POLICY_DEFAULT || known.policy > AETHER_ADAPTIVE)
+    return bad_field("policy", known.policy);
+  LsmOptions options;
+  set(options.nursery_bytes, known.nursery_bytes);
+  set(options.nursery, static_cast<IndexKind>(known.nursery));
+  set(options.policy, static_cast<MergePolicyKind>(known.policy));
+  options.size_ratio = known.size_ratio;
+  options.runs_per_level = known.runs_per_level;
+  options.runs_at_bottom = known.runs_at_bottom;
+  options.runs_max = known.runs_max;
+  options.expected_bytes = known.expected_bytes;
+  switch (known.compression) {
+    case AETHER_COMPRESSION_DEFAULT: break;
+    case AETHER_LZ4: options.compression = Compression::lz4; break;
+    case AETHER_ZSTD: options.compression = Compression::zstd; break;
+    case AETHER_UNCOMPRESSED: options.compression = Compression::none; break;
+    default: return bad_field("compression", known.compression);
+  }
+  set(options.zstd_level, known.zstd_level);
+  options.dictionary_bytes = known.dictionary_bytes;
+  set(options.block_bytes, known.block_bytes);
+  switch (known.filter) {
+    case AETHER_FILTER_DEFAULT: break;
+    case AETHER_BLOOM: options.filter = RunFilter::bloom; break;
+    case AETHER_RIBBON: options.filter = RunFilter::ribbon; break;
+    case AETHER_SURF: options.filter = RunFilter::surf; break;
+    case AETHER_NO_FILTER: options.filter = RunFilter::none; break;
+    default: return bad_field("filter", known.filter);
+  }
+  set(options.filter_bits, known.filter_bits);
+  return options;
+}
+
 Result<StoreOptions> store_options(const aether_store_options* given) {
   AETHER_TRY_ASSIGN(const aether_store_options known, known_part(given));
   if (known.index < AETHER_INDEX_DEFAULT || known.index > AETHER_RAX_PAGED)
@@ -111,6 +150,7 @@ Result<StoreOptions> store_options(const aether_store_options* given) {
   options.create = known.must_exist == 0;
   set(options.index, static_cast<IndexKind>(known.index));
   options.memory_bytes_max = known.memory_bytes_max;
+  AETHER_TRY_ASSIGN(options.lsm, lsm_options(known.lsm));
   return options;
 }
 

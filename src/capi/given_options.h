@@ -18,6 +18,7 @@ namespace aether::capi {
 Result<EnvOptions> env_options(const aether_env_options* given);
 Result<TxnOptions> txn_options(const aether_txn_options* given);
 Result<StoreOptions> store_options(const aether_store_options* given);
+Result<LsmOptions> lsm_options(const aether_lsm_options* given);
 Result<BackupOptions> backup_options(const char* directory, const aether_backup_options* given);
 Result<RestoreOptions> restore_options(const char* home, const aether_restore_options* given);
 /// Errors: invalid_argument (one is NULL).

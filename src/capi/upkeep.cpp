@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "capi/answer.h"
+#include "capi/given_options.h"
 #include "capi/handles_private.h"
 #include "db/documents.h"
 
@@ -74,6 +75,14 @@ int aether_drop_store(aether_env* env, const char* name) {
     AETHER_TRY(check_given(env, "env"));
     AETHER_TRY(check_given(name, "name"));
     return env->env->drop_store(name);
+  });
+}
+
+int aether_set_merge_policy(aether_store* store, const aether_lsm_options* options) {
+  return answer([&]() -> Result<void> {
+    AETHER_TRY(check_given(store, "store"));
+    AETHER_TRY_ASSIGN(const LsmOptions given, lsm_options(options));
+    return store->store.set_merge_policy(given);
   });
 }
 

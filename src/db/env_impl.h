@@ -116,8 +116,11 @@ class StoreImpl {
   Result<bool> write_row(txn::TransactionContext& txn, index::WriteMode mode, Bytes key,
                          Bytes value) {
     if (table_ != nullptr) [[unlikely]] {
-      if (lsm_ != nullptr) AETHER_TRY(lsm_->before_write(key.size(), value.size()));
-      return table_->write(txn, mode, key, value);
+      if (lsm_ == nullptr) return table_->write(txn, mode, key, value);
+      AETHER_TRY(lsm_->before_write());
+      Result<bool> written = table_->write(txn, mode, key, value);
+      if (written && *written) lsm_->after_write(key.size(), value.size());
+      return written;
     }
     return tree_.write(txn, mode, key, value);
   }

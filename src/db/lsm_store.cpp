@@ -74,17 +74,23 @@ uint64_t LsmStore::now_ms() const noexcept {
   return env_.os().wall_ns() / kNsPerMs;
 }
 
-Result<void> LsmStore::before_write(uint64_t key_bytes, uint64_t value_bytes) {
+void LsmStore::after_write(uint64_t key_bytes, uint64_t value_bytes) noexcept {
   const bool is_outside = value_bytes > tree_.inline_value_max();
   if (is_outside) upkeep_->count_outside(value_bytes);
   const uint64_t bytes = key_bytes + (is_outside ? sizeof(page::OverflowReference) : value_bytes);
   const uint64_t before = upkeep_->accept(bytes);
-  if (before / kLookBytes == (before + bytes) / kLookBytes) [[likely]]
-    return {};
-  return look();
+  if (before / kLookBytes != (before + bytes) / kLookBytes) [[unlikely]]
+    is_to_look_.store(true, std::memory_order_relaxed);
 }
 
 Result<void> LsmStore::look() {
+  is_to_look_.store(false, std::memory_order_relaxed);
+  Result<void> looked = look_now();
+  if (!looked) is_to_look_.store(true, std::memory_order_relaxed);
+  return looked;
+}
+
+Result<void> LsmStore::look_now() {
   LsmWorker& worker = env_.lsm_worker();
   if (!worker.is_running()) return work_here();
   if (!upkeep_->nursery_is_full()) return {};

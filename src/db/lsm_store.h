@@ -3,6 +3,7 @@
 /// Threads   Any.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -30,9 +31,12 @@ class LsmStore final : public lsm::Committer {
   /// Reads the manifest. Once, before others use the store. Returns up to which GSN changes are in runs.
   Result<Gsn> load();
 
-  /// Before a write of a key and a value of so many bytes. With no latch held. Errors: of a flush that has failed, and for which there is no more memory
-  /// to wait in (no_space, io_error).
-  Result<void> before_write(uint64_t key_bytes, uint64_t value_bytes);
+  /// With no latch held. Errors: of a flush that has failed, and for which there is no more memory to wait in (no_space, io_error).
+  Result<void> before_write() {
+    return is_to_look_.load(std::memory_order_relaxed) ? look() : Result<void>();
+  }
+  /// It was one of a key and a value of so many bytes.
+  void after_write(uint64_t key_bytes, uint64_t value_bytes) noexcept;
   /// Everything in memory becomes runs.
   Result<void> flush_all();
   /// For a drop, when nobody writes: the values outside that no run will have, since nothing more is done. Writes out what is more than one
@@ -51,6 +55,7 @@ class LsmStore final : public lsm::Committer {
 
  private:
   Result<void> look();
+  Result<void> look_now();
   Result<void> work_here();
   Result<void> flush_sealed();
 
@@ -58,6 +63,7 @@ class LsmStore final : public lsm::Committer {
   IndexKind nursery_ = IndexKind::skiplist;
   lsm::LsmTree tree_;
   std::unique_ptr<lsm::Upkeep> upkeep_;
+  std::atomic<bool> is_to_look_{false};  ///< Enough was written since somebody did.
 };
 
 /// Errors of what may be tried again later, because nothing has happened: there was no room, no memory, no frame.

@@ -192,11 +192,22 @@ void append_lsm(base::JsonWriter& json, const StoreStats& store) {
       .member("run_bytes_written", lsm.run_bytes_written)
       .member("merges_under_way", lsm.merges_under_way)
       .member("merge_debt_bytes", lsm.merge_debt_bytes)
-      .member("dropped_runs", lsm.dropped_runs);
+      .member("dropped_runs", lsm.dropped_runs)
+      .member("user_bytes", lsm.user_bytes)
+      .member("log_bytes", lsm.log_bytes)
+      .member("flush_bytes", lsm.flush_bytes)
+      .member("merge_bytes", lsm.merge_bytes)
+      .member("write_amplification", lsm.write_amplification)
+      .member("run_reads", lsm.run_reads)
+      .member("runs_read", lsm.runs_read)
+      .member("read_amplification", lsm.read_amplification)
+      .member("disk_bytes", lsm.disk_bytes)
+      .member("space_amplification_max", lsm.space_amplification_max);
   json.name("sorted_runs").begin_array();
   for (const SortedRunStats& run : lsm.sorted_runs) {
     json.begin_object()
         .member("age", run.age)
+        .member("level", run.level)
         .member("runs", run.runs)
         .member("entries", run.entries)
         .member("tombstones", run.tombstones)

@@ -142,7 +142,9 @@ Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, FunctionRef<bool(TxnId w
   const auto levels = levels_.read(os::worker_id());
   if (levels->newest_first.empty()) return seen;
   FoundEntry entry;
+  int64_t runs_read = 0;
   AETHER_TRY(visit_parts(*levels, key, [&](const OpenRun& part) -> Result<bool> {
+    ++runs_read;
     AETHER_TRY_ASSIGN(
         seen.found,
         part.run().get(
@@ -150,6 +152,7 @@ Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, FunctionRef<bool(TxnId w
     return !seen.found;
   }));
   (seen.found ? found_ : missed_).add(1, os::worker_id());
+  if (runs_read != 0) runs_read_.add(runs_read, os::worker_id());
   if (!seen.found) return seen;
   seen.writer = entry.writer;
   seen.removed = entry.kind == EntryKind::tombstone;

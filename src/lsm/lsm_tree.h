@@ -116,6 +116,8 @@ class LsmTree final : public table::Layers {
             .point_misses = static_cast<uint64_t>(missed_.sum()),
             .scans = static_cast<uint64_t>(scans_.sum())};
   }
+  /// Runs that gets have looked into.
+  uint64_t runs_read() const noexcept { return static_cast<uint64_t>(runs_read_.sum()); }
   void count_scan() const noexcept { scans_.add(1, os::worker_id()); }
   /// Changes when either does, or a row moves: before it is gone from where it was.
   uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
@@ -139,7 +141,8 @@ class LsmTree final : public table::Layers {
   std::atomic<uint64_t> moves_{0};
   alignas(64) std::atomic<uint64_t> changes_{0};
   mutable base::ShardedCounter found_, missed_, scans_;  ///< Reads that came to the runs.
-  os::Mutex publish_mutex_;                              ///< Of memory_: sealing, and dropping.
+  mutable base::ShardedCounter runs_read_;
+  os::Mutex publish_mutex_;  ///< Of memory_: sealing, and dropping.
 };
 
 }  // namespace aether::lsm

@@ -63,6 +63,10 @@ struct ManifestNumbers {
   uint64_t flushed_below = 1;   ///< All generations below are in runs.
   uint64_t accepted_bytes = 0;  ///< As of the last flush.
   Gsn flushed_gsn = 0;  ///< Changes with this GSN or one below are in runs: redo skips them.
+  // To disk, since the store was made.
+  uint64_t log_bytes = 0;  ///< As of the last flush.
+  uint64_t flush_bytes = 0;
+  uint64_t merge_bytes = 0;
 
   std::string encode() const;
   static Result<ManifestNumbers> decode(Bytes bytes);
@@ -131,6 +135,12 @@ class Manifest {
   std::vector<ManifestRun> give_up_merge(uint64_t merge, ManifestChanges& changes);
   /// A dropped run's pages are given back.
   void forget(uint64_t run_id, ManifestChanges& changes);
+  /// Of what is edited next.
+  void count_flush(uint64_t log_bytes, uint64_t run_bytes) noexcept {
+    numbers_.log_bytes = log_bytes;
+    numbers_.flush_bytes += run_bytes;
+  }
+  void count_merge(uint64_t run_bytes) noexcept { numbers_.merge_bytes += run_bytes; }
   void set_policy(const PolicyOptions& policy, ManifestChanges& changes);
   void set_configuration(std::string configuration, ManifestChanges& changes);
 

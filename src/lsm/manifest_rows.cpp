@@ -8,6 +8,7 @@ namespace {
 
 constexpr uint8_t kFormat = 1;
 constexpr uint8_t kConfigurationFormat = 2;
+constexpr uint8_t kNumbersFormat = 2;  ///< 1 has no counts of bytes written.
 /// What a store of format 1 was made with: all that its rows could hold.
 constexpr uint32_t kInlineValueBytesBefore = 32 * KiB;
 constexpr uint32_t kBitFractions = 16;  ///< Bits a key are kept in sixteenths.
@@ -176,19 +177,22 @@ Result<ManifestMerge> ManifestMerge::decode(Bytes bytes) {
 }
 
 std::string ManifestNumbers::encode() const {
-  return Writer()
+  return Writer(kNumbersFormat)
       .put(next_run_id)
       .put(next_merge)
       .put(next_age)
       .put(flushed_below)
       .put(accepted_bytes)
       .put(flushed_gsn)
+      .put(log_bytes)
+      .put(flush_bytes)
+      .put(merge_bytes)
       .take();
 }
 
 Result<ManifestNumbers> ManifestNumbers::decode(Bytes bytes) {
   Reader in("the numbers", bytes);
-  AETHER_TRY(in.check_format());
+  AETHER_TRY(in.check_format(kNumbersFormat));
   ManifestNumbers row;
   in.read(row.next_run_id);
   in.read(row.next_merge);
@@ -196,6 +200,11 @@ Result<ManifestNumbers> ManifestNumbers::decode(Bytes bytes) {
   in.read(row.flushed_below);
   in.read(row.accepted_bytes);
   in.read(row.flushed_gsn);
+  if (in.format() > 1) {
+    in.read(row.log_bytes);
+    in.read(row.flush_bytes);
+    in.read(row.merge_bytes);
+  }
   AETHER_TRY(in.finish());
   if (row.next_run_id == 0 || row.next_merge == 0 || row.next_age == 0 || row.flushed_below == 0) {
     return in.wrong("they begin with 1");

@@ -81,6 +81,8 @@ std::span<const RangeTombstone> Run::range_tombstones() const noexcept {
   return file_->range_tombstones();
 }
 
+uint64_t Run::dictionary_bytes() const noexcept { return file_->footer().dictionary.bytes; }
+
 bool Run::has_section(SectionType type) const noexcept {
   for (const SectionPlace& section : file_->footer().sections) {
     if (section.type == type) return true;

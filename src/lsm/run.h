@@ -54,6 +54,8 @@ class Run {
 
   /// By `begin`, then the newest first.
   std::span<const RangeTombstone> range_tombstones() const noexcept;
+  /// 0: it has none.
+  uint64_t dictionary_bytes() const noexcept;
   bool has_section(SectionType type) const noexcept;
   /// Reads it, past the cache. Errors: also not_found.
   Result<std::string> section(SectionType type) const;

@@ -27,4 +27,26 @@ PolicyOptions policy_of(const LsmOptions& options) noexcept {
           .expected_bytes = options.expected_bytes};
 }
 
+LsmOptions options_of(const StoreConfiguration& configuration,
+                      const PolicyOptions& policy) noexcept {
+  const RunOptions& run = configuration.run;
+  const bool has_filter = configuration.has_filter;
+  return {
+      .nursery_bytes = configuration.nursery_bytes,
+      .nursery = configuration.nursery,
+      .policy = policy.kind,
+      .size_ratio = policy.size_ratio,
+      .runs_per_level = policy.runs_per_level,
+      .runs_at_bottom = policy.runs_at_bottom,
+      .runs_max = policy.runs_max,
+      .expected_bytes = policy.expected_bytes,
+      .compression = run.codec,
+      .zstd_level = run.zstd_level,
+      .dictionary_bytes = run.dictionary_bytes,
+      .block_bytes = run.block_bytes,
+      .inline_value_bytes = configuration.inline_value_bytes,
+      .filter = has_filter ? static_cast<RunFilter>(configuration.filter.kind) : RunFilter::none,
+      .filter_bits = configuration.filter.bits_per_key};
+}
+
 }  // namespace aether::lsm

@@ -31,5 +31,8 @@ Result<StoreConfiguration> decode_configuration(Bytes bytes);
 /// What a user has given, taken apart. Errors: those of `check`.
 Result<StoreConfiguration> configuration_of(const LsmOptions& options);
 PolicyOptions policy_of(const LsmOptions& options) noexcept;
+/// Put together again.
+LsmOptions options_of(const StoreConfiguration& configuration,
+                      const PolicyOptions& policy) noexcept;
 
 }  // namespace aether::lsm

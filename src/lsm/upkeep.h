@@ -130,6 +130,9 @@ class Upkeep {
   bool owns_still(uint64_t run_id, Bytes key) const;
   uint64_t part_bytes() const noexcept;
   uint64_t disk_bytes_of(const OpenRun& run) const noexcept;
+  SortedRunStats stats_of(uint64_t age, const std::vector<ManifestRun>& runs) const
+      AETHER_REQUIRES(mutex_);
+  void add_amplifications(LsmStats& stats) const AETHER_REQUIRES(mutex_);
 
   index::Services& services_;
   index::BTree& rows_;
@@ -155,6 +158,7 @@ class Upkeep {
       .kind = PolicyKind::adaptive};  ///< What `adaptive` has chosen.
   ObservedWork looked_at_ AETHER_GUARDED_BY(mutex_);
   uint64_t accepted_before_ AETHER_GUARDED_BY(mutex_) = 0;  ///< In earlier lives.
+  uint64_t logged_before_ AETHER_GUARDED_BY(mutex_) = 0;
   bool is_stopped_ AETHER_GUARDED_BY(mutex_) = false;
   os::Mutex seal_mutex_;  ///< Not the other: who seals does not wait for a step.
 };

@@ -328,7 +328,8 @@ uint64_t Table::row_bytes_max() const noexcept {
 TableStats Table::stats() const noexcept {
   return {.rows = index_.keys(),
           .memory_bytes = index_.memory_bytes(),
-          .memory_bytes_max = memory_bytes_max_.load(std::memory_order_relaxed)};
+          .memory_bytes_max = memory_bytes_max_.load(std::memory_order_relaxed),
+          .log_bytes = static_cast<uint64_t>(log_bytes_.sum())};
 }
 
 }  // namespace aether::table

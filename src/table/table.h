@@ -26,6 +26,7 @@
 #include "aether/error.h"
 #include "aether/function_ref.h"
 #include "base/ids.h"
+#include "base/sharded.h"
 #include "index/btree/btree.h"
 #include "index/btree/read_view.h"
 #include "index/btree/services.h"
@@ -42,6 +43,7 @@ struct TableStats {
   uint64_t rows = 0;          ///< Ghosts included.
   uint64_t memory_bytes = 0;  ///< Of the index, with what is retired and not freed yet.
   uint64_t memory_bytes_max = 0;
+  uint64_t log_bytes = 0;  ///< Records of its rows, since it was opened.
 };
 
 class Table {
@@ -136,6 +138,11 @@ class Table {
   struct Change;
 
   Stripe& stripe_of(Bytes key) noexcept;
+  /// The record that `log` ends with is one of a row.
+  void count_record(const buffer::LogContext& log) noexcept {
+    const uint64_t bytes = log.lsn_vector.at[log.stream] - log.last_lsn;
+    log_bytes_.add(static_cast<int64_t>(bytes), log.stream);
+  }
   Result<bool> find(Bytes key, std::string& row) const;
   bool is_still(Bytes key, Gsn gsn) const;
   void remember(txn::TransactionContext* txn, Bytes key) const;
@@ -177,6 +184,7 @@ class Table {
   Layers* const layers_;
   std::atomic<uint64_t> memory_bytes_max_;
   std::atomic<uint32_t> lockers_{0};  ///< Transactions with locks here.
+  base::ShardedCounter log_bytes_;
   /// Where the log begins that has changes since the last image began; and of the one that is being made, what it would
   /// replace. 0: none.
   std::atomic<LogPosition> dirty_from_{0};

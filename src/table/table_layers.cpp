@@ -159,6 +159,7 @@ Result<void> Table::move_up(TransactionContext& logger, Stripe& stripe, index::A
   Result<void> done = buffer::log_row_change(services_.log, logger.log, kind, gsn, part.spec());
   if (done) {
     stripe.gsn = gsn;
+    count_record(logger.log);
     layers_->note_move();
     done = put_back(sealed, key, left);
   }

@@ -225,6 +225,7 @@ Result<void> Table::write_row(TransactionContext& txn, Stripe& stripe, const Cha
   }
   stripe.gsn = gsn;
   ++txn.writes;
+  count_record(txn.log);
   keep_undo(previous);
   if (outside) index::free_value(txn, *outside);
   if (leaves_ghost) txn.ghosts.push_back({store_, std::move(ghost_key), true});
@@ -273,6 +274,7 @@ Result<void> Table::undo(TransactionContext& txn, const txn::UndoEntry& entry) {
   // Who has met it in neither place finds the row changed.
   if (entry.version != nullptr) services_.versions.unlink(*entry.version);
   stripe.gsn = gsn;
+  count_record(txn.log);
   ++txn.writes;
   return {};
 }

@@ -170,6 +170,59 @@ static void kinds(aether_env* env) {
   OK(aether_drop_store(env, "plain"));
 }
 
+/* Options of a store of runs, and what of them can be changed. */
+static void lsm_options(aether_env* env) {
+  aether_store* store = NULL;
+  aether_store* tree = NULL;
+  aether_store_options options = {0};
+  aether_lsm_options lsm = {0};
+  char* json = NULL;
+  options.size = sizeof options;
+  options.index = AETHER_LSM;
+  options.lsm = &lsm;
+  GIVES(AETHER_INVALID_ARGUMENT, aether_open_store_with(env, "runs", &options, &store));
+  SAYS("size");
+  lsm.size = sizeof lsm;
+  lsm.nursery = AETHER_BTREE;
+  GIVES(AETHER_INVALID_ARGUMENT, aether_open_store_with(env, "runs", &options, &store));
+  SAYS("nursery");
+  lsm.nursery = AETHER_RAX;
+  lsm.nursery_bytes = 1 << 20;
+  lsm.policy = AETHER_HANOI;
+  lsm.runs_max = 6;
+  lsm.compression = AETHER_ZSTD;
+  lsm.zstd_level = 1;
+  lsm.dictionary_bytes = 4096;
+  lsm.filter = AETHER_SURF;
+  lsm.block_bytes = 1;
+  GIVES(AETHER_INVALID_ARGUMENT, aether_open_store_with(env, "runs", &options, &store));
+  SAYS("block_bytes");
+  lsm.block_bytes = 0;
+  OK(aether_open_store_with(env, "runs", &options, &store));
+  OK(put(store, NULL, "k", "v"));
+  SO(holds(store, NULL, "k", "v"));
+  OK(aether_stats(env, &json));
+  SO(strstr(json, "\"policy\":\"hanoi\"") != NULL);
+  aether_free(json);
+  lsm.policy = AETHER_LAZY_LEVELED;
+  lsm.size_ratio = 65;
+  GIVES(AETHER_INVALID_ARGUMENT, aether_set_merge_policy(store, &lsm));
+  SAYS("size_ratio");
+  lsm.size_ratio = 5;
+  OK(aether_set_merge_policy(store, &lsm));
+  OK(aether_stats(env, &json));
+  SO(strstr(json, "\"policy\":\"lazy_leveled\"") != NULL);
+  aether_free(json);
+  OK(aether_set_merge_policy(store, NULL));
+  GIVES(AETHER_INVALID_ARGUMENT, aether_set_merge_policy(NULL, &lsm));
+  OK(aether_open_store(env, "plain", 1, &tree));
+  GIVES(AETHER_INVALID_ARGUMENT, aether_set_merge_policy(tree, &lsm));
+  aether_store_close(tree);
+  aether_store_close(store);
+  OK(aether_drop_store(env, "plain"));
+  OK(aether_drop_store(env, "runs"));
+}
+
 static void transactions(aether_env* env) {
   aether_store* store = NULL;
   aether_txn *txn = NULL, *other = NULL;
@@ -587,6 +640,7 @@ int main(int argument_count, char** arguments) {
   env = open_small(arguments[1]);
   rows(env);
   kinds(env);
+  lsm_options(env);
   transactions(env);
   cursors(env);
   first_phase(env);

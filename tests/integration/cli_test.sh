@@ -11,7 +11,7 @@ expect 0 "$aether" --version
 has version "$out" "aether 0."
 expect 0 "$aether" --help
 has help "$out" "Examples:"
-for verb in load dump get put del scan stat deadlock verify checkpoint recover backup restore archive printlog inspect bench tune; do
+for verb in load dump get put del scan stat deadlock verify checkpoint recover backup restore archive printlog inspect policy bench tune; do
   expect 0 "$aether" "$verb" --help
   has "$verb --help" "$out" "Usage: aether --home DIR $verb"
 done
@@ -178,6 +178,52 @@ printf '%s\n' "$out" | json_holds 'rows[0]["page_id"] == 1 and rows[0]["checksum
 expect 0 run inspect 1 --format table
 expect 2 run inspect 99999999
 has "inspect beyond the end" "$err" 99999999
+
+# --- stores of kind lsm: their options, levels, runs and policy ---------------------------------------------
+expect 2 run load --store runs --compression zstd /dev/null
+has "an option of lsm" "$err" "--index lsm"
+expect 2 run load --store runs --index lsm --filter trie /dev/null
+has "a filter" "$err" surf
+expect 2 run put k v --store runs --index lsm --block 1KiB
+has "out of its bounds" "$err" block_bytes
+seq 1 9000 | awk '{printf "key%07d\t%0100d\n", $1 * 7919 % 9001, $1}' >runs.tsv
+expect 0 run load runs.tsv --store runs --index lsm --nursery 64KiB --nursery-index rax --block 4KiB \
+  --merge-policy hanoi --runs-max 4 --compression zstd --zstd-level=-1 --dictionary 4KiB --filter surf
+expect 0 run inspect --store runs --json --count
+printf '%s\n' "$out" | json_holds '
+(lambda r: r["index"] == "lsm" and r["options"]["policy"] == "hanoi" and r["options"]["runs_max"] == 4
+ and r["options"]["nursery"] == "rax" and r["options"]["compression"] == "zstd"
+ and r["options"]["zstd_level"] == "-1" and r["options"]["filter"] == "surf"
+ and r["live"]["rows"] == 9000 and r["live"]["bytes"] == 9000 * 110
+ and r["write"]["user_bytes"] == 9000 * 110 and r["write"]["log_bytes"] > 9000 * 110
+ and r["write"]["flush_bytes"] > 0
+ and abs(r["write"]["amplification"] * r["write"]["user_bytes"]
+         - r["write"]["log_bytes"] - r["write"]["flush_bytes"] - r["write"]["merge_bytes"]) < 9000
+ and sum(run["entries"] for s in r["sorted_runs"] for run in s["runs"]) == 9000
+ and all(run["filter_bytes"] > 0 and run["smallest_key"] < run["largest_key"]
+         and run["oldest_generation"] <= run["newest_generation"] and run["data_bytes"] < run["bytes"]
+         for s in r["sorted_runs"] for run in s["runs"]))(rows[0])'
+expect 0 run inspect --store runs
+has "runs, plain" "$out" " dictionary_bytes "
+expect 0 run inspect --store runs --format table
+has "runs, table" "$out" dict.
+expect 0 run inspect --store main --json --count
+printf '%s\n' "$out" | json_holds 'rows[0]["index"] == "btree" and rows[0]["live"]["rows"] > 0'
+expect 0 run policy leveled --store runs --size-ratio 5
+has policy "$out" "policy leveled"
+expect 2 run policy leveled --store runs --size-ratio 65
+has "a ratio" "$err" size_ratio
+expect 2 run policy leveled --store main
+has "another kind" "$err" "not of kind lsm"
+expect 3 run policy leveled --store nowhere
+expect 0 run stat --json
+printf '%s\n' "$out" | json_holds 'any(s["name"] == "runs" and s["policy"] == "leveled" and s["write_amplification"] > 2
+  and s["space_amplification_max"] > 0 for s in rows[0]["stores"])'
+expect 0 run stat --format table
+has "amplifications" "$out" "amplification: write "
+expect 3 run inspect --store nowhere
+expect 2 run inspect
+expect 2 run inspect 3 --store runs
 
 # --- outside ------------------------------------------------------------------------------------------------
 run scan --store t | head -1 >/dev/null

@@ -112,13 +112,41 @@ TEST_F(LsmStoreTest, FlushesAndMergesAsItIsFilled) {
   EXPECT_GT(stats.merges, 2u);
   EXPECT_LT(stats.sorted_runs.size(), stats.flushes);
   EXPECT_GT(stats.run_bytes_written, 0u);
+  // Figures: written since it was made, by whom, for what.
+  uint64_t user_bytes = 0;
+  for (uint64_t i = 0; i < 8000; ++i)
+    user_bytes += (i < 4000 ? 2 : 1) * (key_of(i).size() + value_of(i, 'a').size());
+  EXPECT_EQ(stats.user_bytes, user_bytes);
+  EXPECT_GT(stats.log_bytes, user_bytes);
+  EXPECT_EQ(stats.flush_bytes + stats.merge_bytes, stats.run_bytes_written);
+  EXPECT_GT(stats.merge_bytes, 0u);
+  EXPECT_NEAR(stats.write_amplification * static_cast<double>(user_bytes),
+              static_cast<double>(stats.log_bytes + stats.run_bytes_written), 1.0);
+  EXPECT_GT(stats.sorted_runs.back().level, stats.sorted_runs.front().level);
+  uint64_t run_bytes = 0;
+  for (const SortedRunStats& sorted : stats.sorted_runs) {
+    for (const RunStats& run : sorted.parts) run_bytes += run.disk_bytes;
+  }
+  EXPECT_GE(stats.disk_bytes, run_bytes);
+  EXPECT_GT(stats.space_amplification_max, 0.1);
   const StoreStats store = env_->stats().stores.at(0);
   EXPECT_GT(store.memory_bytes, 0u);
   EXPECT_LT(store.memory_bytes, 4 * lsm_.nursery_bytes);
   EXPECT_GE(store.rows, rows_.size());
   expect_rows();
   verify();
+  const LsmStats before = lsm();
   reopen();
+  const LsmStats after = lsm();
+  EXPECT_EQ(after.user_bytes, before.user_bytes);
+  EXPECT_EQ(after.log_bytes, before.log_bytes);
+  EXPECT_GE(after.flush_bytes, before.flush_bytes);  // What was in memory is in a run now.
+  EXPECT_EQ(after.run_reads, 0u);
+  EXPECT_EQ(store_->get("no such key").error().code(), Code::not_found);
+  EXPECT_EQ(store_->get(key_of(4711)).value_or(""), value_of(4711, 'a'));
+  EXPECT_EQ(lsm().run_reads, 2u);
+  EXPECT_GE(lsm().runs_read, 1u);
+  EXPECT_GE(lsm().read_amplification, 0.5);
   expect_rows();
   verify();
 }

@@ -9,18 +9,19 @@
 #include "lsm/policy/tombstone_private.h"
 
 namespace aether::lsm {
-namespace {
-
-constexpr uint32_t kRatioMin = 2;
-constexpr uint32_t kRatioMax = 64;
-constexpr uint32_t kRunsMaxLeast = 2;
-constexpr uint32_t kRunsMaxMost = 32;
 
 uint32_t size_ratio_of(const PolicyOptions& options) noexcept {
   if (options.kind == PolicyKind::hanoi) return 2;
   if (options.size_ratio != 0) return options.size_ratio;
   return options.kind == PolicyKind::leveled ? 8 : 4;
 }
+
+namespace {
+
+constexpr uint32_t kRatioMin = 2;
+constexpr uint32_t kRatioMax = 64;
+constexpr uint32_t kRunsMaxLeast = 2;
+constexpr uint32_t kRunsMaxMost = 32;
 
 FluidParameters parameters_of(const PolicyOptions& options) noexcept {
   using GoesOn = FluidParameters::GoesOn;

@@ -49,6 +49,9 @@ struct PolicyOptions {
   uint64_t expected_bytes = 0;
 };
 
+/// What `options.size_ratio` stands for.
+uint32_t size_ratio_of(const PolicyOptions& options) noexcept;
+
 /// Errors: invalid_argument (names the option and its bounds).
 Result<void> check(const PolicyOptions& options);
 

@@ -216,10 +216,33 @@ TEST(Manifest, DamagedRowsAreRefusedOrMeanSomethingElse) {
 
 TEST(Manifest, ANewerFormatIsUnsupported) {
   std::string row = ManifestNumbers().encode();
-  row[0] = 2;
+  row[0] = 3;
   const Result<ManifestNumbers> read = ManifestNumbers::decode(row);
   ASSERT_FALSE(read.has_value());
   EXPECT_EQ(read.error().code(), Code::unsupported);
+}
+
+TEST(Manifest, NumbersOfTheFirstFormatHaveNoCounts) {
+  ManifestNumbers numbers;
+  numbers.next_run_id = 7;
+  numbers.flushed_gsn = 9;
+  numbers.log_bytes = 1;
+  numbers.flush_bytes = 2;
+  numbers.merge_bytes = 3;
+  std::string row = numbers.encode();
+  const Result<ManifestNumbers> read = ManifestNumbers::decode(row);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->log_bytes, 1u);
+  EXPECT_EQ(read->flush_bytes, 2u);
+  EXPECT_EQ(read->merge_bytes, 3u);
+  row.resize(row.size() - 3 * sizeof(uint64_t));
+  EXPECT_EQ(ManifestNumbers::decode(row).error().code(), Code::corruption);
+  row[0] = 1;
+  const Result<ManifestNumbers> first = ManifestNumbers::decode(row);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->next_run_id, 7u);
+  EXPECT_EQ(first->flushed_gsn, 9u);
+  EXPECT_EQ(first->merge_bytes, 0u);
 }
 
 TEST(Manifest, GenerationsAreCountedOnce) {
