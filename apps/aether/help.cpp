@@ -20,7 +20,8 @@ constexpr std::array<VerbHelp, 19> kVerbs = {{
     {Verb::get, "get", "Print the value of a key.", "get greeting\nget --hex 00ff\n"},
     {Verb::put, "put", "Store a value under a key.",
      "put greeting 'hello world'\nput photo - < photo.jpg\n"},
-    {Verb::del, "del", "Remove a key.", "del greeting\n"},
+    {Verb::del, "del", "Remove a key, or all keys of a range.",
+     "del greeting\ndel --prefix session:\ndel --from 2025 --to 2026 --store log\n"},
     {Verb::scan, "scan", "Print the rows of a range, in key order.",
      "scan --prefix DE: --limit 10\n"
      "scan --from a --to b --reverse --keys-only\n"

@@ -51,19 +51,24 @@ struct PutOptions : KeyOptions {
   uint32_t page_bytes = 4096;
 };
 
-struct DelOptions : KeyOptions {
-  std::string store = kDefaultStore;
-};
-
-struct ScanOptions {
-  std::string store = kDefaultStore;
+struct RangeOptions {
   std::optional<std::string> from;
   std::optional<std::string> to;
   std::optional<std::string> prefix;
+  bool hex = false;
+};
+
+/// A key, or a range.
+struct DelOptions : RangeOptions {
+  std::string store = kDefaultStore;
+  std::optional<std::string> key;
+};
+
+struct ScanOptions : RangeOptions {
+  std::string store = kDefaultStore;
   bool reverse = false;
   bool keys_only = false;
   bool count = false;
-  bool hex = false;
   uint64_t limit = UINT64_MAX;
 };
 

@@ -270,6 +270,15 @@ void add_key(CLI::App& app, KeyOptions& o) {
   app.add_flag("--hex", o.hex, "Keys and values are hexadecimal");
 }
 
+void add_range(CLI::App& app, RangeOptions& o, CLI::Option* instead) {
+  CLI::Option* const options[] = {
+      app.add_option("--from", o.from, "First key")->type_name("KEY"),
+      app.add_option("--to", o.to, "First key that is left out")->type_name("KEY"),
+      app.add_option("--prefix", o.prefix, "Only keys that begin so")->type_name("KEY")};
+  if (instead == nullptr) return;
+  for (CLI::Option* const option : options) option->excludes(instead);
+}
+
 void add_rows(CLI::App& get, CLI::App& put, CLI::App& del, Options& o) {
   add_store(get, o.get.store);
   add_key(get, o.get);
@@ -281,14 +290,14 @@ void add_rows(CLI::App& get, CLI::App& put, CLI::App& del, Options& o) {
   put.add_flag("--no-overwrite", o.put.no_overwrite, "Fail if the key is there");
   add_creation(put, o.put.creation, o.put.page_bytes);
   add_store(del, o.del.store);
-  add_key(del, o.del);
+  CLI::Option* key = del.add_option("key", o.del.key, "The key; or a range")->type_name("KEY");
+  add_range(del, o.del, key);
+  del.add_flag("--hex", o.del.hex, "Keys are hexadecimal");
 }
 
 void add_scan(CLI::App& app, ScanOptions& o) {
   add_store(app, o.store);
-  app.add_option("--from", o.from, "First key")->type_name("KEY");
-  app.add_option("--to", o.to, "First key that is left out")->type_name("KEY");
-  app.add_option("--prefix", o.prefix, "Only keys that begin so")->type_name("KEY");
+  add_range(app, o, nullptr);
   app.add_flag("--reverse", o.reverse, "From the greatest key down");
   add_number<uint64_t>(app, "--limit", o.limit, 0, "N", "At most N rows");
   app.add_flag("--keys-only", o.keys_only, "No values");
@@ -557,6 +566,9 @@ std::variant<Options, ExitCode> Parser::parse(int argument_count, const char* co
   const std::string of_lsm = given_of_lsm(*chosen());
   if (!of_lsm.empty() && made.index != IndexKind::lsm)
     return usage_error(of_lsm + " is an option of a store of kind lsm", "give --index lsm as well");
+  const DelOptions& del = options_.del;
+  if (options_.verb == Verb::del && !del.key && !del.from && !del.to && !del.prefix)
+    return usage_error("del what?", "give a KEY, or a range by --from, --to or --prefix");
   if (options_.verb == Verb::inspect && !options_.inspect.page && !options_.inspect.store)
     return usage_error("inspect what?", "give a page's number, or --store NAME");
   const bool needs_home = !(options_.verb == Verb::backup &&

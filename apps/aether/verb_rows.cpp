@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "apps/aether/report.h"
 #include "apps/aether/row_printer.h"
 #include "apps/aether/signals.h"
 #include "apps/aether/text.h"
@@ -72,7 +73,7 @@ struct Bounds {
   std::string end;
 };
 
-Result<Bounds> bounds_of(const ScanOptions& options) {
+Result<Bounds> bounds_of(const RangeOptions& options) {
   Bounds bounds;
   if (options.prefix) {
     AETHER_TRY_ASSIGN(const std::string prefix,
@@ -166,8 +167,24 @@ Result<ExitCode> run_put(Session& session, const PutOptions& options) {
   return ExitCode::ok;
 }
 
+namespace {
+
+Result<ExitCode> remove_range(Session& session, const DelOptions& options) {
+  AETHER_TRY_ASSIGN(const Bounds bounds, bounds_of(options));
+  AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env, session.open_for_writing(false));
+  AETHER_TRY_ASSIGN(KvStore store, Session::open_store(*env, options.store));
+  AETHER_TRY_ASSIGN(const uint64_t removed,
+                    store.remove_range({.begin = bounds.begin, .end = bounds.end}));
+  AETHER_TRY(env->close());
+  AETHER_TRY(Report().add("rows_removed", removed).print(session));
+  return ExitCode::ok;
+}
+
+}  // namespace
+
 Result<ExitCode> run_del(Session& session, const DelOptions& options) {
-  AETHER_TRY_ASSIGN(const std::string key, given_bytes(options.key, options.hex, "key"));
+  if (!options.key) return remove_range(session, options);
+  AETHER_TRY_ASSIGN(const std::string key, given_bytes(*options.key, options.hex, "key"));
   AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env, session.open_for_writing(false));
   AETHER_TRY_ASSIGN(KvStore store, Session::open_store(*env, options.store));
   Result<void> removed = store.remove(key);

@@ -372,6 +372,11 @@ int aether_update(aether_store* store, aether_txn* txn, const void* key, size_t 
                   const void* value, size_t value_size);
 /// Errors: not_found, and those of aether_put.
 int aether_remove(aether_store* store, aether_txn* txn, const void* key, size_t key_size);
+/// Removes all keys from `begin` on and before `end`; an `end` of no bytes: to the last. All or, after an error, none; inside
+/// `txn`, or alone as a transaction of its own. `removed` (may be NULL) is how many there were. It costs as much as a removal
+/// for each. Errors: conflict; too_large (more than the transaction can take back).
+int aether_remove_range(aether_store* store, aether_txn* txn, const void* begin, size_t begin_size,
+                        const void* end, size_t end_size, uint64_t* removed);
 /// As aether_get, with the key locked first, so that nobody else locks or writes it until `txn` (not NULL) ends. Errors:
 /// not_found (it is locked all the same), conflict, deadlock (the message names who waited for what; abort, then
 /// retry), timed_out, busy (AETHER_NO_WAIT), too_large, invalid_argument.

@@ -123,6 +123,14 @@ class KvStore {
   Result<void> remove(Bytes key);
   Result<void> remove(Transaction& txn, Bytes key);
 
+  /// Removes all rows of `range` that a scan would visit (its direction does not matter), and says how many those were: all
+  /// or, after an error, none. As a removal for each row it takes log and, in a transaction, memory for the rollback;
+  /// alone, it is a transaction at the level `snapshot`. A row that somebody adds meanwhile stays, unless the transaction is
+  /// serializable: then one of the two meets `conflict`. Errors: conflict, too_large (more rows than a transaction's
+  /// transaction_bytes_max can take back: remove the range part by part).
+  Result<uint64_t> remove_range(const Range& range);
+  Result<uint64_t> remove_range(Transaction& txn, const Range& range);
+
   // Locks, for those who would rather wait than meet `conflict`. They last until the transaction ends or is rolled
   // back to a savepoint before them, and hold off locks and writes of other transactions; reads never. Whoever holds
   // one finds the rows as they are: a row that another open transaction has written already, without a lock, is a

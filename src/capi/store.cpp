@@ -126,6 +126,19 @@ int aether_remove(aether_store* store, aether_txn* txn, const void* key, size_t 
   });
 }
 
+int aether_remove_range(aether_store* store, aether_txn* txn, const void* begin, size_t begin_size,
+                        const void* end, size_t end_size, uint64_t* removed) {
+  return with_row(store, txn, begin, begin_size, [&](KvStore& rows, Bytes first) -> Result<void> {
+    AETHER_TRY_ASSIGN(const Bytes behind, bytes_of(end, end_size, "end"));
+    const Range range{.begin = first, .end = behind};
+    AETHER_TRY_ASSIGN(const uint64_t count, txn == nullptr
+                                                ? rows.remove_range(range)
+                                                : rows.remove_range(txn->transaction, range));
+    if (removed != nullptr) *removed = count;
+    return {};
+  });
+}
+
 int aether_lock_for_update(aether_store* store, aether_txn* txn, const void* key, size_t key_size,
                            void** value, size_t* value_size) {
   return with_row(store, txn, key, key_size, [&](KvStore& rows, Bytes key_bytes) -> Result<void> {

@@ -90,6 +90,8 @@ class StoreImpl {
             std::unique_ptr<LsmStore> lsm = nullptr);
 
   Result<void> write(TransactionImpl* txn, index::WriteMode mode, Bytes key, Bytes value);
+  /// `txn` null: alone. Removes all of it or nothing.
+  Result<uint64_t> remove_range(TransactionImpl* txn, const Range& range);
   Result<uint64_t> bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next);
   /// It may be read. Errors: closed, not_found (dropped).
   Result<void> check() const {
@@ -133,6 +135,9 @@ class StoreImpl {
  private:
   Result<void> write_in(TransactionImpl& txn, index::WriteMode mode, Bytes key, Bytes value);
   Result<void> write_alone(index::WriteMode mode, Bytes key, Bytes value);
+  Result<void> gather_keys(TransactionImpl& txn, Bytes begin, Bytes end, bool is_begun,
+                           std::vector<std::string>& keys);
+  Result<uint64_t> remove_rows(TransactionImpl& txn, const Range& range);
   template <typename RowCursor>
   Result<uint64_t> load_rows(RowCursor& cursor, TransactionImpl& whole,
                              FunctionRef<bool(Bytes& key, Bytes& value)> next);

@@ -160,7 +160,21 @@ static void kinds(aether_env* env) {
   OK(aether_commit(txn));
   aether_txn_free(txn);
   for (i = 0; i < 4; ++i) {
+    uint64_t removed = 0;
     SO(holds(stores[i], NULL, "k", names[i]));
+    OK(put(stores[i], NULL, "l", "x"));
+    OK(put(stores[i], NULL, "m", "x"));
+    OK(aether_begin(env, NULL, &txn));
+    OK(aether_remove_range(stores[i], txn, NULL, 0, NULL, 0, &removed));
+    SO(removed == 3);
+    OK(aether_abort(txn));
+    aether_txn_free(txn);
+    OK(aether_remove_range(stores[i], NULL, "l", 1, "m", 1, &removed));
+    SO(removed == 1);
+    OK(aether_remove_range(stores[i], NULL, "l", 1, NULL, 0, NULL));
+    SO(!holds(stores[i], NULL, "m", "x"));
+    SO(holds(stores[i], NULL, "k", names[i]));
+    GIVES(AETHER_INVALID_ARGUMENT, aether_remove_range(stores[i], NULL, NULL, 1, NULL, 0, NULL));
     aether_store_close(stores[i]);
     OK(aether_drop_store(env, names[i]));
   }

@@ -179,6 +179,20 @@ expect 0 run inspect 1 --format table
 expect 2 run inspect 99999999
 has "inspect beyond the end" "$err" 99999999
 
+# --- ranges of keys ---------------------------------------------------------------------------------------
+for kind in btree skiplist rax lsm; do
+  seq 100 999 | awk '{print $1 "\tv"}' | run load - --type tsv --store "r-$kind" --index "$kind" -q || fail "load r-$kind"
+  expect 0 run del --store "r-$kind" --prefix 5 --json
+  same "rows of a prefix, $kind" "$out" '{"rows_removed":100}'
+  expect 0 run del --store "r-$kind" --from 30 --to 415
+  same "rows of a range, $kind" "$out" "rows_removed 115"
+  expect 0 run scan --store "r-$kind" --count
+  same "rows that stay, $kind" "$out" 685
+done
+expect 2 run del
+has "del what" "$err" --prefix
+expect 2 run del k --prefix k
+
 # --- stores of kind lsm: their options, levels, runs and policy ---------------------------------------------
 expect 2 run load --store runs --compression zstd /dev/null
 has "an option of lsm" "$err" "--index lsm"

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -244,6 +245,118 @@ TEST_F(StoreKinds, ARowThatRecoveryTookBackCanBeWrittenAgain) {
     ok(env_->checkpoint());
     crash(13);
     EXPECT_TRUE(rows(store(kind)).empty());
+  }
+}
+
+// Goal:   remove_range takes what a scan of the range visits, and all of it is as any other write: taken back by savepoints and
+//         aborts, not seen by snapshots from before, there after a crash iff it was committed.
+// Oracle: std::map, over 40 random steps for each kind, with ranges of more rows than one step of it takes.
+TEST_F(StoreKinds, RangesAreRemovedAsInAMap) {
+  std::mt19937_64 random(11);
+  const auto key_of = [](uint64_t number) {
+    const std::string digits = std::to_string(number);
+    return std::string(4 - digits.size(), '0') + digits;
+  };
+  const auto remove_from = [](Rows& model, const std::string& begin, const std::string& end) {
+    const auto first = model.lower_bound(begin);
+    const auto last = end.empty()                     ? model.end()
+                      : std::max(begin, end) == begin ? first
+                                                      : model.lower_bound(end);
+    const auto count = static_cast<uint64_t>(std::distance(first, last));
+    model.erase(first, last);
+    return count;
+  };
+  for (const IndexKind kind : kKinds) {
+    SCOPED_TRACE(name_of(kind));
+    Rows model;
+    const auto fill = [&](KvStore& to, Transaction& txn, uint64_t count) {
+      for (uint64_t i = 0; i < count; ++i) {
+        const std::string key = key_of(random() % 1500);
+        const std::string value = std::to_string(random()) + std::string(random() % 60, 'v');
+        ok(to.put(txn, key, value));
+        model[key] = value;
+      }
+    };
+    for (uint64_t step = 0; step < 40; ++step) {
+      KvStore rows_of = store(kind);
+      Transaction txn = env_->begin().value();
+      fill(rows_of, txn, step == 0 ? 1500 : random() % 200);
+      ok(txn.commit());
+      Transaction reader = env_->begin({.read_only = true}).value();
+      const Rows before = model;
+      const std::string begin = random() % 4 == 0 ? std::string() : key_of(random() % 1500);
+      const std::string end = random() % 4 == 0 ? std::string() : key_of(random() % 1500);
+      Transaction writer = env_->begin().value();
+      Rows changed = model;
+      fill(rows_of, writer, random() % 30);  // Rows of its own in the range.
+      std::swap(changed, model);             // `changed`: with its writes.
+      const Savepoint savepoint = writer.savepoint().value();
+      Rows removed = changed;
+      EXPECT_EQ(rows_of.remove_range(writer, {.begin = begin, .end = end}).value_or(~0u),
+                remove_from(removed, begin, end));
+      Rows seen;
+      EXPECT_TRUE(rows_of
+                      .scan(writer, {},
+                            [&](Bytes key, Bytes value) { return seen.emplace(key, value).second; })
+                      .has_value());
+      EXPECT_TRUE(seen == removed) << seen.size() << " of " << removed.size();
+      if (random() % 3 == 0) {
+        ok(writer.rollback_to(savepoint));
+        removed = changed;
+      }
+      seen.clear();
+      EXPECT_TRUE(rows_of
+                      .scan(reader, {},
+                            [&](Bytes key, Bytes value) { return seen.emplace(key, value).second; })
+                      .has_value());
+      EXPECT_TRUE(seen == before) << seen.size() << " of " << before.size();
+      ok(reader.commit());
+      if (random() % 3 == 0) {
+        ok(writer.abort());
+      } else {
+        ok(writer.commit());
+        model = removed;
+      }
+      if (step % 8 == 7) {
+        crash(step);
+      } else if (step % 8 == 3) {
+        ok(env_->checkpoint());
+      }
+      EXPECT_TRUE(rows(store(kind)) == model);
+    }
+    KvStore rows_of = store(kind);
+    EXPECT_EQ(rows_of.remove_range({.begin = "2", .end = "1"}).value_or(~0u), 0u);
+    EXPECT_EQ(rows_of.remove_range({}).value_or(~0u), model.size());
+    EXPECT_TRUE(rows(rows_of).empty());
+  }
+  verify();
+}
+
+// Goal:   what somebody else does in the range meanwhile is a conflict, and then nothing of it has been removed.
+TEST_F(StoreKinds, ARangeThatMeetsAConflictIsNotRemoved) {
+  for (const IndexKind kind : kKinds) {
+    SCOPED_TRACE(name_of(kind));
+    KvStore rows_of = store(kind);
+    for (const char* key : {"a", "b", "c"}) ok(rows_of.put(key, "1"));
+    Transaction first = env_->begin().value();
+    Transaction second = env_->begin().value();
+    ok(second.active() ? rows_of.put(second, "c", "2") : Result<void>(Code::closed));
+    EXPECT_EQ(rows_of.remove_range(first, {}).error().code(), Code::conflict);
+    EXPECT_EQ(rows_of.get(first, "a").value_or("(none)"), "1");
+    ok(rows_of.put(first, "d", "3"));
+    ok(first.commit());
+    EXPECT_EQ(rows_of.remove_range({}).error().code(), Code::conflict);
+    ok(second.commit());
+    EXPECT_EQ(rows(rows_of), (Rows{{"a", "1"}, {"b", "1"}, {"c", "2"}, {"d", "3"}}));
+    // A row that is added in the range of a serializable one.
+    Transaction serial = env_->begin({.isolation = Isolation::serializable}).value();
+    EXPECT_EQ(rows_of.remove_range(serial, {.begin = "a", .end = "c"}).value_or(~0u), 2u);
+    Transaction other = env_->begin({.isolation = Isolation::serializable}).value();
+    ok(rows_of.put(other, "bb", rows_of.get(other, "a").value_or("")));
+    ok(other.commit());
+    EXPECT_EQ(serial.commit().error().code(), Code::conflict);
+    Transaction read_only = env_->begin({.read_only = true}).value();
+    EXPECT_EQ(rows_of.remove_range(read_only, {}).error().code(), Code::invalid_argument);
   }
 }
 
