@@ -433,7 +433,7 @@ INSTANTIATE_TEST_SUITE_P(Pages, BTreeProperty,
                                           testing::Bool(), testing::Values(IndexKind::btree)),
                          name_of_case);
 INSTANTIATE_TEST_SUITE_P(RadixPages, BTreeProperty,
-                         testing::Combine(testing::Values(4096u), testing::Bool(),
+                         testing::Combine(testing::Values(4096u), testing::Values(true),
                                           testing::Values(IndexKind::rax_paged)),
                          name_of_case);
 INSTANTIATE_TEST_SUITE_P(InMemory, BTreeProperty,
