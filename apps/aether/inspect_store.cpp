@@ -68,6 +68,7 @@ void add_options(Report& report, const LsmStats& lsm) {
       .add("zstd_level", std::to_string(o.zstd_level))
       .add_bytes("dictionary_bytes", o.dictionary_bytes)
       .add_bytes("block_bytes", o.block_bytes)
+      .add_bytes("inline_value_bytes", o.inline_value_bytes)
       .add("filter", std::string(word_of(o.filter)))
       .add_number("filter_bits", o.filter_bits);
 }

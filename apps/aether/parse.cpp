@@ -186,6 +186,9 @@ void add_lsm(CLI::App& app, LsmOptions& o) {
       ->group(kLsmGroup);
   add_size(app, "--block", o.block_bytes, "lsm: what is compressed as one, 4KiB-64KiB (16KiB)")
       ->group(kLsmGroup);
+  add_size(app, "--inline-value", o.inline_value_bytes,
+           "lsm: larger values lie outside of runs, 128 bytes-32KiB (4KiB)")
+      ->group(kLsmGroup);
   add_choice(app, "--filter", o.filter, kRunFilters, "lsm: what spares reads of runs (bloom)")
       ->group(kLsmGroup);
   app.add_option("--filter-bits", o.filter_bits, "lsm: bits a key of bloom and ribbon, 1-40 (10)")

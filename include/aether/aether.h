@@ -161,11 +161,11 @@ typedef struct aether_lsm_options {
   uint64_t expected_bytes;  ///< AETHER_HANOI with runs_max: what the store will hold.
   int32_t compression;
   int32_t zstd_level;
-  uint32_t dictionary_bytes;  ///< AETHER_ZSTD: a dictionary is trained for each run.
-  uint32_t block_bytes;       ///< What is compressed as one.
-  int32_t filter;             ///< What spares reads of runs.
-  uint32_t reserved2;         ///< 0.
-  double filter_bits;         ///< A key.
+  uint32_t dictionary_bytes;    ///< AETHER_ZSTD: a dictionary is trained for each run.
+  uint32_t block_bytes;         ///< What is compressed as one.
+  int32_t filter;               ///< What spares reads of runs.
+  uint32_t inline_value_bytes;  ///< Larger values lie outside of runs.
+  double filter_bits;           ///< A key.
 } aether_lsm_options;
 
 /// In every field 0 asks for the default, which StoreOptions in aether/options.h tells.

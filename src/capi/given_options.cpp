@@ -105,7 +105,6 @@ Result<EnvOptions> env_options(const aether_env_options* given) {
 
 Result<LsmOptions> lsm_options(const aether_lsm_options* given) {
   AETHER_TRY_ASSIGN(const aether_lsm_options known, known_part(given));
-  if (known.reserved2 != 0) return bad_field("reserved2", known.reserved2);
   const bool has_nursery = known.nursery == AETHER_INDEX_DEFAULT ||
                            known.nursery == AETHER_SKIPLIST || known.nursery == AETHER_RAX;
   if (!has_nursery) return bad_field("nursery", known.nursery);
@@ -130,6 +129,7 @@ Result<LsmOptions> lsm_options(const aether_lsm_options* given) {
   set(options.zstd_level, known.zstd_level);
   options.dictionary_bytes = known.dictionary_bytes;
   set(options.block_bytes, known.block_bytes);
+  set(options.inline_value_bytes, known.inline_value_bytes);
   switch (known.filter) {
     case AETHER_FILTER_DEFAULT: break;
     case AETHER_BLOOM: options.filter = RunFilter::bloom; break;
