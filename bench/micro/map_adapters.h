@@ -36,6 +36,7 @@ class OursAs {
  public:
   static constexpr bool kManyWriters = true;
   void insert(Bytes key, Bytes value) { static_cast<void>(index_.insert(key, value)); }
+  void put(Bytes key, Bytes value) { static_cast<void>(index_.put(key, value)); }
   int get(Bytes key) const {
     int byte = -1;
     static_cast<void>(index_.visit(key, [&](Bytes value) { byte = first_byte(value); }));

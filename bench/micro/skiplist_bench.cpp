@@ -111,6 +111,16 @@ void get(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
+/// Values of keys that are there, one after another of chance.
+template <typename Map>
+void put(benchmark::State& state) {
+  const std::vector<std::string>& keys = keys_of(static_cast<KeySet>(state.range(0)));
+  Map& map = filled_map<Map>(static_cast<KeySet>(state.range(0)));
+  Walk walk(keys.size(), 0);
+  for (auto step : state) map.put(keys[walk.next()], value());
+  state.SetItemsProcessed(state.iterations());
+}
+
 template <typename Map>
 void scan(benchmark::State& state) {
   const std::vector<std::string>& keys = keys_of(static_cast<KeySet>(state.range(0)));
@@ -176,6 +186,10 @@ const bool registered = [] {
 #endif
   benchmark::RegisterBenchmark(name<OurSkiplist>("MapScanBack").c_str(), scan_back<OurSkiplist>)
       ->Arg(0);
+  for (const int64_t set : sets) {
+    benchmark::RegisterBenchmark(name<OurSkiplist>("MapPut").c_str(), put<OurSkiplist>)->Arg(set);
+    benchmark::RegisterBenchmark(name<OurRax>("MapPut").c_str(), put<OurRax>)->Arg(set);
+  }
   benchmark::RegisterBenchmark(name<OurRax>("MapScanBack").c_str(), scan_back<OurRax>)->Arg(0);
   return true;
 }();

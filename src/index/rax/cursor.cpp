@@ -5,12 +5,14 @@
 #include "base/assert.h"
 #include "base/no_memory.h"
 #include "base/reached.h"
+#include "index/rax/bucket.h"
 #include "index/rax/common_private.h"
 #include "index/rax/rax.h"
 #include "os/sync.h"
 
 namespace aether::index {
 
+using rax::Bucket;
 using rax::kNoChild;
 using rax::Node;
 
@@ -29,6 +31,15 @@ bool is_all_from(Bytes end, const char* key, size_t length, uint8_t edge) noexce
   return edge == byte ? end.size() == length + 1 : edge > byte;
 }
 
+/// The longest of `bucket` that `rest` begins with: none of these is above `rest`, and what lies between is longer than they.
+uint32_t longest_prefix_in(const Bucket& bucket, Bytes rest) noexcept {
+  for (uint32_t index = bucket.first_from(rest, false); index > 0; --index) {
+    const Bytes at = bucket[index - 1].rest;
+    if (rax::begins_with(rest.data(), rest.size(), at.data(), at.size())) return index - 1;
+  }
+  return kNoChild;
+}
+
 }  // namespace
 
 // --- The path ----------------------------------------------------------------------------------------
@@ -37,12 +48,12 @@ void RaxCursor::push(Node* node) {
   path_.push_back({node, kNoChild});
   const Bytes prefix = node->prefix();
   key_.append(prefix.data(), prefix.size());
+  key_above_ = key_.size();
 }
 
 void RaxCursor::push_child(uint32_t index) {
   Frame& frame = path_.back();
   frame.child = index;
-  key_.push_back(static_cast<char>(frame.node->edge(index)));
   Node* const child = frame.node->child(index);
   fetch_ahead(child);
   push(child);
@@ -51,37 +62,51 @@ void RaxCursor::push_child(uint32_t index) {
 void RaxCursor::shorten(size_t nodes, size_t key_bytes) noexcept {
   path_.shorten(nodes);
   key_.shorten(key_bytes);
+  key_above_ = key_bytes;
 }
 
 RaxCursor::Found RaxCursor::stand() noexcept {
   AETHER_ASSERT(path_.back().node->has_value());
-  value_ = path_.back().node->value();
+  value_ = path_.back().node->stored().value();
   positioned_ = true;
   return Found::here;
 }
 
-// The least key of the last node's subtree: a node that is no key has ways on.
+// At a key of the last node, a bucket.
+RaxCursor::Found RaxCursor::stand_at(uint32_t index) {
+  Frame& frame = path_.back();
+  const rax::Entry entry = Bucket(*frame.node)[index];
+  key_.shorten(key_above_);
+  key_.append(entry.rest.data(), entry.rest.size());
+  frame.child = index;
+  value_ = entry.stored.value();
+  positioned_ = true;
+  return Found::here;
+}
+
+// The least key of the last node's subtree: an inner node that is no key has ways on.
 RaxCursor::Found RaxCursor::least_from_here() {
-  while (!path_.back().node->has_value()) {
+  while (!path_.back().node->is_bucket()) {
+    if (path_.back().node->has_value()) return stand();
     const Node& node = *path_.back().node;
     const uint32_t ahead = std::min(node.children(), kFetchAhead);
     for (uint32_t index = 1; index < ahead; ++index) fetch_ahead(node.child(index));
     push_child(0);
   }
-  return stand();
+  return stand_at(0);
 }
 
 RaxCursor::Found RaxCursor::greatest_from_here() {
-  while (path_.back().node->children() != 0) push_child(path_.back().node->children() - 1);
-  return stand();
+  while (!path_.back().node->is_bucket()) push_child(path_.back().node->children() - 1);
+  return stand_at(path_.back().node->children() - 1);
 }
 
 // The least key after the last node's subtree, if it can be below `end`. Nothing changes before it is found; a node of the
 // path that is gone says nothing of what is there now.
 RaxCursor::Found RaxCursor::after_here(const Bytes* end) {
-  size_t key_bytes = key_.size();
+  size_t key_bytes = key_above_;
   for (size_t depth = path_.size(); depth > 1; --depth) {
-    key_bytes -= path_[depth - 1].node->prefix_bytes() + 1;
+    key_bytes -= path_[depth - 1].node->prefix_bytes();
     const Frame frame = path_[depth - 2];
     if (frame.node->is_gone()) return Found::stale;
     const uint32_t next = frame.child + 1;
@@ -99,9 +124,9 @@ RaxCursor::Found RaxCursor::after_here(const Bytes* end) {
 
 // The greatest key before the last node's subtree.
 RaxCursor::Found RaxCursor::before_here() {
-  size_t key_bytes = key_.size();
+  size_t key_bytes = key_above_;
   for (size_t depth = path_.size(); depth > 1; --depth) {
-    key_bytes -= path_[depth - 1].node->prefix_bytes() + 1;
+    key_bytes -= path_[depth - 1].node->prefix_bytes();
     const Frame frame = path_[depth - 2];
     if (frame.node->is_gone()) return Found::stale;
     if (frame.child == 0 && !frame.node->has_value()) continue;
@@ -117,9 +142,11 @@ RaxCursor::Found RaxCursor::before_here() {
 
 // The first key > `key`, or >= it.
 RaxCursor::Found RaxCursor::look_up(Bytes key, bool or_equal) {
-  for (Bytes rest = key;;) {
+  for (;;) {
     const Node& node = *path_.back().node;
-    const Bytes prefix = node.prefix();
+    const size_t prefix_bytes = node.prefix_bytes();
+    const Bytes prefix{key_.data() + key_above_ - prefix_bytes, prefix_bytes};
+    Bytes rest = key.substr(key_above_ - prefix_bytes);
     const size_t same = rax::common_bytes(prefix, rest);
     if (same < prefix.size()) {  // All of the subtree lies on one side of it.
       const bool is_above = same == rest.size() ||
@@ -127,26 +154,31 @@ RaxCursor::Found RaxCursor::look_up(Bytes key, bool or_equal) {
       return is_above ? least_from_here() : after_here();
     }
     rest.remove_prefix(same);
+    if (node.is_bucket()) {
+      const uint32_t index = Bucket(node).first_from(rest, or_equal);
+      return index == node.children() ? after_here() : stand_at(index);
+    }
     if (rest.empty()) {
       if (or_equal && node.has_value()) return stand();
-      if (node.children() == 0) return after_here();
       push_child(0);
       return least_from_here();
     }
-    const uint8_t byte = static_cast<uint8_t>(rest[0]);
-    const uint32_t index = rax::first_child_from(node, byte);
-    if (index == node.children()) return after_here();
+    const uint32_t index = rax::find_child(node, static_cast<uint8_t>(rest[0]));
+    if (index == kNoChild) {
+      push_child(0);
+      return least_from_here();
+    }
     push_child(index);
-    if (node.edge(index) != byte) return least_from_here();
-    rest.remove_prefix(1);
   }
 }
 
 // The last key < `key`, or <= it.
 RaxCursor::Found RaxCursor::look_down(Bytes key, bool or_equal) {
-  for (Bytes rest = key;;) {
+  for (;;) {
     const Node& node = *path_.back().node;
-    const Bytes prefix = node.prefix();
+    const size_t prefix_bytes = node.prefix_bytes();
+    const Bytes prefix{key_.data() + key_above_ - prefix_bytes, prefix_bytes};
+    Bytes rest = key.substr(key_above_ - prefix_bytes);
     const size_t same = rax::common_bytes(prefix, rest);
     if (same < prefix.size()) {
       const bool is_above = same == rest.size() ||
@@ -154,19 +186,14 @@ RaxCursor::Found RaxCursor::look_down(Bytes key, bool or_equal) {
       return is_above ? before_here() : greatest_from_here();
     }
     rest.remove_prefix(same);
+    if (node.is_bucket()) {
+      const uint32_t index = Bucket(node).first_from(rest, !or_equal);
+      return index == 0 ? before_here() : stand_at(index - 1);
+    }
     if (rest.empty()) return or_equal && node.has_value() ? stand() : before_here();
-    const uint8_t byte = static_cast<uint8_t>(rest[0]);
-    const uint32_t index = rax::first_child_from(node, byte);
-    if (index < node.children() && node.edge(index) == byte) {
-      push_child(index);
-      rest.remove_prefix(1);
-      continue;
-    }
-    if (index > 0) {
-      push_child(index - 1);
-      return greatest_from_here();
-    }
-    return node.has_value() ? stand() : before_here();
+    const uint32_t index = rax::find_child(node, static_cast<uint8_t>(rest[0]));
+    if (index == kNoChild) return node.has_value() ? stand() : before_here();
+    push_child(index);
   }
 }
 
@@ -174,11 +201,19 @@ RaxCursor::Found RaxCursor::look_down(Bytes key, bool or_equal) {
 RaxCursor::Found RaxCursor::look_along(Bytes key, bool equal) {
   size_t best_nodes = 0;
   size_t best_bytes = 0;
-  for (Bytes rest = key;;) {
+  for (;;) {
     const Node& node = *path_.back().node;
-    const size_t same = rax::common_bytes(node.prefix(), rest);
-    if (same < node.prefix_bytes()) break;
-    rest.remove_prefix(same);
+    const size_t prefix_bytes = node.prefix_bytes();
+    const Bytes prefix{key_.data() + key_above_ - prefix_bytes, prefix_bytes};
+    Bytes rest = key.substr(key_above_ - prefix_bytes);
+    if (!rax::begins_with(rest.data(), rest.size(), prefix.data(), prefix_bytes)) break;
+    rest.remove_prefix(prefix_bytes);
+    if (node.is_bucket()) {
+      const uint32_t index = equal ? Bucket(node).find(rest, rax::tag_of(key))
+                                   : longest_prefix_in(Bucket(node), rest);
+      if (index != kNoChild) return stand_at(index);
+      break;
+    }
     if (node.has_value()) {
       best_nodes = path_.size();
       best_bytes = key_.size();
@@ -187,7 +222,6 @@ RaxCursor::Found RaxCursor::look_along(Bytes key, bool equal) {
     const uint32_t index = rax::find_child(node, static_cast<uint8_t>(rest[0]));
     if (index == kNoChild) break;
     push_child(index);
-    rest.remove_prefix(1);
   }
   if (best_nodes == 0 || (equal && best_bytes != key.size())) return Found::nowhere;
   shorten(best_nodes, best_bytes);
@@ -256,9 +290,12 @@ Result<bool> RaxCursor::step_on(const Bytes* end) {
   if (!may_step()) return inside(seek(SeekOp::greater, key()));
   try {
     Found found = Found::here;
-    if (path_.back().node->children() != 0) {
+    const Frame& frame = path_.back();
+    if (!frame.node->is_bucket()) {
       push_child(0);
       found = least_from_here();
+    } else if (frame.child + 1 < frame.node->children()) {
+      found = stand_at(frame.child + 1);
     } else {
       found = after_here(end);
     }
@@ -274,7 +311,9 @@ Result<bool> RaxCursor::prev() {
   if (!positioned_) return last();
   if (!may_step()) return seek(SeekOp::less, key());
   try {
-    const Found found = before_here();
+    const Frame& frame = path_.back();
+    const bool is_inside = frame.node->is_bucket() && frame.child > 0;
+    const Found found = is_inside ? stand_at(frame.child - 1) : before_here();
     if (found == Found::stale) return seek(SeekOp::less, key());
     return found == Found::here ? true : lose();
   } catch (const std::bad_alloc&) {
@@ -297,11 +336,17 @@ Result<bool> RaxCursor::random(FunctionRef<uint64_t(uint64_t)> below) {
       const uint32_t own = node.has_value() ? 1 : 0;
       const uint64_t chosen = below(own + node.children());
       AETHER_ASSERT(chosen < own + node.children());
-      if (chosen < own) break;
-      push_child(static_cast<uint32_t>(chosen) - own);
+      if (chosen < own) {
+        stand();
+        return true;
+      }
+      const uint32_t index = static_cast<uint32_t>(chosen) - own;
+      if (node.is_bucket()) {
+        stand_at(index);
+        return true;
+      }
+      push_child(index);
     }
-    stand();
-    return true;
   } catch (const std::bad_alloc&) {
     lose();
     return Code::no_memory;

@@ -1,17 +1,21 @@
-/// What a RAX is made of: one shape of node, in one allocation of exactly the size it needs.
+/// What a RAX is made of: inner nodes, which lead on by a byte, and buckets (bucket.h), which hold some dozens of keys in order.
+/// Each is one allocation of exactly the size it needs.
 ///
 ///   offset  size  what
 ///   0       8     word     bit 0: gone, and then the link of retired nodes; bit 1: latched by a writer
-///   8       4     shape    bits 0-16 bytes of the prefix, 17-25 number of children, 26 has a value
-///   12      4     bytes of the value
-///   16      n     edges: the byte that leads to each child, ascending
-///   ..            prefix: what every key below goes on with
+///   8       4     shape    bits 0-16 bytes of the prefix, 17-25 number of children (of a bucket: of keys), 26 has a value,
+///                          27 is a bucket, 28 the value lies apart
+///   12      4     bytes of the value; of a bucket: of all that follows this field
+///
+/// An inner node goes on with:
+///   16      n     edges: the least byte that leads to each child, ascending
+///   ..            prefix: what every key below goes on with, the byte of the edge that led here included
 ///   ..            zeros up to a multiple of 8, if there are children
 ///   ..      8*n   children, in the order of their edges
-///   ..            value of the key that ends here
+///   ..            value of the key that ends here; where it lies apart, the address
 ///
-/// What a search looks at lies together at the beginning: of most nodes in one cache line, with the child's pointer.
-/// All but the word and the child pointers never changes: who changes the rest puts another node in its place.
+/// A child that is an inner node has all keys that go on with just its edge; one that is a bucket also those up to the next
+/// edge. All but the word and the child pointers never changes: who changes the rest puts another node in its place.
 #pragma once
 
 #if defined(__SSE2__)
@@ -29,11 +33,35 @@
 
 namespace aether::index::rax {
 
+/// A value that is too long to be copied whenever a neighbour changes. It goes when its key gets another.
+struct Apart {
+  base::Epochs::Link word;
+  uint64_t value_bytes;
+
+  static uint64_t bytes_for(uint64_t value) noexcept { return sizeof(Apart) + value; }
+  uint64_t bytes() const noexcept { return bytes_for(value_bytes); }
+  Bytes value() const noexcept { return {reinterpret_cast<const char*>(this + 1), value_bytes}; }
+};
+
+/// A value as a node has it: its bytes, or where they lie.
+struct Stored {
+  static constexpr uint64_t kHereMax = 128;  ///< Longer ones lie apart.
+  Bytes bytes;
+  bool is_apart = false;
+
+  Apart* apart() const noexcept {
+    return is_apart ? reinterpret_cast<Apart*>(base::load<uint64_t>(bytes.data())) : nullptr;
+  }
+  Bytes value() const noexcept { return is_apart ? apart()->value() : bytes; }
+};
+
 struct Node {
   static constexpr uint64_t kLatched = 2;
   static constexpr uint32_t kPrefixBits = 17;
   static constexpr uint32_t kChildrenBits = 9;
   static constexpr uint32_t kHasValue = 1U << (kPrefixBits + kChildrenBits);
+  static constexpr uint32_t kIsBucket = kHasValue << 1;
+  static constexpr uint32_t kValueApart = kHasValue << 2;
 
   base::Epochs::Link word;
   uint32_t shape;
@@ -49,7 +77,11 @@ struct Node {
   uint32_t prefix_bytes() const noexcept { return shape & ((1U << kPrefixBits) - 1); }
   uint32_t children() const noexcept { return shape >> kPrefixBits & ((1U << kChildrenBits) - 1); }
   bool has_value() const noexcept { return (shape & kHasValue) != 0; }
-  uint64_t bytes() const noexcept { return bytes_for(children(), prefix_bytes(), value_bytes); }
+  bool is_bucket() const noexcept { return (shape & kIsBucket) != 0; }
+  uint64_t bytes() const noexcept {
+    return is_bucket() ? sizeof(Node) + value_bytes
+                       : bytes_for(children(), prefix_bytes(), value_bytes);
+  }
   bool is_gone() const noexcept {
     return base::Epochs::is_gone(word.load(std::memory_order_acquire));
   }
@@ -57,7 +89,9 @@ struct Node {
   const uint8_t* edges() const noexcept { return reinterpret_cast<const uint8_t*>(this + 1); }
   uint8_t edge(uint32_t index) const noexcept { return edges()[index]; }
   Bytes prefix() const noexcept {
-    return {reinterpret_cast<const char*>(edges()) + children(), prefix_bytes()};
+    // A bucket has three bytes for each key before it.
+    const uint32_t before = is_bucket() ? 3 * children() : children();
+    return {reinterpret_cast<const char*>(edges()) + before, prefix_bytes()};
   }
   std::atomic<Node*>& slot(uint32_t index) noexcept {
     char* const slots = reinterpret_cast<char*>(this + 1) + head_bytes(children(), prefix_bytes());
@@ -66,9 +100,10 @@ struct Node {
   Node* child(uint32_t index) const noexcept {
     return const_cast<Node*>(this)->slot(index).load(std::memory_order_acquire);
   }
-  Bytes value() const noexcept {
+  /// As it lies here; `Stored::value` is what the user gave.
+  Stored stored() const noexcept {
     const char* const end = reinterpret_cast<const char*>(this) + bytes();
-    return {end - value_bytes, value_bytes};
+    return {{end - value_bytes, value_bytes}, (shape & kValueApart) != 0};
   }
 };
 static_assert(sizeof(Node) == 16 && alignof(Node) == 8);
@@ -76,72 +111,45 @@ static_assert(sizeof(std::atomic<Node*>) == 8);
 
 inline constexpr uint32_t kNoChild = UINT32_MAX;
 
-/// Soon somebody looks at `node`: its first two lines are fetched side by side.
+/// Soon somebody looks at `node`: its first lines are fetched side by side.
 inline void fetch_ahead(const Node* node) noexcept {
   __builtin_prefetch(node);
   __builtin_prefetch(reinterpret_cast<const char*>(node) + 64);
+  __builtin_prefetch(reinterpret_cast<const char*>(node) + 128);
 }
 
-#if defined(__SSE2__)
-/// The place of `byte` among `count` >= 16 bytes, no two of them equal; reads no other bytes.
-inline uint32_t find_byte_wide(const uint8_t* bytes, uint32_t count, uint8_t byte) noexcept {
-  const __m128i wanted = _mm_set1_epi8(static_cast<char>(byte));
-  for (uint32_t at = 0;; at += 16) {
-    if (at + 16 > count) at = count - 16;  // The last block, over some of the one before.
-    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + at));
-    const auto found = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, wanted)));
-    if (found != 0) return at + static_cast<uint32_t>(__builtin_ctz(found));
-    if (at + 16 >= count) return kNoChild;
-  }
-}
-#endif
-
-/// The child that `byte` leads to, or kNoChild.
+/// The last child whose edge is not above `byte`, the only one that may lead on with it; or kNoChild.
 inline uint32_t find_child(const Node& node, uint8_t byte) noexcept {
   const uint8_t* const edges = node.edges();
   const uint32_t count = node.children();
-  if (count <= 8) {
-    if (count == 0) return kNoChild;
-    // Eight bytes are there, zeros or a part of the prefix behind the edges. Of equal bytes the lowest is told rightly.
-    constexpr uint64_t kOnes = 0x0101010101010101;
-    const uint64_t differ = base::load<uint64_t>(edges) ^ (kOnes * byte);
-    const uint64_t equal = (differ - kOnes) & ~differ & (kOnes << 7) &
-                           (~uint64_t{0} >> (64 - 8 * count));
-    return equal == 0 ? kNoChild : static_cast<uint32_t>(std::countr_zero(equal)) / 8;
-  }
   if (count == 256) return byte;
 #if defined(__SSE2__)
-  if (count >= 16) {
-    // Edges ascend and differ: at most `missing` bytes before it are no edge. In a node of many children that
-    // leaves one block to look at.
-    const uint32_t missing = 256 - count;
-    const uint32_t from = std::min(byte > missing ? byte - missing : 0, count - 16);
-    const uint32_t to = std::max(std::min<uint32_t>(byte + 1, count), from + 16);
-    const uint32_t found = find_byte_wide(edges + from, to - from, byte);
-    return found == kNoChild ? kNoChild : from + found;
-  }
-  // Of more than eight edges sixteen bytes are there.
-  const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(edges));
+  // Of edges that ascend, those that are not above `byte` come first.
   const __m128i wanted = _mm_set1_epi8(static_cast<char>(byte));
-  const uint32_t equal = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, wanted))) &
-                         ((1U << count) - 1);
-  return equal == 0 ? kNoChild : static_cast<uint32_t>(std::countr_zero(equal));
+  const auto above_in = [&](__m128i block) {
+    const __m128i not_above = _mm_cmpeq_epi8(_mm_max_epu8(block, wanted), wanted);
+    return ~static_cast<uint32_t>(_mm_movemask_epi8(not_above)) & 0xFFFFU;
+  };
+  const auto sixteen = [&](uint32_t at) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(edges + at));
+  };
+  if (count == 0) return kNoChild;
+  if (count <= 16) {  // Of up to eight edges eight bytes are there, of more sixteen.
+    const __m128i block = count <= 8 ? _mm_loadl_epi64(reinterpret_cast<const __m128i*>(edges))
+                                     : sixteen(0);
+    const uint32_t above = above_in(block) | 1U << count;
+    return static_cast<uint32_t>(std::countr_zero(above)) - 1;
+  }
+  for (uint32_t at = 0;; at += 16) {
+    if (at + 16 > count) at = count - 16;  // The last block, over some of the one before.
+    const uint32_t above = above_in(sixteen(at));
+    if (above != 0) return at + static_cast<uint32_t>(std::countr_zero(above)) - 1;
+    if (at + 16 >= count) return count - 1;
+  }
 #else
-  const uint8_t* const found = std::lower_bound(edges, edges + count, byte);
-  return found == edges + count || *found != byte ? kNoChild : static_cast<uint32_t>(found - edges);
+  return static_cast<uint32_t>(std::upper_bound(edges, edges + count, byte) - edges) - 1;
 #endif
 }
-
-/// The first child whose edge is not below `byte`; the number of children, if there is none.
-inline uint32_t first_child_from(const Node& node, uint8_t byte) noexcept {
-  const uint8_t* const edges = node.edges();
-  const uint32_t count = node.children();
-  if (count > 16) {
-    return static_cast<uint32_t>(std::lower_bound(edges, edges + count, byte) - edges);
-  }
-  uint32_t index = 0;
-  while (index < count && edges[index] < byte) ++index;
-  return index;
-}
+static_assert(kNoChild + 1 == 0);
 
 }  // namespace aether::index::rax

@@ -19,29 +19,6 @@ using testing::HasSubstr;
 
 std::string key_of(uint64_t number) { return "key" + std::to_string(1000000 + number); }
 
-#if defined(__SSE2__)
-TEST(Rax, FindsAByteAmongAnyNumber) {
-  // Every number of edges, dense and sparse, each byte asked for; in a block of exactly that size, so that the address
-  // sanitizer sees a read beyond.
-  for (uint32_t count = 16; count <= 256; ++count) {
-    for (const uint32_t gap : {1U, 256U / count}) {
-      const std::unique_ptr<uint8_t[]> bytes(new uint8_t[count]);
-      std::map<uint8_t, uint32_t> places;
-      for (uint32_t i = 0; i < count; ++i) {
-        bytes[i] = static_cast<uint8_t>(i * gap);
-        places[bytes[i]] = i;
-      }
-      for (uint32_t byte = 0; byte < 256; ++byte) {
-        const auto place = places.find(static_cast<uint8_t>(byte));
-        ASSERT_EQ(rax::find_byte_wide(bytes.get(), count, static_cast<uint8_t>(byte)),
-                  place == places.end() ? rax::kNoChild : place->second)
-            << count << " " << byte;
-      }
-    }
-  }
-}
-#endif
-
 // Children from one to 256, at any place among the bytes, behind prefixes of any length, which lie beside the edges: each is
 // found, and no other.
 TEST(Rax, FindsChildrenOfAnyNumber) {
@@ -134,68 +111,181 @@ TEST(Rax, ACursorMovesWithItsPath) {
   }
 }
 
-// The shapes of a split, and joining again: the tree of the same keys has the same nodes, however it came to be.
-TEST(Rax, NodesAreThoseThatTheKeysNeed) {
+TEST(Rax, KeysAreInOneNodeUntilThatIsFull) {
   Rax tree;
-  const auto put = [&](Bytes key) { ASSERT_TRUE(tree.insert(key, "v").has_value()); };
-  const auto remove = [&](Bytes key) { ASSERT_TRUE(tree.remove(key).has_value()); };
-  put("annibale");
+  const std::vector<std::string> keys = {"annibale", "annientare", "annibali", "ago",
+                                         "ciao",     "anni",       "annib",    ""};
+  for (const std::string& key : keys) ASSERT_TRUE(tree.insert(key, key).has_value());
   EXPECT_EQ(tree.stats().nodes, 1u);
-  put("annientare");  // In the middle of the prefix.
-  EXPECT_EQ(tree.stats().nodes, 3u);
-  put("annibali");  // At its last byte.
-  EXPECT_EQ(tree.stats().nodes, 5u);
-  put("ago");  // After its first byte.
-  EXPECT_EQ(tree.stats().nodes, 7u);
-  put("ciao");  // At its first byte.
-  EXPECT_EQ(tree.stats().nodes, 9u);
-  put("anni");  // Ends at a node that is there.
-  EXPECT_EQ(tree.stats().nodes, 9u);
-  put("annib");  // Ends inside a prefix.
-  EXPECT_EQ(tree.stats().nodes, 10u);
-  EXPECT_EQ(tree.stats().keys, 7u);
-  remove("annib");
-  EXPECT_EQ(tree.stats().nodes, 9u);
-  remove("ciao");
-  EXPECT_EQ(tree.stats().nodes, 7u);
-  remove("annibali");  // Its parent is joined with the other child.
-  EXPECT_EQ(tree.stats().nodes, 5u);
-  remove("annibale");  // Its parent has one child left, and is a key.
-  EXPECT_EQ(tree.stats().nodes, 4u);
-  remove("anni");  // Leads on one way: joined with that.
-  EXPECT_EQ(tree.stats().nodes, 3u);
-  remove("ago");
+  // Longer values: it becomes several, and none of them changes what the keys say.
+  for (const std::string& key : keys) {
+    ASSERT_TRUE(tree.put(key, key + std::string(120, 'v')).has_value());
+    ASSERT_TRUE(tree.put(key + "/more", std::string(120, 'w')).has_value());
+    ASSERT_TRUE(tree.validate().has_value());
+  }
+  EXPECT_GT(tree.stats().nodes, 2u);
+  for (const std::string& key : keys) {
+    std::string value;
+    ASSERT_TRUE(tree.get(key, value).has_value());
+    EXPECT_EQ(value, key + std::string(120, 'v'));
+    ASSERT_TRUE(tree.remove(key + "/more").has_value());
+  }
+  // And one again, when they go.
+  for (size_t i = 3; i < keys.size(); ++i) ASSERT_TRUE(tree.remove(keys[i]).has_value());
+  ASSERT_TRUE(tree.validate().has_value());
   EXPECT_EQ(tree.stats().nodes, 1u);
-  remove("annientare");
+  for (size_t i = 0; i < 3; ++i) ASSERT_TRUE(tree.remove(keys[i]).has_value());
   EXPECT_EQ(tree.stats().nodes, 0u);
   tree.collect();
   EXPECT_EQ(tree.stats().memory_bytes, 0u);
 }
 
-TEST(Rax, RandomKeysComeAndGoAndTheTreeIsAsIfTheyHadNeverBeen) {
-  std::mt19937_64 random(7);
+// Of keys that come in order all buckets but the last are nearly full.
+TEST(Rax, KeysInOrderFillTheirBuckets) {
   Rax tree;
-  std::set<std::string> keys;
-  const auto some_key = [&] {
-    std::string key;
-    for (uint64_t length = random() % 12; length > 0; --length)
-      key += static_cast<char>('a' + random() % 3);
-    return key;
-  };
-  for (int round = 0; round < 20000; ++round) {
+  constexpr uint64_t kCount = 20000;
+  for (uint64_t i = 0; i < kCount; ++i) ASSERT_TRUE(tree.insert(key_of(i), "8 bytes.").has_value());
+  ASSERT_TRUE(tree.validate().has_value());
+  EXPECT_LT(tree.stats().nodes, kCount / 25);
+}
+
+/// Against a map: all operators, from keys that are there and others.
+class RaxAgainstAMap {
+ public:
+  explicit RaxAgainstAMap(uint64_t seed) : random_(seed) {}
+
+  void write() {
     const std::string key = some_key();
-    if (random() % 2 == 0) {
-      ASSERT_EQ(tree.insert(key, key).has_value(), keys.insert(key).second);
-    } else {
-      ASSERT_EQ(tree.remove(key).has_value(), keys.erase(key) == 1);
+    const std::string value(sizes_[random_() % sizes_.size()], static_cast<char>(random_()));
+    switch (random_() % (is_growing_ ? 3 : 5)) {
+      case 0:
+        ASSERT_EQ(tree_.insert(key, value).has_value(), map_.emplace(key, value).second);
+        break;
+      case 1:
+        ASSERT_TRUE(tree_.put(key, value).has_value());
+        map_[key] = value;
+        break;
+      case 2: {
+        const auto at = map_.find(key);
+        ASSERT_EQ(tree_.update(key, value).has_value(), at != map_.end());
+        if (at != map_.end()) at->second = value;
+        break;
+      }
+      default: ASSERT_EQ(tree_.remove(key).has_value(), map_.erase(key) == 1);
     }
-    if (round % 1000 != 0) continue;
-    Rax fresh;
-    for (const std::string& one : keys) ASSERT_TRUE(fresh.insert(one, one).has_value());
-    ASSERT_EQ(tree.stats().nodes, fresh.stats().nodes) << "round " << round;
-    tree.collect();
-    fresh.collect();
-    ASSERT_EQ(tree.stats().memory_bytes, fresh.stats().memory_bytes);
+  }
+  void read() {
+    const std::string key = some_key();
+    const auto at = map_.find(key);
+    std::string value;
+    ASSERT_EQ(tree_.get(key, value).has_value(), at != map_.end());
+    if (at != map_.end()) {
+      ASSERT_EQ(value, at->second);
+    }
+    const auto above = map_.upper_bound(key);
+    const auto from = map_.lower_bound(key);
+    expect(SeekOp::greater, key, above);
+    expect(SeekOp::at_least, key, from);
+    expect(SeekOp::less, key, before(from));
+    expect(SeekOp::at_most, key, before(above));
+    expect(SeekOp::equal, key, at);
+    expect(SeekOp::first, key, map_.begin());
+    expect(SeekOp::last, key, before(map_.end()));
+    auto longest = map_.end();
+    for (size_t length = 0; length <= key.size(); ++length) {
+      const auto found = map_.find(key.substr(0, length));
+      if (found != map_.end()) longest = found;
+    }
+    expect(SeekOp::longest_prefix, key, longest);
+  }
+  void walk() {
+    RaxCursor cursor = tree_.cursor();
+    for (const auto& [key, value] : map_) {
+      ASSERT_TRUE(*cursor.next());
+      ASSERT_EQ(cursor.key(), key);
+      ASSERT_EQ(*cursor.value(), value);
+    }
+    ASSERT_FALSE(*cursor.next());
+    for (auto at = map_.rbegin(); at != map_.rend(); ++at) {
+      ASSERT_TRUE(*cursor.prev());
+      ASSERT_EQ(cursor.key(), at->first);
+      ASSERT_EQ(*cursor.value(), at->second);
+    }
+    ASSERT_FALSE(*cursor.prev());
+    const Result<void> valid = tree_.validate();
+    ASSERT_TRUE(valid.has_value()) << valid.error().message();
+  }
+  void drain() {
+    while (!map_.empty()) {
+      auto at = map_.lower_bound(some_key());
+      if (at == map_.end()) at = map_.begin();
+      ASSERT_TRUE(tree_.remove(at->first).has_value());
+      map_.erase(at);
+      if (map_.size() % 16 != 0) continue;
+      ASSERT_NO_FATAL_FAILURE(walk());
+    }
+    EXPECT_EQ(tree_.stats().nodes, 0u);
+    tree_.collect();
+    EXPECT_EQ(tree_.stats().memory_bytes, 0u);
+  }
+  void grow(bool is_growing) { is_growing_ = is_growing; }
+
+ private:
+  using Map = std::map<std::string, std::string>;
+  Map::const_iterator before(Map::const_iterator at) const {
+    return at == map_.begin() ? map_.end() : std::prev(at);
+  }
+  void expect(SeekOp op, const std::string& key, Map::const_iterator at) {
+    RaxCursor cursor = tree_.cursor();
+    ASSERT_EQ(*cursor.seek(op, key), at != map_.end()) << static_cast<int>(op) << " " << key;
+    if (at == map_.end()) return;
+    ASSERT_EQ(cursor.key(), at->first) << static_cast<int>(op) << " " << key;
+    ASSERT_EQ(*cursor.value(), at->second);
+    const auto next = std::next(at);
+    ASSERT_EQ(*cursor.next(), next != map_.end());
+    if (next != map_.end()) {
+      ASSERT_EQ(cursor.key(), next->first);
+    }
+  }
+  // Of few letters, zeros and ones of 0xFF among them; some go on with what many have in common, some are very long.
+  std::string some_key() {
+    static constexpr char kLetters[] = {'\0', 'a', 'b', '\x7f', '\xff'};
+    std::string key;
+    switch (random_() % 8) {
+      case 0: key = std::string(300, 'p'); break;
+      case 1: key = "shared by many/"; break;
+      case 2: key = std::string(random_() % 60, 'a'); break;
+      case 3: key = std::string(random_() % 3 * 1500, 'l'); break;
+      default: break;
+    }
+    for (uint64_t length = random_() % 6; length > 0; --length) {
+      key += kLetters[random_() % sizeof(kLetters)];
+    }
+    return key;
+  }
+
+  std::mt19937_64 random_;
+  const std::vector<size_t> sizes_{0, 1, 8, 8, 8, 60, 128, 129, 400};
+  bool is_growing_ = true;
+  Rax tree_;
+  Map map_;
+};
+
+TEST(Rax, RandomKeysComeAndGoAsInAMap) {
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    RaxAgainstAMap both(seed);
+    for (int round = 0; round < 6000; ++round) {
+      both.grow(round / 1500 % 2 == 0);
+      ASSERT_NO_FATAL_FAILURE(both.write());
+      if (round % 8 == 0) {
+        ASSERT_NO_FATAL_FAILURE(both.read());
+      }
+      if (round % 250 == 0) {
+        ASSERT_NO_FATAL_FAILURE(both.walk());
+      }
+    }
+    ASSERT_NO_FATAL_FAILURE(both.drain());
   }
 }
 
@@ -207,7 +297,8 @@ TEST(Rax, PathsAsDeepAsTheLongestKey) {
   for (size_t length = 0; length <= longest.size(); length += kStep) {
     ASSERT_TRUE(tree.insert(Bytes(longest).substr(0, length), "v").has_value());
   }
-  EXPECT_EQ(tree.stats().nodes, longest.size() / kStep + 1);
+  ASSERT_TRUE(tree.validate().has_value());
+  EXPECT_GT(tree.stats().nodes, 100u);
   RaxCursor cursor = tree.cursor();
   size_t seen = 0;
   for (bool there = *cursor.last(); there; there = *cursor.prev()) {
@@ -225,7 +316,7 @@ TEST(Rax, AFanOfAllBytes) {
     const char key[2] = {static_cast<char>(byte * 167), 'x'};
     ASSERT_TRUE(tree.insert({key, 2}, "v").has_value());
   }
-  EXPECT_EQ(tree.stats().nodes, 257u);
+  ASSERT_TRUE(tree.validate().has_value());
   RaxCursor cursor = tree.cursor();
   uint32_t expected = 0;
   for (bool there = *cursor.first(); there; there = *cursor.next(), ++expected) {
@@ -307,6 +398,8 @@ TEST(ConcurrentRax, SplitsAndJoinsOfNeighbours) {
   Rax tree;
   const std::vector<std::string> keys = {"",     "a",    "ab",   "abc",  "abcd", "abce", "abx", "b",
                                          "bcde", "bcdf", "bcxx", "bcxy", "c",    "cc",   "ccc"};
+  const std::string here(120, 'v');   // A bucket takes some of these,
+  const std::string apart(200, 'v');  // and of these more.
   std::vector<std::atomic<int64_t>> there(keys.size());
   std::vector<std::thread> threads;
   threads.reserve(4);
@@ -316,7 +409,9 @@ TEST(ConcurrentRax, SplitsAndJoinsOfNeighbours) {
       for (int round = 0; round < 20000; ++round) {
         const size_t which = random() % keys.size();
         if (random() % 2 == 0) {
-          if (tree.insert(keys[which], keys[which])) there[which].fetch_add(1);
+          if (tree.insert(keys[which], random() % 4 == 0 ? apart : here)) {
+            there[which].fetch_add(1);
+          }
         } else if (tree.remove(keys[which])) {
           there[which].fetch_sub(1);
         }
@@ -324,17 +419,15 @@ TEST(ConcurrentRax, SplitsAndJoinsOfNeighbours) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  Rax fresh;
+  const Result<void> valid = tree.validate();
+  ASSERT_TRUE(valid.has_value()) << valid.error().message();
   for (size_t i = 0; i < keys.size(); ++i) {
     ASSERT_EQ(tree.visit(keys[i], [](Bytes) {}).has_value(), there[i] == 1) << keys[i];
-    if (there[i] == 1) {
-      ASSERT_TRUE(fresh.insert(keys[i], keys[i]).has_value());
-    }
+    static_cast<void>(tree.remove(keys[i]));
   }
-  EXPECT_EQ(tree.stats().nodes, fresh.stats().nodes);
+  EXPECT_EQ(tree.stats().nodes, 0u);
   tree.collect();
-  fresh.collect();
-  EXPECT_EQ(tree.stats().memory_bytes, fresh.stats().memory_bytes);
+  EXPECT_EQ(tree.stats().memory_bytes, 0u);
 }
 
 }  // namespace
