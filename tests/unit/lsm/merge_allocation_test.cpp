@@ -14,13 +14,14 @@ namespace {
 thread_local uint64_t allocations = 0;
 }
 
-void* operator new(size_t bytes) {
+// Not inlined: g++ takes memory from one and to the other, where only one of them is inlined, for a mistake.
+[[gnu::noinline]] void* operator new(size_t bytes) {
   ++allocations;
   if (void* memory = std::malloc(bytes)) return memory;
   std::abort();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace aether::lsm {
 namespace {
