@@ -141,6 +141,8 @@ class StoreImpl {
   template <typename RowCursor>
   Result<uint64_t> load_rows(RowCursor& cursor, TransactionImpl& whole,
                              FunctionRef<bool(Bytes& key, Bytes& value)> next);
+  Result<bool> write_lone_row(txn::TransactionContext& single, index::WriteMode mode, Bytes key,
+                              Bytes value);
   Error why_not() const;
 
   std::atomic<State> state_{State::open};

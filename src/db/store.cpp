@@ -159,7 +159,7 @@ Result<void> StoreImpl::write_in(TransactionImpl& txn, index::WriteMode mode, By
   return {};
 }
 
-/// One record that is change and commit in one, unless overflow pages come into it.
+/// One record that is change and commit in one, unless overflow pages come into it, or locks.
 Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes value) {
   AETHER_TRY(check_writable());
   AETHER_TRY(env_.check_writable());
@@ -168,7 +168,8 @@ Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes valu
   txn::TransactionContext single;
   single.single_record = true;
   single.log.stream = env_.stream_of_caller();
-  AETHER_TRY_ASSIGN(const bool done, write_row(single, mode, key, value));
+  AETHER_TRY_ASSIGN(const bool done, table_ == nullptr ? write_row(single, mode, key, value)
+                                                       : write_lone_row(single, mode, key, value));
   if (done) {
     if (!single.versions.empty() || !single.ghosts.empty()) env_.garbage().add(single);
     const Durability durability = env_.options().durability;
@@ -185,6 +186,27 @@ Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes valu
   Result<void> committed = whole->commit();
   env_.run_completions();
   return committed;
+}
+
+/// A row that stands in the index before its record is in the log: until then its transaction is open.
+Result<bool> StoreImpl::write_lone_row(txn::TransactionContext& single, index::WriteMode mode,
+                                       Bytes key, Bytes value) {
+  txn::TransactionTable& transactions = env_.services().transactions;
+  AETHER_TRY_ASSIGN(single.log.txn, transactions.open());
+  // Whatever the way out; but who cannot take the row back leaves it open.
+  base::Unless unwritten([&] {
+    if (single.writes == 0) transactions.forget(single.id());
+  });
+  AETHER_TRY(check_writable());  // Who drops the store marks it, then counts who is open.
+  Result<bool> done = write_row(single, mode, key, value);
+  if (!done && single.writes > 0) {
+    env_.services().versions.keep(std::move(single.versions));
+    env_.fail(done.error());
+  }
+  if (!done || !*done) return done;
+  unwritten.dismiss();
+  transactions.end(single.id(), single.log.lsn_vector);
+  return true;
 }
 
 }  // namespace db

@@ -124,7 +124,7 @@ class Table {
   index::AnyCursor cursor() const { return index_.cursor(); }
 
  private:
-  enum class Step : uint8_t { done, needs_lock, being_written };
+  enum class Step : uint8_t { done, needs_lock, needs_transaction, being_written };
   /// What a write meets: nothing; a row that it replaces, or one that it hides; one that must be left alone for a moment.
   enum class Met : uint8_t { nothing, replaced, hidden, being_written };
   /// begin_image holds all of them, and ThreadSanitizer follows at most 64 mutexes of a thread.

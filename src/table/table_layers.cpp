@@ -177,11 +177,24 @@ Result<void> Table::seal() AETHER_NO_THREAD_SAFETY {
   return sealed;
 }
 
+namespace {
+
+/// So that most rows are known to be nobody's any more, without asking for each.
+void settle_writers(txn::TransactionTable& transactions) {
+  txn::Snapshot now;
+  transactions.open_snapshot(now);
+  transactions.settle(now.bounds().next);
+  transactions.close_snapshot(now);
+}
+
+}  // namespace
+
 /// A record of a row that moves must not outlive the one that made it, which lies in another stream and alone has its undo: so
 /// the log is durable before the first one moves. No row of an open transaction has come to a sealed layer since.
 Result<void> Table::write_out(index::AnyIndex& sealed, TransactionContext& flusher,
                               FunctionRef<Result<void>(Bytes key, Bytes row, bool owns)> visitor) {
   txn::TransactionTable& transactions = services_.transactions;
+  settle_writers(transactions);
   const TxnId settled = transactions.settled_below();
   bool is_log_durable = false;
   index::AnyCursor at = sealed.cursor();

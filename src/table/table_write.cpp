@@ -91,12 +91,12 @@ void Table::mark_dirty() noexcept {
 
 Result<bool> Table::write(TransactionContext& txn, WriteMode mode, Bytes key, Bytes value) {
   AETHER_TRY(check_arguments(mode, key, value));
-  if (txn.single_record) return false;
   if (mode != WriteMode::remove) AETHER_TRY(check_bound());
   uint8_t flags = 0;
   page::OverflowReference reference;
   const bool is_outside = lies_outside(mode, key, value);
   if (is_outside) {
+    if (txn.single_record) return false;
     base::make_room(txn.freed, 2);  // The new one, if it was written for nothing, and the old.
     AETHER_TRY_ASSIGN(reference, index::write_overflow(services_, txn, store_, value));
     value = Bytes(reinterpret_cast<const char*>(&reference), sizeof reference);
@@ -111,6 +111,7 @@ Result<bool> Table::write(TransactionContext& txn, WriteMode mode, Bytes key, By
     AETHER_TRY_ASSIGN(const Step step, try_write(txn, mode, key, value, flags, has_lock));
     switch (step) {
       case Step::done: needless.dismiss(); return true;
+      case Step::needs_transaction: return false;
       case Step::needs_lock:
         AETHER_TRY(txn.lock(txn::LockName::key(store_, key), txn::LockMode::x));
         has_lock = true;
@@ -135,7 +136,8 @@ Result<Table::Step> Table::try_write(TransactionContext& txn, WriteMode mode, By
   std::string old;
   os::LockGuard guard(stripe.mutex);
   // Under the stripe: who locks a row looks at it after it is counted.
-  if (lockers_.load(std::memory_order_seq_cst) != 0 && !has_lock) return Step::needs_lock;
+  if (lockers_.load(std::memory_order_seq_cst) != 0 && !has_lock)
+    return txn.single_record ? Step::needs_transaction : Step::needs_lock;
   Met met = Met::nothing;
   if (layers_ == nullptr) {
     AETHER_TRY_ASSIGN(const bool is_there, find(key, old));
@@ -159,6 +161,9 @@ Result<Table::Step> Table::try_write(TransactionContext& txn, WriteMode mode, By
                       .value = mode == WriteMode::remove ? Bytes() : value,
                       .flags = mode == WriteMode::remove ? RecordMeta::kRemoved : flags,
                       .old_row = met == Met::replaced ? Bytes(old) : Bytes()};
+  // What lies outside goes with a commit that names its pages.
+  if (txn.single_record && index::value_outside(payload_of(change.old_row)))
+    return Step::needs_transaction;
   AETHER_TRY(write_row(txn, stripe, change));
   return Step::done;
 }
@@ -166,7 +171,9 @@ Result<Table::Step> Table::try_write(TransactionContext& txn, WriteMode mode, By
 /// Everything that needs memory comes first; when the record is appended nothing may fail.
 Result<void> Table::write_row(TransactionContext& txn, Stripe& stripe, const Change& change) {
   const Bytes before = payload_of(change.old_row);
-  if (txn.undo.memory_bytes() + change.key.size() + before.size() > txn.undo_bytes_max) {
+  const bool is_lone = txn.single_record;
+  if (!is_lone &&
+      txn.undo.memory_bytes() + change.key.size() + before.size() > txn.undo_bytes_max) {
     return Error(Code::too_large,
                  "the transaction needs more than transaction_bytes_max (" +
                      std::to_string(txn.undo_bytes_max) +
@@ -186,9 +193,14 @@ Result<void> Table::write_row(TransactionContext& txn, Stripe& stripe, const Cha
   const bool leaves_ghost = removes && layers_ == nullptr;  // Layers need it: it hides older rows.
   std::string ghost_key(leaves_ghost ? change.key : Bytes());
   if (leaves_ghost) base::make_room(txn.ghosts);
-  txn.undo.make_room();
-  txn::OwnedVersion version(txn::Version::make(store_, change.key, before));
+  if (!is_lone) txn.undo.make_room();
+  txn::OwnedVersion version;
+  if (!is_lone || !before.empty()) version.reset(txn::Version::make(store_, change.key, before));
   const auto keep_undo = [&](Lsn previous) {
+    if (is_lone) {
+      if (version != nullptr) txn.versions.push_back(version.release());
+      return;
+    }
     txn.undo.push({.manager = wal::ResourceManager::table,
                    .op = static_cast<uint8_t>(change.op),
                    .lsn = txn.log.last_lsn,
@@ -197,29 +209,32 @@ Result<void> Table::write_row(TransactionContext& txn, Stripe& stripe, const Cha
                    .before = {},
                    .version = version.release()});
   };
-  txn.pin(services_.transactions);
+  if (!is_lone) txn.pin(services_.transactions);
   // What it wrote itself is no version that anybody could see.
   const bool has_readers = !before.empty() && writer != txn.id();
   if (has_readers && !AETHER_PLANTED("txn.forget_version"))
     services_.versions.link(*version, writer, txn.id());
   index::AnyIndex& index = layers_ == nullptr ? index_ : layers_->active();
   if (Result<void> put = index.put(change.key, row); !put) {
-    services_.versions.unlink(*version);
+    if (version != nullptr) services_.versions.unlink(*version);
     return put;
   }
   mark_dirty();
   const Lsn previous = txn.log.last_lsn;
   const TablePart part(change.op, store_, gsn_of(change.old_row), change.key, word_bytes(meta),
                        change.value);
-  const size_t undo_count = before.empty() ? 0 : 1;
-  Result<void> logged = buffer::log_row_change(services_.log, txn.log, {}, gsn, part.spec(),
+  const size_t undo_count = is_lone || before.empty() ? 0 : 1;
+  const buffer::ChangeKind kind{.flags = is_lone ? wal::kFlagCommits : uint8_t{0}};
+  Result<void> logged = buffer::log_row_change(services_.log, txn.log, kind, gsn, part.spec(),
                                                {&before, undo_count});
   if (!logged) {
     AETHER_REACHED("table.log_takes_no_record");
     if (put_back(index, change.key, change.old_row)) {
-      services_.versions.unlink(*version);
+      if (version != nullptr) services_.versions.unlink(*version);
     } else {
-      keep_undo(previous);  // Then it stays as an open transaction's, and its rollback tries again.
+      // Then it stays as an open transaction's, and its rollback tries again; a lone write has none, and says so.
+      ++txn.writes;
+      keep_undo(previous);
     }
     return logged;
   }

@@ -36,7 +36,8 @@ struct TransactionContext {
   TransactionContext& operator=(TransactionContext&&) noexcept = default;
 
   buffer::LogContext log;
-  /// Its only change also commits it: one record, no undo, never entered in the table.
+  /// Its only change also commits it: one record, no undo. Entered in the table only if the row can be met before its
+  /// record is there (src/table).
   bool single_record = false;
   bool pinned = false;           ///< It has appended a record.
   LogPosition pin_position = 0;  ///< Then: where the log is kept from.
