@@ -122,7 +122,8 @@ if(AETHER_BUILD_BENCH)
   file(GLOB durable_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/durable/*.cpp")
   aether_add_comparison(aether-durable SOURCES ${durable_sources})  # No engine: the disk alone.
 
-  add_executable(aether-lsm-model "${PROJECT_SOURCE_DIR}/bench/lsm_model/main.cpp")
+  add_executable(aether-lsm-model "${PROJECT_SOURCE_DIR}/bench/lsm_model/main.cpp"
+                                  "${PROJECT_SOURCE_DIR}/bench/lsm_model/measured.cpp")
   target_include_directories(aether-lsm-model SYSTEM PRIVATE "${AETHER_CLI11_INCLUDE}")
   target_link_libraries(aether-lsm-model PRIVATE aether_flags aether_lsm_model aether_static)
   add_dependencies(aether_programs aether-lsm-model)

@@ -1,11 +1,13 @@
-/// aether-lsm-model: what merge policies cost, beside the theory. Writes nothing, takes seconds.
+/// aether-lsm-model: what merge policies cost, beside the theory. Writes nothing and takes seconds, but for --measure.
 #include <CLI/CLI.hpp>
 
 #include <cmath>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "lsm_model/measured.h"
 #include "lsm_model/model.h"
 
 namespace aether::bench {
@@ -17,6 +19,8 @@ using lsm::PolicyOptions;
 struct Arguments {
   uint64_t nurseries = 100;
   bool is_paced = false;
+  std::string measure;  ///< The home of an environment; empty: by the model.
+  uint64_t nursery_kib = 256;
 };
 
 struct Row {
@@ -25,15 +29,15 @@ struct Row {
   double theory = 0;  ///< Of the write amplification of inserts. 0: no short formula.
 };
 
-std::vector<Row> rows_for(const Arguments& args) {
-  const ModelOptions defaults;
+/// `nursery_bytes`: of keys and values.
+std::vector<Row> rows_for(const Arguments& args, uint64_t nursery_bytes) {
   const auto size = static_cast<double>(args.nurseries);
   std::vector<Row> rows;
   rows.push_back({"hanoi", {.kind = PolicyKind::hanoi}, 2 + std::log2(size)});
   for (const uint32_t runs : {4u, 6u, 7u, 8u, 10u, 14u}) {
     const PolicyOptions unknown{.kind = PolicyKind::hanoi, .runs_max = runs};
     PolicyOptions known = unknown;
-    known.expected_bytes = args.nurseries * defaults.nursery_bytes;
+    known.expected_bytes = args.nurseries * nursery_bytes;
     rows.push_back({"hanoi, <= " + std::to_string(runs) + " runs, size known", known});
     rows.push_back({"hanoi, <= " + std::to_string(runs) + " runs", unknown});
   }
@@ -60,7 +64,7 @@ void print(const Arguments& args) {
               args.is_paced ? "merges paced by deadlines" : "merges take no time");
   std::printf("| policy | WA inserts | theory | runs | work | WA overwrites | runs | space |\n");
   std::printf("|---|---|---|---|---|---|---|---|\n");
-  for (const Row& row : rows_for(args)) {
+  for (const Row& row : rows_for(args, ModelOptions{}.nursery_bytes)) {
     ModelOptions options;
     options.policy = row.policy;
     options.flushes = args.nurseries;
@@ -81,11 +85,43 @@ void print(const Arguments& args) {
   }
 }
 
+/// The engine's own counters, beside the model of the same policy. The first measurement tells what a nursery of that much
+/// memory holds.
+Result<void> measure(const Arguments& args) {
+  EnvOptions options;
+  options.durability = Durability::none;
+  options.background_threads = false;
+  AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env, DbEnv::open(args.measure, options));
+  MeasuredOptions measured;
+  measured.nurseries = args.nurseries;
+  measured.nursery_bytes = args.nursery_kib * 1024;
+  AETHER_TRY_ASSIGN(const MeasuredFigures first, measure_writes(*env, measured));
+  std::printf("16 + %u bytes, %llu nurseries of %llu KiB of memory (%.0f KiB of rows)\n\n",
+              measured.value_bytes, static_cast<unsigned long long>(args.nurseries),
+              static_cast<unsigned long long>(args.nursery_kib), first.flush_user_bytes / 1024);
+  std::printf("| policy | log | runs | WA | model: runs | model: WA | unpaid | sorted runs |\n");
+  std::printf("|---|---|---|---|---|---|---|---|\n");
+  for (const Row& row : rows_for(args, static_cast<uint64_t>(first.flush_user_bytes))) {
+    measured.policy = row.policy;
+    AETHER_TRY_ASSIGN(const MeasuredFigures figures, measure_writes(*env, measured));
+    ModelOptions modelled;
+    modelled.policy = row.policy;
+    modelled.flushes = args.nurseries;
+    modelled.nursery_bytes = static_cast<uint64_t>(first.flush_user_bytes);
+    const double model = run_model(modelled).write_amplification;
+    std::printf("| %s | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | %llu |\n", row.name.c_str(),
+                figures.log, figures.runs, figures.log + figures.runs, model - 1, model,
+                figures.unpaid, static_cast<unsigned long long>(figures.sorted_runs));
+    std::fflush(stdout);
+  }
+  return env->close();
+}
+
 }  // namespace
 }  // namespace aether::bench
 
 int main(int argc, char** argv) {
-  CLI::App app("What merge policies cost, by a model: nothing is written.", "aether-lsm-model");
+  CLI::App app("What merge policies cost, by a model or measured.", "aether-lsm-model");
   aether::bench::Arguments args;
   app.add_option("--nurseries", args.nurseries, "Size of the store in flushes")
       ->check(CLI::Range(2, 100000))
@@ -93,7 +129,20 @@ int main(int argc, char** argv) {
   app.add_flag(
       "--paced", args.is_paced,
       "Merges go on while bytes come in, as lsm/pacing.h says; work is bytes merged for a byte");
+  app.add_option("--measure", args.measure,
+                 "Writes: new random keys, into stores of an environment in this directory");
+  app.add_option("--nursery-kib", args.nursery_kib, "With --measure: memory of a nursery")
+      ->check(CLI::Range(16, 1 << 20))
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  aether::bench::print(args);
+  if (args.measure.empty()) {
+    aether::bench::print(args);
+    return 0;
+  }
+  if (const aether::Result<void> done = aether::bench::measure(args); !done) {
+    const std::string message(done.error().message());
+    std::fprintf(stderr, "aether-lsm-model: %s\n", message.c_str());
+    return 1;
+  }
   return 0;
 }
