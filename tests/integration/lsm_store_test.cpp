@@ -322,7 +322,7 @@ TEST_F(LsmStoreTest, ManyTombstonesBeforeTheFirstHit) {
   for (uint64_t i = 0; i < rows; ++i) ok(store_->remove(key_of(i)));
   rows_ = {{"z", "last"}};
   expect_rows();
-  for (uint64_t i = 0; i < rows; ++i) {
+  for (uint64_t i = 0; i < 2 * rows; ++i) {
     const std::string key = "zz" + key_of(i);
     ok(store_->put(key, "v"));
     rows_[key] = "v";
@@ -463,13 +463,14 @@ TEST_F(LsmStoreTest, LargeValuesAreWrittenOnceAndGivenBack) {
   const auto stats = [&] { return env_->stats().stores.at(0).lsm; };
   ASSERT_EQ(env_->stats().stores.at(0).name, "large");
   constexpr uint64_t kRows = 500;
+  constexpr uint64_t kRounds = 8;
   const uint64_t free_before = free_pages();
-  for (uint64_t round = 0; round < 4; ++round) {
+  for (uint64_t round = 0; round < kRounds; ++round) {
     for (uint64_t i = 0; i < kRows; ++i) ok(store.put(key_of(i * 7919 % kRows), value(i, round)));
     verify();
   }
   EXPECT_GT(stats().merges, 4u);
-  EXPECT_GT(stats().outside_bytes, 4 * kRows * 5000);
+  EXPECT_GT(stats().outside_bytes, kRounds * kRows * 5000);
   EXPECT_LT(stats().run_bytes_written, stats().outside_bytes / 4);
   uint64_t in_runs = 0;
   for (const SortedRunStats& run : stats().sorted_runs) in_runs += run.values_outside;
@@ -477,7 +478,7 @@ TEST_F(LsmStoreTest, LargeValuesAreWrittenOnceAndGivenBack) {
   for (uint64_t i = 0; i < kRows; ++i) {
     const Result<std::string> got = store.get(key_of(i * 7919 % kRows));
     ASSERT_TRUE(got.has_value()) << got.error().message();
-    ASSERT_EQ(*got, value(i, 3));
+    ASSERT_EQ(*got, value(i, kRounds - 1));
   }
   for (uint64_t i = 0; i < kRows; ++i) ok(store.remove(key_of(i)));
   for (uint64_t i = 0; i < 20 * kRows; ++i) ok(store.put("small", std::string(100, 'x')));

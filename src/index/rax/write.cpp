@@ -93,21 +93,34 @@ Rax::Step Rax::rebuild(const Path& path, uint32_t at, const Stored& stored, Fres
   const Item* const list = items.list.data();
   const size_t common = list[0].common(list[items.count - 1], 0);
   const bool is_appended = !is_there && at + 1 == items.count;
-  const bool fits = items.count <= Bucket::kKeysMax && items.bytes(0) <= Bucket::kBytesMax;
+  const bool fits = items.count <= Bucket::kKeysMax && items.bytes(0) <= Bucket::kBytesMax &&
+                    path.same + common <= Bucket::kPrefixMax;
+  const Bytes prefix = path.rest.substr(0, path.same);
+  // An inner node has the keys of just its edge, and the bucket's edge may be a lower one: of keys that have gone.
+  const bool goes_on_with_edge = path.same + common > 0 &&
+                                 (path.same > 0
+                                      ? static_cast<uint8_t>(prefix[0])
+                                      : list[0].at(0)) == path.parent->edge(path.parent_child);
   Latches latches;
-  if (path.parent == &top_.node || path.same + common > 0 || fits) {
+  if (path.parent == &top_.node || fits || goes_on_with_edge) {
     if (!latches.take(*path.parent, path.parent_child, path.node)) return Step::restart;
-    Node* const placed = build({path.rest.substr(0, path.same)}, list, items.count, 0, is_appended,
-                               fresh);
+    Node* const placed = build({prefix}, list, items.count, 0, is_appended, fresh);
     if (placed == nullptr) return Step::no_memory;
     place(path, placed, fresh);
-  } else {  // They differ in the byte that leads here: children of the parent.
+  } else {  // Other edges: children of the parent.
     if (!latches.take(*path.grand, path.grand_child, path.parent)) return Step::restart;
     if (path.parent->child(path.parent_child) != path.node || !latches.take(*path.node)) {
       return Step::restart;
     }
     std::array<Added, Bucket::kKeysMax + 1> added;
-    const uint32_t pieces = build_pieces(list, items.count, 0, is_appended, added.data(), fresh);
+    uint32_t pieces = 0;
+    if (prefix.empty()) {
+      pieces = build_pieces(list, items.count, 0, is_appended, added.data(), fresh);
+    } else {
+      added[0] = {static_cast<uint8_t>(prefix[0]),
+                  build({prefix}, list, items.count, 0, is_appended, fresh)};
+      pieces = added[0].child == nullptr ? 0 : 1;
+    }
     if (pieces == 0) return Step::no_memory;
     Content content = Content::of(*path.parent);
     content.change(path.parent_child, 1, added.data(), pieces);

@@ -271,6 +271,35 @@ class RaxAgainstAMap {
   Map map_;
 };
 
+// Found by the property tests: the keys of a bucket's edge have gone, the others begin alike, and more of those come. What it splits
+// into has an edge of its own.
+TEST(Rax, ABucketWhoseEdgeHasGoneSplits) {
+  for (const std::string& begin : {std::string("c"), std::string("common")}) {
+    Rax rax;
+    const std::string value(40, 'v');
+    std::set<std::string> keys;
+    const auto put = [&](const std::string& key) {
+      ASSERT_TRUE(rax.put(key, value).has_value());
+      keys.insert(key);
+    };
+    const auto remove = [&](const std::string& key) {
+      ASSERT_TRUE(rax.remove(key).has_value()) << key;
+      keys.erase(key);
+    };
+    for (uint64_t i = 0; i < 30; ++i)
+      put("xa" + key_of(i));  // With its neighbours more than a bucket.
+    for (uint64_t i = 0; i < 30; ++i) put("xm" + key_of(i));
+    for (uint64_t i = 0; i < 5; ++i) put("xb" + key_of(i));
+    for (uint64_t i = 0; i < 5; ++i) put("x" + begin + key_of(i));
+    for (uint64_t i = 0; i < 5; ++i) remove("xb" + key_of(i));
+    for (uint64_t i = 5; i < 100; ++i) put("x" + begin + key_of(i));
+    Result<void> valid = rax.validate();
+    ASSERT_TRUE(valid.has_value()) << valid.error().message();
+    while (!keys.empty()) remove(*keys.begin());
+    EXPECT_EQ(rax.stats().nodes, 0u);
+  }
+}
+
 TEST(Rax, RandomKeysComeAndGoAsInAMap) {
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
