@@ -138,8 +138,8 @@ static void rows(aether_env* env) {
 
 /* A transaction over stores of all kinds. */
 static void kinds(aether_env* env) {
-  static const char* const names[] = {"tree", "list", "radix", "runs"};
-  aether_store* stores[4] = {NULL, NULL, NULL, NULL};
+  static const char* const names[] = {"tree", "list", "radix", "runs", "paged"};
+  aether_store* stores[5] = {NULL, NULL, NULL, NULL, NULL};
   aether_store_options options = {0};
   aether_txn* txn = NULL;
   int i = 0;
@@ -147,19 +147,19 @@ static void kinds(aether_env* env) {
   options.must_exist = 1;
   GIVES(AETHER_NOT_FOUND, aether_open_store_with(env, names[0], &options, &stores[0]));
   options.must_exist = 0;
-  options.index = 5;
+  options.index = AETHER_RAX_PAGED + 1;
   GIVES(AETHER_INVALID_ARGUMENT, aether_open_store_with(env, names[0], &options, &stores[0]));
   SAYS("index");
-  for (i = 0; i < 4; ++i) {
+  for (i = 0; i < 5; ++i) {
     options.index = AETHER_BTREE + i;
-    options.memory_bytes_max = i == 0 ? 0 : 1 << 20;
+    options.memory_bytes_max = i == 0 || i == 4 ? 0 : 1 << 20;
     OK(aether_open_store_with(env, names[i], &options, &stores[i]));
   }
   OK(aether_begin(env, NULL, &txn));
-  for (i = 0; i < 4; ++i) OK(put(stores[i], txn, "k", names[i]));
+  for (i = 0; i < 5; ++i) OK(put(stores[i], txn, "k", names[i]));
   OK(aether_commit(txn));
   aether_txn_free(txn);
-  for (i = 0; i < 4; ++i) {
+  for (i = 0; i < 5; ++i) {
     uint64_t removed = 0;
     SO(holds(stores[i], NULL, "k", names[i]));
     OK(put(stores[i], NULL, "l", "x"));
