@@ -165,6 +165,7 @@ ManifestChanges Manifest::all_rows() const {
   put_numbers(rows);
   rows.push_back({key_of('p'), encode(policy_)});
   if (!configuration_.empty()) rows.push_back({key_of('c'), configuration_});
+  for (const auto& [id, key] : given_back_) rows.push_back({key_of('f', id), key});
   for (const auto& [id, run] : dropped_) rows.push_back({key_of('d', id), run.encode()});
   for (const uint64_t generation : flushed_) rows.push_back({key_of('g', generation), ""});
   for (const auto& [age, runs] : runs_) {
