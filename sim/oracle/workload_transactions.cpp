@@ -48,12 +48,12 @@ bool Workload::write_row(Open& open) {
   if (others) {
     const Result<void> refused = ask([&] { return store->put(*open.txn, *place.key, "locked"); });
     const bool conflict = !refused && refused.error().code() == Code::conflict;
-    if (faults_ && !refused && !conflict) {
-      if (!went_well(refused, "write of a locked row")) take_back(open, true);
-      return false;
-    }
     if (is_too_long(refused)) {
       take_back(open, true);
+      return false;
+    }
+    if (faults_ && !refused && !conflict) {
+      if (!went_well(refused, "write of a locked row")) take_back(open, true);
       return false;
     }
     expect(conflict, "no conflict in a transaction");
