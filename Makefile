@@ -71,7 +71,7 @@ fuzz: ## libFuzzer over every parser and format (FUZZ_RUNS=100000 inputs each, a
 	@tools/fuzz run
 
 sanitizers: ## address, undefined behaviour and thread sanitizers over their tests
-	@tools/setup build test
+	@tools/setup build test check
 	@tools/sanitize asan
 	@tools/sanitize tsan
 
