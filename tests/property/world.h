@@ -12,16 +12,10 @@
 
 #include "aether/aether.hpp"
 #include "sim/sim_os.h"
+#include "support/slowdown.h"
 #include "unit/os/temp_directory.h"
 
 namespace aether::testing_support {
-
-// The sanitizers make everything 5 to 15 times slower; the same paths run with fewer rounds.
-#if defined(AETHER_TSAN) || defined(AETHER_ASAN)
-inline constexpr uint64_t kSlowdown = 5;
-#else
-inline constexpr uint64_t kSlowdown = 1;
-#endif
 
 /// AETHER_SEED, or a fixed one: a failure prints it, and the same seed gives the same operations.
 inline uint64_t base_seed() {

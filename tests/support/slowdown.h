@@ -1,4 +1,4 @@
-// How much less a test is to do where a sanitizer makes everything several times slower.
+// The sanitizers make everything 5 to 15 times slower; the same paths run with fewer rounds.
 #pragma once
 
 #include <cstdint>
