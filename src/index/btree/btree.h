@@ -213,7 +213,8 @@ class BTree {
                         uint32_t& payload_bytes);
 
   // Structure (btree_structure.cpp, btree_merge.cpp)
-  Result<Path> find_path(Bytes key, uint32_t level);
+  Result<Path> find_path(Bytes key, uint32_t level, uint32_t depth_max = ~uint32_t{0},
+                         buffer::ScanRing* ring = nullptr);
   Result<void> make_room(buffer::LogContext& context, Bytes key, uint32_t payload_bytes);
   Result<bool> purge_ghosts(buffer::LogContext& context, Bytes key);
   Result<void> split(buffer::LogContext& context, Bytes key, uint32_t level,
@@ -237,7 +238,6 @@ class BTree {
   static constexpr uint32_t kMergedPercent = 75;
 
   // Growing and shrinking as a radix tree (radix_structure.cpp)
-  Result<Path> find_at_depth(Bytes key, uint32_t depth_max, buffer::ScanRing* ring = nullptr);
   Result<void> split_radix(buffer::LogContext& context, Bytes key, uint32_t payload_bytes);
   Result<Step> try_split_radix(buffer::LogContext& context, Bytes key, uint32_t payload_bytes,
                                bool& needs_two);

@@ -62,25 +62,27 @@ Result<buffer::Frame*> BTree::create(Services& services, txn::TransactionContext
   return &frame;
 }
 
-/// The node at `level` on the way to `key`, and its parent.
-Result<BTree::Path> BTree::find_path(Bytes key, uint32_t level) {
+/// The node at `level` on the way to `key`, or the one before that is `depth_max` below the root; and its parent.
+Result<BTree::Path> BTree::find_path(Bytes key, uint32_t level, uint32_t depth_max,
+                                     buffer::ScanRing* ring) {
   for (os::Backoff backoff;; backoff.wait()) {
     std::optional<OptimisticGuard> parent;
     OptimisticGuard guard = OptimisticGuard::enter(root_);
-    for (;;) {
+    for (uint32_t depth = 0;; ++depth) {
       SlottedPage node = services_.pool.node(guard.frame());
       const uint32_t here = node.header().level;
       if (!guard.validate()) break;
-      if (here <= level) {
-        AETHER_ASSERT(here == level ||
-                      !parent);  // A tree lower than asked for: the caller looks again.
+      if (here <= level || depth == depth_max) {
+        // A tree lower than asked for: the caller looks again.
+        AETHER_ASSERT(here >= level || !parent);
         return Path{std::move(parent), std::move(guard)};
       }
       uint64_t* place = node.child_word(node.child_index(key));
       const SwipWord word = SwipWord::load(place);
-      if (!word.is_hot()) {
+      if (!word.is_hot() && (ring == nullptr || !word.is_cool())) {
         parent.reset();
-        AETHER_TRY(services_.pool.resolve(guard, place));
+        AETHER_TRY(services_.pool.resolve(guard, place, ring));
+        backoff = {};  // Nobody was in the way, and that of a radix tree may be long.
         break;
       }
       if (!guard.validate()) break;

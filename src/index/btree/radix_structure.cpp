@@ -10,7 +10,6 @@
 // has two children at least: two leaves that come to fit into one become their parent.
 #include <algorithm>
 #include <iterator>
-#include <limits>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -31,8 +30,6 @@ using buffer::SwipWord;
 using page::SlottedPage;
 
 namespace {
-
-constexpr uint32_t kToTheLeaf = std::numeric_limits<uint32_t>::max();
 
 /// Neighbouring children of an inner node.
 struct Run {
@@ -149,33 +146,6 @@ bool fill_above(const SlottedPage& node, const Run& run, PageId below, SlottedPa
 
 }  // namespace
 
-/// The node `depth_max` below the root on the way to `key`, or the leaf before that; and its parent.
-Result<BTree::Path> BTree::find_at_depth(Bytes key, uint32_t depth_max, buffer::ScanRing* ring) {
-  for (os::Backoff backoff;; backoff.wait()) {
-    std::optional<OptimisticGuard> parent;
-    OptimisticGuard guard = OptimisticGuard::enter(root_);
-    for (uint32_t depth = 0;; ++depth) {
-      SlottedPage node = services_.pool.node(guard.frame());
-      const bool is_there = node.is_leaf() || depth == depth_max;
-      if (!guard.validate()) break;
-      if (is_there) return Path{std::move(parent), std::move(guard)};
-      uint64_t* place = node.child_word(node.child_index(key));
-      const SwipWord word = SwipWord::load(place);
-      if (!word.is_hot() && (ring == nullptr || !word.is_cool())) {
-        parent.reset();
-        AETHER_TRY(services_.pool.resolve(guard, place, ring));
-        backoff = {};  // Nobody was in the way, and the way may be long.
-        break;
-      }
-      if (!guard.validate()) break;
-      OptimisticGuard next = OptimisticGuard::enter(*word.frame());
-      if (!guard.validate()) break;
-      parent = std::move(guard);
-      guard = std::move(next);
-    }
-  }
-}
-
 Result<void> BTree::split_radix(buffer::LogContext& context, Bytes key, uint32_t payload_bytes) {
   bool needs_two = false;
   for (os::Backoff backoff;; backoff.wait()) {
@@ -193,7 +163,7 @@ Result<BTree::Step> BTree::try_split_radix(buffer::LogContext& context, Bytes ke
     AETHER_TRY_ASSIGN(NewPage page, NewPage::take(services_, context));
     left.emplace(std::move(page));
   }
-  AETHER_TRY_ASSIGN(Path path, find_at_depth(key, kToTheLeaf));
+  AETHER_TRY_ASSIGN(Path path, find_path(key, 0));
   std::optional<ExclusiveGuard> parent;
   if (path.parent) {
     parent = path.parent->try_upgrade();
@@ -267,7 +237,7 @@ Result<void> BTree::merge_radix(buffer::LogContext& context, Bytes key) {
 /// Merges the leaf of `key`, if it is underfull, with one beside it under the same parent, if both fit into one.
 /// underfull: done, and what they have become may have such a neighbour in its turn.
 Result<BTree::Step> BTree::try_merge_radix(buffer::LogContext& context, Bytes key) {
-  AETHER_TRY_ASSIGN(Path path, find_at_depth(key, kToTheLeaf));
+  AETHER_TRY_ASSIGN(Path path, find_path(key, 0));
   if (!path.parent) return Step::done;
   SlottedPage parent_node = services_.pool.node(path.parent->frame());
   const uint32_t count = parent_node.count();
@@ -362,7 +332,7 @@ Result<TreeShape> BTree::radix_shape(buffer::ScanRing& ring) {
     const Start start = std::move(pending.back());
     pending.pop_back();
     for (os::Backoff backoff;; backoff.wait()) {
-      AETHER_TRY_ASSIGN(const Path path, find_at_depth(start.key, start.depth, &ring));
+      AETHER_TRY_ASSIGN(const Path path, find_path(start.key, 0, start.depth, &ring));
       SlottedPage node = services_.pool.node(path.node.frame());
       const bool is_leaf = node.is_leaf();
       std::vector<Start> below;
