@@ -8,6 +8,7 @@
 #include "apps/aether/table.h"
 #include "apps/aether/text.h"
 #include "base/json_writer.h"
+#include "base/ratio.h"
 
 namespace aether::cli {
 namespace {
@@ -47,10 +48,6 @@ Result<Counted> count_rows(const KvStore& store) {
     return !stop_requested();
   }));
   return counted;
-}
-
-double over(uint64_t what, uint64_t of) {
-  return of == 0 ? 0 : static_cast<double>(what) / static_cast<double>(of);
 }
 
 void add_options(Report& report, const LsmStats& lsm) {
@@ -233,7 +230,7 @@ Result<ExitCode> inspect_store(Session& session, const InspectOptions& options) 
     const uint64_t on_disk = stats.index == "lsm"
                                  ? stats.lsm.disk_bytes
                                  : (stats.leaf_pages + stats.inner_pages) * all.page_bytes;
-    report.add_number("space_amplification", over(on_disk, counted.bytes));
+    report.add_number("space_amplification", base::ratio(on_disk, counted.bytes));
   }
   AETHER_TRY(print(session, stats, report));
   AETHER_TRY(env->close());
