@@ -16,7 +16,7 @@ namespace aether::bench {
 namespace {
 
 constexpr size_t kBatchKeys = 64;
-constexpr size_t kDiskBatchKeys = 32;
+constexpr size_t kDiskBatchKeys = 64;
 /// Larger than memory, the warm-up also fills the pool.
 constexpr double kDiskWarmUpSeconds = 3;
 

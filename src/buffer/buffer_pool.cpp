@@ -11,6 +11,7 @@
 #include "base/probes.h"
 #include "base/reached.h"
 #include "base/trace.h"
+#include "buffer/batch_reader.h"
 #include "page/leaf_record.h"
 
 namespace aether::buffer {
@@ -111,7 +112,8 @@ BufferPool::BufferPool(const PoolOptions& options, DataFile& data, os::Os& os)
       page_shift_(static_cast<uint32_t>(std::countr_zero(options.page_bytes))),
       data_(data),
       os_(os),
-      background_thread_(options.background_thread) {}
+      background_thread_(options.background_thread),
+      io_mode_(options.io_mode) {}
 
 Result<void> BufferPool::check(const PoolOptions& options) {
   const uint64_t frames = frames_of(options);
@@ -277,19 +279,7 @@ Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, 
   AETHER_TRY(std::move(read));
   AETHER_TRY(check_child(node(parent), place, node(*lease), fences));
   Frame* const frame = lease.release();
-  AETHER_ASSERT(SwipWord::load(place).is_evicted());
-  AETHER_ASSERT(SwipWord::load(place).page_id() == id);
-  frame->latch.lock();
-  adopt(*frame, id, &parent);
-  frame->dirty_position.store(0, std::memory_order_relaxed);
-  if (ring == nullptr) {
-    SwipWord::hot(frame).store(place);
-  } else {
-    frame->state.store(FrameState::cool, std::memory_order_relaxed);
-    SwipWord::cool(frame).store(place);
-    AETHER_TRACE_EVENT("cool", {{"frame", number_of(*frame)}});
-  }
-  frame->latch.unlock();
+  install(*frame, parent, place, id, ring == nullptr);
   latched->release();
   if (ring != nullptr) {
     const ScanRing::Entry oldest = ring->push({frame, id});
@@ -299,6 +289,23 @@ Result<void> BufferPool::load(Frame& parent, uint64_t version, uint64_t* place, 
     }
   }
   return {};
+}
+
+/// What was read for page `id` is its page from now on. `parent` is latched.
+void BufferPool::install(Frame& frame, Frame& parent, uint64_t* place, PageId id,
+                         bool hot) noexcept {
+  AETHER_ASSERT(SwipWord::load(place).is_evicted());
+  AETHER_ASSERT(SwipWord::load(place).page_id() == id);
+  const ExclusiveGuard self = ExclusiveGuard::lock(frame);
+  adopt(frame, id, &parent);
+  frame.dirty_position.store(0, std::memory_order_relaxed);
+  if (hot) {
+    SwipWord::hot(&frame).store(place);
+  } else {
+    frame.state.store(FrameState::cool, std::memory_order_relaxed);
+    SwipWord::cool(&frame).store(place);
+    AETHER_TRACE_EVENT("cool", {{"frame", number_of(frame)}});
+  }
 }
 
 Result<Frame*> BufferPool::allocate_frame() {

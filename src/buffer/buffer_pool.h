@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -39,6 +40,7 @@ struct PoolOptions {
   uint64_t pool_bytes = 256 * MiB;  ///< Frames with their headers.
   uint32_t page_bytes = 4 * KiB;
   bool background_thread = true;
+  IoMode io_mode = IoMode::automatic;  ///< Of load_batch.
 };
 
 /// How a page is going to be used: scans must not throw the working set out.
@@ -72,6 +74,14 @@ class ScanRing {
 enum class Fences : uint8_t {
   as_in_parent,  ///< Those between which the parent sends keys there.
   may_end_early,  ///< Of a tree that is being dropped from the right: the last child may end before its parent.
+};
+
+/// A page that was met evicted: `place`, a swip in the page of `parent`, named it while that had `version`.
+struct Miss {
+  Frame* parent;
+  uint64_t version;
+  uint64_t* place;
+  PageId id;
 };
 
 /// Pages of which the log knows changes that the file does not have, and nobody has applied yet (recovery/deferred_redo.h).
@@ -124,6 +134,12 @@ class BufferPool {
   /// Errors: io_error; corruption (names file and page); busy (every frame is in use).
   Result<void> resolve(OptimisticGuard& parent, uint64_t* place, ScanRing* ring = nullptr,
                        Fences fences = Fences::as_in_parent);
+  /// Makes the cool page that `word`, the swip at `place`, leads to hot, unless something changed. Ends `parent`. Waits for nothing.
+  void heat(OptimisticGuard& parent, uint64_t* place, SwipWord word) noexcept;
+  /// Makes the pages of `misses` hot, reading them side by side, as far as they are still wanted where they were met. With nothing
+  /// entered or latched. What does not come (a change underneath, no frame, a page that is damaged or waits to be redone) is
+  /// left to `resolve`, which says what is wrong. Returns how many came. Cost: a small part of the pool at most.
+  size_t load_batch(std::span<const Miss> misses);
   /// A frame for a new page, state loading, not latched (who waits for a frame may be waited for by the page writer):
   /// the caller latches it when it formats and links the page, and calls `adopt` for it. Errors: busy, io_error.
   Result<Frame*> allocate_frame();
@@ -207,7 +223,11 @@ class BufferPool {
   BufferPool(const PoolOptions& options, DataFile& data, os::Os& os);
   Result<void> load(Frame& parent, uint64_t version, uint64_t* place, PageId id, ScanRing* ring,
                     Fences fences);
-  void heat(OptimisticGuard& parent, uint64_t* place, SwipWord word) noexcept;
+  void install(Frame& frame, Frame& parent, uint64_t* place, PageId id, bool hot) noexcept;
+  class BatchReader;
+  std::unique_ptr<BatchReader> take_reader();
+  void give_reader(std::unique_ptr<BatchReader> reader) noexcept;
+  void drop_reader(std::unique_ptr<BatchReader> reader) noexcept;
   Result<Frame*> take_frame(ScanRing* ring);
   /// A frame that goes back unless it is released.
   class FrameLease {
@@ -280,6 +300,7 @@ class BufferPool {
   PageWriter* writer_ = nullptr;
   os::Os& os_;
   const bool background_thread_;
+  const IoMode io_mode_;
   std::atomic<uint64_t> next_partition_{0};
   std::atomic<uint64_t> page_reads_{0};
   std::atomic<uint64_t> evictions_{0};
@@ -289,6 +310,10 @@ class BufferPool {
       redone_mutex_;  ///< Before a frame's latch only to try it, or when nobody else is about.
   Redone redone_ AETHER_GUARDED_BY(redone_mutex_);
   std::atomic<uint64_t> redone_count_{0};
+
+  os::Mutex readers_mutex_;
+  std::vector<std::unique_ptr<BatchReader>> idle_readers_ AETHER_GUARDED_BY(readers_mutex_);
+  size_t reader_count_ AETHER_GUARDED_BY(readers_mutex_) = 0;  ///< With those in use.
 
   os::Mutex provider_mutex_;
   os::CondVar provider_wake_;

@@ -80,6 +80,11 @@ class HybridLatch {
     os::sim_point();
   }
 
+  /// What `version` is once an exclusive holder that came at it has left.
+  static constexpr uint64_t version_after(uint64_t version) noexcept {
+    return version + kOneVersion;
+  }
+
   bool try_lock_shared() noexcept {
     os::sim_point();
     uint64_t word = word_.load(std::memory_order_relaxed);

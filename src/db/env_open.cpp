@@ -242,7 +242,8 @@ Result<void> EnvImpl::remove_if_there(const std::string& path) {
 buffer::PoolOptions EnvImpl::pool_options() const {
   return {.pool_bytes = options_.pool_bytes,
           .page_bytes = options_.page_bytes,
-          .background_thread = options_.background_threads && !options_.read_only};
+          .background_thread = options_.background_threads && !options_.read_only,
+          .io_mode = options_.io_mode};
 }
 
 Result<void> EnvImpl::open_pool(TxnId next_txn) {

@@ -187,7 +187,9 @@ Result<void> UringQueue::complete(uint64_t at_least, std::vector<IoRequest*>& do
   reap();
   AETHER_TRY(start_waiting());
   while (finished_.size() < wanted) {
-    AETHER_TRY(enter(1));
+    // Woken once for all that are asked for, unless some are short and go again.
+    const uint64_t missing = wanted - finished_.size();
+    AETHER_TRY(enter(static_cast<uint32_t>(std::min(missing, in_ring_))));
     reap();
     AETHER_TRY(start_waiting());
   }

@@ -88,12 +88,14 @@ TEST(MultiGet, LargeOlderAndRemovedValues) {
   EXPECT_EQ(*store.multi_get(newest, views(keys)), now);
 }
 
-TEST(MultiGet, FromAPoolThatIsMuchTooSmall) {
+// From the smallest pool, where pages come one by one, and from one in which a batch of keys is one batch of reads.
+void from_a_pool_that_is_too_small(uint64_t frames) {
+  constexpr int kRows = 10'000;
   Place place;
-  place.options.pool_bytes = 80 * 4096;
+  place.options.pool_bytes = frames * 4096;
   ASSERT_TRUE(ok(place.open()));
   KvStore store = place.store();
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < kRows; ++i) {
     ASSERT_TRUE(ok(store.put(key_of(i), std::string(60, static_cast<char>('a' + i % 26)))));
   }
   std::mt19937 random(3);
@@ -101,7 +103,7 @@ TEST(MultiGet, FromAPoolThatIsMuchTooSmall) {
     std::vector<std::string> keys;
     std::vector<int> numbers;
     for (int i = 0; i < 64; ++i) {
-      numbers.push_back(static_cast<int>(random() % 20'000));
+      numbers.push_back(static_cast<int>(random() % kRows));
       keys.push_back(key_of(numbers.back()));
     }
     const Result<Values> values = store.multi_get(views(keys));
@@ -111,6 +113,31 @@ TEST(MultiGet, FromAPoolThatIsMuchTooSmall) {
     }
   }
   EXPECT_GT(place.env->stats().page_reads, 1000u);  // It was too small.
+}
+TEST(MultiGet, FromAPoolThatIsMuchTooSmall) { from_a_pool_that_is_too_small(80); }
+TEST(MultiGet, FromAPoolThatHoldsAQuarter) { from_a_pool_that_is_too_small(130); }
+
+// After opening nothing is in memory, inner nodes neither: a level comes with each batch.
+TEST(MultiGet, OfATreeOfWhichNothingIsInMemory) {
+  constexpr int kRows = 30'000;
+  Place place;
+  ASSERT_TRUE(ok(place.open()));
+  {
+    KvStore store = place.store();
+    for (int i = 0; i < kRows; ++i) ASSERT_TRUE(ok(store.put(key_of(i), std::string(60, 'v'))));
+  }
+  ASSERT_TRUE(ok(place.env->close()));
+  ASSERT_TRUE(ok(place.open()));
+  KvStore store = place.store();
+  const uint64_t before = place.env->stats().page_reads;
+  std::vector<std::string> keys;
+  for (int i = 0; i < 64; ++i) keys.push_back(key_of((i * 7919) % kRows));
+  const Result<Values> values = store.multi_get(views(keys));
+  ASSERT_TRUE(ok(values));
+  for (const std::optional<std::string>& value : *values) EXPECT_EQ(value, std::string(60, 'v'));
+  const uint64_t reads = place.env->stats().page_reads - before;
+  EXPECT_GE(reads, 64u);
+  EXPECT_LE(reads, 64u + 20u) << "each page once";
 }
 
 // What a serializable transaction has read by it counts at the commit, also what was not there.

@@ -79,8 +79,9 @@ class BTree {
   Result<void> multi_get(std::span<const Bytes> keys,
                          FunctionRef<void(size_t index, const Bytes* value)> visitor,
                          txn::TransactionContext* txn);
-  /// Asks the processor for the leaves of `keys`, as far as they are in the pool. A hint: nothing is waited for.
-  void prefetch(std::span<const Bytes> keys) noexcept;
+  /// Brings the leaves of `keys` into the pool, reading side by side, and asks the processor for them. A hint: what fails, fails for
+  /// who comes next.
+  void prefetch(std::span<const Bytes> keys);
   /// `visitor` runs under the leaf's shared latch.
   Result<void> visit(Bytes key, FunctionRef<void(Bytes)> visitor, txn::TransactionContext* txn);
 
@@ -191,6 +192,15 @@ class BTree {
   Result<void> read_at(const buffer::OptimisticGuard& leaf, Bytes key, std::string& value,
                        std::string& older, ReadView& view, txn::TransactionContext* txn,
                        Reading reading, bool& again);
+  // Many keys at once (multi_get.cpp).
+  class Misses;
+  class Descents;
+  struct Answers;
+  Result<void> get_in_memory(std::span<const Bytes> keys, Answers& answers, Misses& misses,
+                             ReadView& view, txn::TransactionContext* txn);
+  Result<void> get_chunk(std::span<const Bytes> keys, Answers& answers, ReadView& view,
+                         txn::TransactionContext* txn);
+
   Result<bool> holds_reference(Bytes key, page::RecordMeta meta,
                                const page::OverflowReference& reference);
 

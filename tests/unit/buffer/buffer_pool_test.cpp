@@ -158,8 +158,8 @@ TEST(BufferPool, AWholePageOfTheWrongKindIsRefused) {
 
 TEST(BufferPool, TooSmallAPoolIsRefused) {
   DiskFixture t;
-  const auto pool = BufferPool::open({.pool_bytes = kPoolBytes - 1, .page_bytes = kPageBytes},
-                                     *t.data, *t.writer, t.os);
+  const auto pool = BufferPool::open(
+      {.pool_bytes = pool_bytes(kFrames) - 1, .page_bytes = kPageBytes}, *t.data, *t.writer, t.os);
   ASSERT_FALSE(pool.has_value());
   EXPECT_EQ(pool.error().code(), Code::invalid_argument);
 }
@@ -183,23 +183,30 @@ TEST(BufferPool, CollectDirtyFindsWhatIsOlderThanAPosition) {
 }
 
 // Goal:   readers and writers of more pages than there are frames, with a provider thread, lose nothing.
-TEST(BufferPoolConcurrent, ChangesSurviveEviction) {
+// `batch`: pages that a thread brings in with the one that it needs, of the others' as well.
+void changes_survive_eviction(uint64_t frames, uint64_t batch) {
   constexpr uint64_t kThreads = 3;
   constexpr uint64_t kRounds = 40;
   PoolFixture t(kLeaves);
   t.pool.reset();
   t.pool = *BufferPool::open(
-      {.pool_bytes = kPoolBytes, .page_bytes = kPageBytes, .background_thread = true}, *t.data,
-      *t.writer, t.os);
+      {.pool_bytes = pool_bytes(frames), .page_bytes = kPageBytes, .background_thread = true},
+      *t.data, *t.writer, t.os);
   t.root = *t.pool->load_pinned(kRoot);
-  std::atomic<uint64_t> problems{0};
+  std::atomic<uint64_t> problems{0}, batches{0};
   // Each thread owns every third leaf; a leaf may go between `fix` and the latch: then look again.
   const auto work = [&](uint64_t thread) {
     LogContext context;
     context.stream = static_cast<uint32_t>(thread % 2);
     context.txn = 10 + thread;
+    const auto bring = [&](uint64_t leaf) {
+      std::vector<uint64_t> leaves;
+      for (uint64_t i = 0; i < batch; ++i) leaves.push_back((leaf + i) % kLeaves);
+      batches += t.pool->load_batch(t.misses(leaves)) > 1 ? 1 : 0;
+    };
     for (uint64_t round = 1; round <= kRounds; ++round) {
       for (uint64_t leaf = thread; leaf < kLeaves; leaf += kThreads) {
+        if (batch != 0 && !t.in_memory(leaf)) bring(leaf);
         for (bool done = false; !done;) {
           OptimisticGuard parent = OptimisticGuard::enter(*t.root);
           uint64_t* place = t.pool->node(*t.root).child_word(static_cast<uint32_t>(leaf));
@@ -238,8 +245,12 @@ TEST(BufferPoolConcurrent, ChangesSurviveEviction) {
     const SharedGuard guard = SharedGuard::lock(**frame);
     ASSERT_EQ(t.stamp_of(**frame), kRounds) << leaf;
   }
+  EXPECT_EQ(batch != 0, batches.load() > 0);
   t.pool.reset();
 }
+
+TEST(BufferPoolConcurrent, ChangesSurviveEviction) { changes_survive_eviction(kFrames, 0); }
+TEST(BufferPoolConcurrent, ChangesSurviveBatches) { changes_survive_eviction(2 * kFrames, 4); }
 
 }  // namespace
 }  // namespace aether::buffer

@@ -24,7 +24,7 @@ namespace aether::buffer {
 constexpr uint32_t kPageBytes = 4096;
 constexpr uint64_t kEnvironment = 0x1122334455667788;
 constexpr uint64_t kFrames = 64;  // The least there is.
-constexpr uint64_t kPoolBytes = kFrames * (kPageBytes + sizeof(Frame));
+constexpr uint64_t pool_bytes(uint64_t frames) { return frames * (kPageBytes + sizeof(Frame)); }
 constexpr StoreId kStore = 2;
 // Page 1 is the map, 2 the root, 3 to 2 + leaves its leaves.
 constexpr PageId kRoot{2};
@@ -96,10 +96,12 @@ struct PoolFixture : DiskFixture {
   Frame* root = nullptr;
   LogContext context;
 
-  explicit PoolFixture(uint64_t leaves) : DiskFixture(leaves) {
-    pool = *BufferPool::open(
-        {.pool_bytes = kPoolBytes, .page_bytes = kPageBytes, .background_thread = false}, *data,
-        *writer, os);
+  explicit PoolFixture(uint64_t leaves, uint64_t frames = kFrames) : DiskFixture(leaves) {
+    pool = *BufferPool::open({.pool_bytes = pool_bytes(frames),
+                              .page_bytes = kPageBytes,
+                              .background_thread = false,
+                              .io_mode = IoMode::automatic},
+                             *data, *writer, os);
     root = *pool->load_pinned(kRoot);
     context.txn = 7;
   }
@@ -113,6 +115,18 @@ struct PoolFixture : DiskFixture {
       if (word.is_hot() || (ring != nullptr && word.is_cool())) return word.frame();
       AETHER_TRY(pool->resolve(guard, place, ring));
     }
+  }
+  /// As a descent meets them: those of `leaves` that are not in memory.
+  std::vector<Miss> misses(const std::vector<uint64_t>& leaves) {
+    std::vector<Miss> all;
+    for (const uint64_t leaf : leaves) {
+      OptimisticGuard parent = OptimisticGuard::enter(*root);
+      uint64_t* const place = pool->node(*root).child_word(static_cast<uint32_t>(leaf));
+      const SwipWord word = SwipWord::load(place);
+      if (!parent.validate() || !word.is_evicted()) continue;
+      all.push_back({root, parent.leave(), place, word.page_id()});
+    }
+    return all;
   }
   bool in_memory(uint64_t leaf) {
     return SwipWord::load(pool->node(*root).child_word(static_cast<uint32_t>(leaf))).in_memory();
