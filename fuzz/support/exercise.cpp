@@ -107,6 +107,11 @@ void use(DbEnv& env, const Exercise& how) {
 
 }  // namespace
 
+void read_store(KvStore& store) {
+  walk(store, nullptr);
+  read_keys(store, {{"", ""}, {"key1000", ""}, {"other", ""}}, false);
+}
+
 void exercise(sim::SimOs& os, const Exercise& how) {
   os.set_capacity(32 * MiB);
   for (const bool again : {false, true}) {

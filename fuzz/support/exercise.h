@@ -19,4 +19,7 @@ struct Exercise {
 
 void exercise(sim::SimOs& os, const Exercise& how);
 
+/// Its part that changes nothing: walks both ways, and looks some keys up.
+void read_store(KvStore& store);
+
 }  // namespace aether::fuzz

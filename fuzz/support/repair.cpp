@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "buffer/page_tags.h"
 #include "fuzz/support/target.h"
 #include "page/page_header.h"
 #include "recovery/control.h"
@@ -37,6 +38,7 @@ Editor::Editor(sim::SimOs& os) : os_(os) {
   const recovery::ControlState& state = (*control)->state();
   environment_id_ = state.environment_id;
   segment_bytes_ = state.segment_bytes;
+  tags_sequence_ = state.tags_sequence;
   segment_ = path_of("log/") + wal::segment_name(state.start_position / segment_bytes_);
   // After an orderly close nothing is read from where the next epoch begins: then the last one there is.
   if (!os.read_file(segment_)) {
@@ -74,13 +76,23 @@ void Editor::apply(const Edit& edit) {
 void Editor::replace_page(uint64_t page, std::string bytes) {
   page::seal(bytes.data(), kUnit, environment_id_);
   write(path_of("data"), page * kUnit, bytes);
+  make_tag_right(page, bytes);
+}
+
+void Editor::make_tag_right(uint64_t page, const std::string& bytes) {
+  if (tags_sequence_ == 0) return;
+  const auto tags = buffer::PageTags::open(path_of("tags"), environment_id_, true, tags_sequence_,
+                                           os_);
+  FUZZ_REQUIRE(tags);
+  FUZZ_REQUIRE((*tags)->replace(PageId{page}, bytes.data()));
+  FUZZ_REQUIRE((*tags)->write([] { return Result<void>(); }));
 }
 
 void Editor::edit_data(const Edit& edit) {
   const uint64_t offset = edit.unit % kUnitsOfData * kUnit;
   std::string page = read(path_of("data"), offset, kUnit);
   overwrite(page, edit.at, edit.bytes);
-  if (edit.repair) page::seal(page.data(), kUnit, environment_id_);
+  if (edit.repair) return replace_page(offset / kUnit, page);
   write(path_of("data"), offset, page);
 }
 

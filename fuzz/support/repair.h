@@ -29,7 +29,7 @@ class Editor {
   explicit Editor(sim::SimOs& os);
 
   void apply(const Edit& edit);
-  /// Replaces page `page` of the data file by `bytes`, sealed.
+  /// Replaces page `page` of the data file by `bytes`, sealed, with its tag: it is the version that was written last.
   void replace_page(uint64_t page, std::string bytes);
   uint64_t environment_id() const noexcept { return environment_id_; }
 
@@ -40,10 +40,12 @@ class Editor {
   void edit_log(const Edit& edit);
   void edit_control(const Edit& edit);
   void edit_doublewrite(const Edit& edit);
+  void make_tag_right(uint64_t page, const std::string& bytes);
 
   sim::SimOs& os_;
   uint64_t environment_id_ = 0;
   uint64_t segment_bytes_ = 0;
+  uint64_t tags_sequence_ = 0;
   std::string segment_;  ///< The one that recovery reads.
 };
 
