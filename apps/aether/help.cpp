@@ -7,7 +7,7 @@
 namespace aether::cli {
 namespace {
 
-constexpr std::array<VerbHelp, 19> kVerbs = {{
+constexpr std::array<VerbHelp, 20> kVerbs = {{
     {Verb::load, "load",
      "Load rows from a file: a database dump, tab-separated values, JSON lines.",
      "load --store cities --input cities.tsv\n"
@@ -28,6 +28,9 @@ constexpr std::array<VerbHelp, 19> kVerbs = {{
      "scan --count\n"},
     {Verb::stat, "stat", "Show figures of the environment and its stores.",
      "stat --format table\nstat --json\n"},
+    {Verb::top, "top",
+     "Draw the runs of stores as the towers of Hanoi, while another process works.",
+     "top\ntop --store events --every-ms 200\ntop --count 1\n"},
     {Verb::deadlock, "deadlock",
      "Show locks, who waits for them, and the last deadlocks, while another process works.",
      "deadlock --format table\ndeadlock --json\n"},

@@ -24,6 +24,7 @@ Result<ExitCode> run_verb(Session& session, const Options& options) {
     case Verb::del: return run_del(session, options.del);
     case Verb::scan: return run_scan(session, options.scan);
     case Verb::stat: return run_stat(session, options.stat);
+    case Verb::top: return run_top(session, options.top);
     case Verb::deadlock: return run_deadlock(session, options.deadlock);
     case Verb::verify: return run_verify(session, options.verify);
     case Verb::checkpoint: return run_checkpoint(session, options.checkpoint);

@@ -105,6 +105,12 @@ struct DumpOptions {
 
 struct StatOptions {};
 
+struct TopOptions {
+  std::optional<std::string> store;  ///< Of kind lsm; none: all of them.
+  uint64_t every_ms = 500;
+  uint64_t count = UINT64_MAX;  ///< Pictures.
+};
+
 struct DeadlockOptions {};
 
 struct VerifyOptions {
@@ -191,6 +197,7 @@ enum class Verb : uint8_t {
   del,
   scan,
   stat,
+  top,
   deadlock,
   verify,
   checkpoint,
@@ -215,6 +222,7 @@ struct Options {
   DelOptions del;
   ScanOptions scan;
   StatOptions stat;
+  TopOptions top;
   DeadlockOptions deadlock;
   VerifyOptions verify;
   CheckpointOptions checkpoint;

@@ -362,6 +362,15 @@ void add_inspect(CLI::App& app, InspectOptions& o) {
       ->needs(store);
 }
 
+void add_top(CLI::App& app, TopOptions& o) {
+  app.add_option("--store,-s", o.store, "One store of kind lsm (all of them)")->type_name("NAME");
+  add_number<uint64_t>(app, "--every-ms", o.every_ms, 20, "N", "Between two pictures (500)")
+      ->check(number_from<uint64_t>(20, 3'600'000));
+  add_number<uint64_t>(app, "--count", o.count, 1, "N",
+                       "So many pictures (until it is closed, or Ctrl-C)")
+      ->check(number_from<uint64_t>(1));
+}
+
 void add_policy(CLI::App& app, PolicyVerbOptions& o) {
   add_store(app, o.store);
   add_choice(app, "policy", o.policy.policy, kMergePolicies, "The policy from now on")->required();
@@ -409,6 +418,7 @@ void add_verb_options(CLI::App& app, const std::map<Verb, CLI::App*>& verbs, Opt
   add_backups(*verbs.at(Verb::backup), *verbs.at(Verb::restore), *verbs.at(Verb::archive), o);
   add_printlog(*verbs.at(Verb::printlog), o.printlog);
   add_inspect(*verbs.at(Verb::inspect), o.inspect);
+  add_top(*verbs.at(Verb::top), o.top);
   add_policy(*verbs.at(Verb::policy), o.policy);
   add_bench(*verbs.at(Verb::bench), o.bench);
   add_number<uint64_t>(*verbs.at(Verb::tune), "--seconds", o.tune.seconds, 1, "N",

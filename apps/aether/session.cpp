@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "apps/aether/text.h"
+#include "db/documents.h"
 #include "db/live_client.h"
 #include "os/os.h"
 
@@ -58,6 +59,20 @@ Result<std::unique_ptr<DbEnv>> Session::open_for_reading() const {
 
 Result<std::string> Session::ask_live(std::string_view verb) const {
   return db::ask_live(os::production(), global_.home, verb);
+}
+
+Result<std::string> Session::stat_document() const {
+  Result<std::unique_ptr<DbEnv>> env = open_for_reading();
+  if (env) {
+    std::string document = db::stats_document((*env)->stats());
+    AETHER_TRY((*env)->close());
+    return document;
+  }
+  if (env.error().code() != Code::busy) return std::move(env).error();
+  Result<std::string> answer = ask_live("stat");
+  // It may have no channel: then that it is busy says more.
+  if (!answer && answer.error().code() == Code::not_found) return std::move(env).error();
+  return answer;
 }
 
 Result<std::unique_ptr<DbEnv>> Session::open_for_writing(bool create, EnvOptions options) const {

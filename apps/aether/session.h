@@ -37,6 +37,9 @@ class Session {
   Result<std::unique_ptr<DbEnv>> open_for_reading() const;
   /// The document that the process which has the environment open gives for `verb` (db/live_client.h).
   Result<std::string> ask_live(std::string_view verb) const;
+  /// What `stat` says: of the process that has the environment open, or of one opened for it. Errors: busy (another process has
+  /// it open and has no live channel).
+  Result<std::string> stat_document() const;
   /// Opens for writing. `create`: makes the environment if there is none.
   Result<std::unique_ptr<DbEnv>> open_for_writing(bool create, EnvOptions options = {}) const;
   /// Opens for writing, with the log archived in `directory`.

@@ -8,7 +8,6 @@
 #include "apps/aether/table.h"
 #include "apps/aether/text.h"
 #include "apps/aether/verbs.h"
-#include "db/documents.h"
 
 namespace aether::cli {
 namespace {
@@ -205,25 +204,10 @@ void append_plain(std::string& text, const Figures& figures) {
   }
 }
 
-/// Opened for it; or, where another process has it open, asked of that one.
-Result<std::string> document_of(const Session& session) {
-  Result<std::unique_ptr<DbEnv>> env = session.open_for_reading();
-  if (env) {
-    std::string document = db::stats_document((*env)->stats());
-    AETHER_TRY((*env)->close());
-    return document;
-  }
-  if (env.error().code() != Code::busy) return std::move(env).error();
-  Result<std::string> answer = session.ask_live("stat");
-  // It may have no channel: then that it is busy says more.
-  if (!answer && answer.error().code() == Code::not_found) return std::move(env).error();
-  return answer;
-}
-
 }  // namespace
 
 Result<ExitCode> run_stat(Session& session, const StatOptions& /*options*/) {
-  AETHER_TRY_ASSIGN(const std::string document, document_of(session));
+  AETHER_TRY_ASSIGN(const std::string document, session.stat_document());
   std::string text;
   if (session.format() == Format::json) {
     text = document + "\n";

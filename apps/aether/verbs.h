@@ -17,6 +17,7 @@ Result<ExitCode> run_put(Session& session, const PutOptions& options);
 Result<ExitCode> run_del(Session& session, const DelOptions& options);
 Result<ExitCode> run_scan(Session& session, const ScanOptions& options);
 Result<ExitCode> run_stat(Session& session, const StatOptions& options);
+Result<ExitCode> run_top(Session& session, const TopOptions& options);
 Result<ExitCode> run_deadlock(Session& session, const DeadlockOptions& options);
 Result<ExitCode> run_verify(Session& session, const VerifyOptions& options);
 Result<ExitCode> run_checkpoint(Session& session, const CheckpointOptions& options);

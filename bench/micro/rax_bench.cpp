@@ -1,5 +1,5 @@
 // What a key costs in memory, and what a radix tree is good at: prefixes.
-//   aether-micro --benchmark_filter='MapMemory|Prefix|Rax'
+//   aether-micro --benchmark_filter='MapMemory|Prefix|Rax|StoreGet'
 // `keys`: 0 random 16 bytes, 1 names of cities, 2 URLs, 3 sequential numbers; values of 8 bytes.
 #include <benchmark/benchmark.h>
 #include <malloc.h>
@@ -60,10 +60,10 @@ BENCHMARK(memory<RocksMemtable>)->Name("MapMemory/RocksDB")->DenseRange(0, 3)->I
 BENCHMARK(memory<CdsSkiplist>)->Name("MapMemory/libcds")->DenseRange(0, 3)->Iterations(1);
 #endif
 
-/// The B+ tree, in an environment of its own whose pool holds all of it.
-class BTreeStore {
+/// A store in pages, in an environment of its own whose pool holds all of it.
+class PageStore {
  public:
-  explicit BTreeStore(const std::vector<std::string>& keys) {
+  PageStore(const std::vector<std::string>& keys, IndexKind kind) {
     std::string name = (std::filesystem::temp_directory_path() / "aether_micro_XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) std::abort();
     directory_ = name;
@@ -71,19 +71,19 @@ class BTreeStore {
     options.pool_bytes = 1 * GiB;
     options.durability = Durability::none;
     env_ = *DbEnv::open(name + "/env", options);
-    store_.emplace(*env_->open_store("keys"));
+    store_.emplace(*env_->open_store("keys", {.index = kind}));
     for (const std::string& key : keys) {
       if (!store_->put(key, kValue)) std::abort();
     }
   }
-  ~BTreeStore() {
+  ~PageStore() {
     store_.reset();
     static_cast<void>(env_->close());
     env_.reset();
     std::filesystem::remove_all(directory_);
   }
-  BTreeStore(const BTreeStore&) = delete;
-  BTreeStore& operator=(const BTreeStore&) = delete;
+  PageStore(const PageStore&) = delete;
+  PageStore& operator=(const PageStore&) = delete;
   KvStore& index() { return *store_; }
   uint64_t bytes() {
     const EnvStats stats = env_->stats();
@@ -100,14 +100,19 @@ class BTreeStore {
   std::optional<KvStore> store_;
 };
 
-void btree_memory(benchmark::State& state) {
+template <IndexKind kind>
+void page_memory(benchmark::State& state) {
   const std::vector<std::string> keys = make_keys(static_cast<KeySet>(state.range(0)), kKeys);
   for (auto step : state) {
-    BTreeStore store(keys);
+    PageStore store(keys, kind);
     state.counters["bytes_per_key"] = per_key(store.bytes(), keys.size());
   }
 }
-BENCHMARK(btree_memory)->Name("MapMemory/btree")->DenseRange(0, 3)->Iterations(1);
+BENCHMARK(page_memory<IndexKind::btree>)->Name("MapMemory/btree")->DenseRange(0, 3)->Iterations(1);
+BENCHMARK(page_memory<IndexKind::rax_paged>)
+    ->Name("MapMemory/rax_paged")
+    ->DenseRange(0, 3)
+    ->Iterations(1);
 
 /// All keys that begin with the first half of some key.
 template <typename Index>
@@ -142,12 +147,28 @@ void prefix_scan_in_memory(benchmark::State& state) {
 BENCHMARK(prefix_scan_in_memory<OurRax>)->Name("PrefixScan/Rax")->Arg(1)->Arg(2);
 BENCHMARK(prefix_scan_in_memory<OurSkiplist>)->Name("PrefixScan/Skiplist")->Arg(1)->Arg(2);
 
-void prefix_scan_btree(benchmark::State& state) {
+template <IndexKind kind>
+void prefix_scan_in_pages(benchmark::State& state) {
   const std::vector<std::string> keys = make_keys(static_cast<KeySet>(state.range(0)), kKeys);
-  BTreeStore store(keys);
+  PageStore store(keys, kind);
   prefix_scan(state, store, keys);
 }
-BENCHMARK(prefix_scan_btree)->Name("PrefixScan/btree")->Arg(1)->Arg(2);
+BENCHMARK(prefix_scan_in_pages<IndexKind::btree>)->Name("PrefixScan/btree")->Arg(1)->Arg(2);
+BENCHMARK(prefix_scan_in_pages<IndexKind::rax_paged>)->Name("PrefixScan/rax_paged")->Arg(1)->Arg(2);
+
+/// Through a store, transaction and locks included, as a program reaches it.
+template <IndexKind kind>
+void page_get(benchmark::State& state) {
+  const std::vector<std::string> keys = make_keys(static_cast<KeySet>(state.range(0)), kKeys);
+  PageStore store(keys, kind);
+  std::mt19937_64 random(3);
+  for (auto step : state) {
+    if (!store.index().visit(keys[random() % keys.size()], [](Bytes) {})) std::abort();
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(page_get<IndexKind::btree>)->Name("StoreGet/btree")->DenseRange(0, 3);
+BENCHMARK(page_get<IndexKind::rax_paged>)->Name("StoreGet/rax_paged")->DenseRange(0, 3);
 
 void rax_seek(benchmark::State& state) {
   const std::vector<std::string> keys = make_keys(KeySet::urls, kKeys);

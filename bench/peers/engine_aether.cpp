@@ -5,6 +5,7 @@
 ///   aether-lsm           a store of kind lsm, in the place of the B+ tree.
 ///   aether-skiplist      the rows in memory: what is larger than that it cannot do.
 ///   aether-rax           the same, in a radix tree.
+///   aether-rax-paged     a radix tree in pages, in the place of the B+ tree.
 #if defined(AETHER_PEERS_HAVE_AETHER)
 
 #include "aether/aether.hpp"
@@ -157,7 +158,8 @@ class AetherEngine final : public Engine {
   std::string version() const override { return kVersion; }
 
   std::string describe() const override {
-    constexpr const char* kIndexes[] = {"B+ tree", "skiplist", "RAX", "LSM, tiered, Bloom"};
+    constexpr const char* kIndexes[] = {"B+ tree", "skiplist", "RAX", "LSM, tiered, Bloom",
+                                        "RAX in pages"};
     return kIndexes[static_cast<size_t>(store_options_.index) - 1] + std::string(", pool ") +
            std::to_string(options_.pool_bytes / MiB) + " MiB, block cache " +
            std::to_string(options_.block_cache_bytes / MiB) + " MiB, " +
@@ -188,20 +190,23 @@ std::unique_ptr<Engine> make() {
   return std::make_unique<AetherEngine>(isolation, kind);
 }
 
+constexpr bool is_on_disk(IndexKind kind) {
+  return kind == IndexKind::lsm || kind == IndexKind::rax_paged;
+}
+
 template <IndexKind kind>
 EngineKind kind_of(const char* name) {
   return {name,
           name,
           make<Isolation::snapshot, kind>,
           [](const EngineConfig& config) -> std::string {
-            const bool fits = kind == IndexKind::lsm || !config.larger_than_memory;
-            return fits ? "" : "it holds all rows in memory";
+            return is_on_disk(kind) || !config.larger_than_memory ? ""
+                                                                  : "it holds all rows in memory";
           },
           false,
           "multi_get",
-          kind == IndexKind::lsm
-              ? 1 * MiB     // As any engine's.
-              : 32 * KiB};  // A log record has to hold a row and the one before it.
+          is_on_disk(kind) ? 1 * MiB     // As any engine's.
+                           : 32 * KiB};  // A log record has to hold a row and the one before it.
 }
 
 }  // namespace
@@ -229,6 +234,7 @@ EngineKind aether_serializable_kind() {
 EngineKind aether_lsm_kind() { return kind_of<IndexKind::lsm>("aether-lsm"); }
 EngineKind aether_skiplist_kind() { return kind_of<IndexKind::skiplist>("aether-skiplist"); }
 EngineKind aether_rax_kind() { return kind_of<IndexKind::rax>("aether-rax"); }
+EngineKind aether_rax_paged_kind() { return kind_of<IndexKind::rax_paged>("aether-rax-paged"); }
 
 }  // namespace aether::bench
 

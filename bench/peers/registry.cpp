@@ -9,6 +9,7 @@ EngineKind aether_serializable_kind();
 EngineKind aether_lsm_kind();
 EngineKind aether_skiplist_kind();
 EngineKind aether_rax_kind();
+EngineKind aether_rax_paged_kind();
 #endif
 #if defined(AETHER_PEERS_HAVE_LMDB)
 EngineKind lmdb_kind();
@@ -40,6 +41,7 @@ const std::vector<EngineKind>& engine_kinds() {
     all.push_back(aether_lsm_kind());
     all.push_back(aether_skiplist_kind());
     all.push_back(aether_rax_kind());
+    all.push_back(aether_rax_paged_kind());
 #endif
 #if defined(AETHER_PEERS_HAVE_LMDB)
     all.push_back(lmdb_kind());

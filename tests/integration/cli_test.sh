@@ -11,7 +11,7 @@ expect 0 "$aether" --version
 has version "$out" "aether 0."
 expect 0 "$aether" --help
 has help "$out" "Examples:"
-for verb in load dump get put del scan stat deadlock verify checkpoint recover backup restore archive printlog inspect policy bench tune; do
+for verb in load dump get put del scan stat top deadlock verify checkpoint recover backup restore archive printlog inspect policy bench tune; do
   expect 0 "$aether" "$verb" --help
   has "$verb --help" "$out" "Usage: aether --home DIR $verb"
 done
@@ -235,6 +235,11 @@ printf '%s\n' "$out" | json_holds 'any(s["name"] == "runs" and s["policy"] == "l
   and s["space_amplification_max"] > 0 for s in rows[0]["stores"])'
 expect 0 run stat --format table
 has "amplifications" "$out" "amplification: write "
+expect 0 run top --store runs # Nobody has it open: once, as it lies.
+has "a picture" "$out" "level 0"
+expect 0 run top --json
+printf '%s\n' "$out" | json_holds 'len(rows) == 1 and any(s["name"] == "runs" for s in rows[0]["stores"])'
+expect 3 run top --store nowhere
 expect 3 run inspect --store nowhere
 expect 2 run inspect
 expect 2 run inspect 3 --store runs
@@ -275,6 +280,9 @@ expect 0 run stat
 has "live stat, plain" "$out" "txn.active "
 expect 0 run stat --format table
 has "live stat, table" "$out" "p99.9"
+expect 0 run top --store runs --count 2 --every-ms 20
+same "live pictures" "$(grep -c '^runs: ' <<<"$out")" 2
+has "a live picture" "$out" "level 0"
 expect 0 run deadlock --json
 printf '%s\n' "$out" | json_holds 'rows[0]["open"] and rows[0]["pid"] == '"$loader"' and rows[0]["waiters"] == []'
 expect 0 run deadlock

@@ -61,7 +61,7 @@ class Bucket {
         entries_(tags_ + 3 * count_ + node.prefix_bytes()) {}
 
   static uint64_t bytes_for(uint32_t keys, uint64_t prefix, uint64_t entries) noexcept {
-    return sizeof(Node) + 3ULL * keys + prefix + entries;
+    return std::max<uint64_t>(Node::kBytesMin, sizeof(Node) + 3ULL * keys + prefix + entries);
   }
   uint32_t count() const noexcept { return count_; }
   Bytes prefix() const noexcept { return {tags_ + 3 * count_, node_.prefix_bytes()}; }
@@ -84,27 +84,30 @@ class Bucket {
             {{end - value, value}, code == kApart}};
   }
 
+  bool is_rest(uint32_t index, Bytes rest) const noexcept {
+    const Bytes mine = (*this)[index].rest;
+    return mine.size() == rest.size() &&
+           begins_with(rest.data(), rest.size(), mine.data(), mine.size());
+  }
   /// The key that goes on with `rest` behind the prefix; or kNoChild.
   uint32_t find(Bytes rest, uint8_t tag) const noexcept {
 #if defined(__SSE2__)
-    // Reads beyond the last tag stay inside unless the bucket is very small.
-    if (count_ > 4) {
-      const __m128i wanted = _mm_set1_epi8(static_cast<char>(tag));
-      for (uint32_t from = 0; from < count_; from += 16) {
-        const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(tags_ + from));
-        uint32_t equal = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, wanted)));
-        if (from + 16 > count_) equal &= (1U << (count_ - from)) - 1;
-        for (; equal != 0; equal &= equal - 1) {
-          const uint32_t index = from + static_cast<uint32_t>(std::countr_zero(equal));
-          if ((*this)[index].rest == rest) return index;
-        }
+    // 16 bytes are there to read, whatever follows the last tag.
+    const __m128i wanted = _mm_set1_epi8(static_cast<char>(tag));
+    for (uint32_t from = 0; from < count_; from += 16) {
+      const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(tags_ + from));
+      uint32_t equal = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, wanted)));
+      if (from + 16 > count_) equal &= (1U << (count_ - from)) - 1;
+      for (; equal != 0; equal &= equal - 1) {
+        const uint32_t index = from + static_cast<uint32_t>(std::countr_zero(equal));
+        if (is_rest(index, rest)) return index;
       }
-      return kNoChild;
+    }
+#else
+    for (uint32_t index = 0; index < count_; ++index) {
+      if (this->tag(index) == tag && is_rest(index, rest)) return index;
     }
 #endif
-    for (uint32_t index = 0; index < count_; ++index) {
-      if (this->tag(index) == tag && (*this)[index].rest == rest) return index;
-    }
     return kNoChild;
   }
   /// The first key whose rest is not below `rest`, or is above it; count(), if there is none.

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
 
 #include "aether/options.h"
 #include "base/bytes.h"
+#include "index/rax/node.h"
 
 namespace aether::index::rax {
 
@@ -39,6 +41,44 @@ inline bool begins_with(const char* bytes, size_t length, const char* prefix,
   if (prefix_length < 8) return ends_alike(uint32_t{});
   if (prefix_length <= 16) return ends_alike(uint64_t{});
   return std::memcmp(bytes, prefix, prefix_length) == 0;
+}
+
+/// A key of which 16 bytes can be read wherever some are left: the last ones lie once more in front of zeros.
+class PaddedKey {
+ public:
+  explicit PaddedKey(Bytes key) noexcept {
+    if (key.size() >= kTail) {
+      std::memcpy(tail_.data(), key.data() + key.size() - kTail, kTail);
+    } else if (!key.empty()) {
+      std::memcpy(tail_.data() + kTail - key.size(), key.data(), key.size());
+    }
+    std::memset(tail_.data() + kTail, 0, kTail);
+  }
+  const char* readable(const char* at, size_t left) const noexcept {
+    return left >= kTail ? at : tail_.data() + kTail - left;
+  }
+
+ private:
+  static constexpr size_t kTail = 16;
+  std::array<char, 2 * kTail> tail_;
+};
+
+/// `at` has as many bytes as the prefix of an inner node, and `readable` the first of them, of which 16 can be read: alike?
+/// Most prefixes are short, and of any length: one comparison for all of them, without a branch by length.
+inline bool begins_with_prefix(const char* readable, const char* at, const Node& node) noexcept {
+  const uint32_t length = node.prefix_bytes();
+  const char* const prefix = reinterpret_cast<const char*>(node.edges()) + node.children();
+#if defined(__SSE2__)
+  if (length <= 16) {
+    const __m128i mine = _mm_loadu_si128(reinterpret_cast<const __m128i*>(prefix));
+    const __m128i other = _mm_loadu_si128(reinterpret_cast<const __m128i*>(readable));
+    const uint32_t same = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(mine, other)));
+    return (~same & ((1U << length) - 1)) == 0;
+  }
+#else
+  static_cast<void>(readable);
+#endif
+  return std::memcmp(at, prefix, length) == 0;
 }
 
 }  // namespace aether::index::rax

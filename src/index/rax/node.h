@@ -56,6 +56,9 @@ struct Stored {
 };
 
 struct Node {
+  /// Of every node, so that 16 edges, 16 bytes of an inner node's prefix and 16 tags can be read where there are fewer. (The
+  /// allocator's blocks are of 24 bytes, 40, 56 ...)
+  static constexpr uint64_t kBytesMin = 40;
   static constexpr uint64_t kLatched = 2;
   static constexpr uint32_t kPrefixBits = 17;
   static constexpr uint32_t kChildrenBits = 9;
@@ -72,14 +75,15 @@ struct Node {
     return children == 0 ? prefix : base::align_up(children + prefix, 8);
   }
   static uint64_t bytes_for(uint32_t children, uint64_t prefix, uint64_t value) noexcept {
-    return sizeof(Node) + head_bytes(children, prefix) + children * 8ULL + value;
+    return std::max<uint64_t>(
+        kBytesMin, sizeof(Node) + head_bytes(children, prefix) + children * 8ULL + value);
   }
   uint32_t prefix_bytes() const noexcept { return shape & ((1U << kPrefixBits) - 1); }
   uint32_t children() const noexcept { return shape >> kPrefixBits & ((1U << kChildrenBits) - 1); }
   bool has_value() const noexcept { return (shape & kHasValue) != 0; }
   bool is_bucket() const noexcept { return (shape & kIsBucket) != 0; }
   uint64_t bytes() const noexcept {
-    return is_bucket() ? sizeof(Node) + value_bytes
+    return is_bucket() ? std::max<uint64_t>(kBytesMin, sizeof(Node) + value_bytes)
                        : bytes_for(children(), prefix_bytes(), value_bytes);
   }
   bool is_gone() const noexcept {
@@ -124,28 +128,21 @@ inline uint32_t find_child(const Node& node, uint8_t byte) noexcept {
   const uint32_t count = node.children();
   if (count == 256) return byte;
 #if defined(__SSE2__)
-  // Of edges that ascend, those that are not above `byte` come first.
+  // Of edges that ascend, those that are not above `byte` come first. Behind the last one something is always there to read.
+  if (count == 0) return kNoChild;
   const __m128i wanted = _mm_set1_epi8(static_cast<char>(byte));
-  const auto above_in = [&](__m128i block) {
+  const auto above_from = [&](uint32_t at) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(edges + at));
     const __m128i not_above = _mm_cmpeq_epi8(_mm_max_epu8(block, wanted), wanted);
     return ~static_cast<uint32_t>(_mm_movemask_epi8(not_above)) & 0xFFFFU;
   };
-  const auto sixteen = [&](uint32_t at) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(edges + at));
-  };
-  if (count == 0) return kNoChild;
-  if (count <= 16) {  // Of up to eight edges eight bytes are there, of more sixteen.
-    const __m128i block = count <= 8 ? _mm_loadl_epi64(reinterpret_cast<const __m128i*>(edges))
-                                     : sixteen(0);
-    const uint32_t above = above_in(block) | 1U << count;
-    return static_cast<uint32_t>(std::countr_zero(above)) - 1;
-  }
-  for (uint32_t at = 0;; at += 16) {
-    if (at + 16 > count) at = count - 16;  // The last block, over some of the one before.
-    const uint32_t above = above_in(sixteen(at));
+  uint32_t at = 0;
+  for (; count - at > 16; at += 16) {
+    const uint32_t above = above_from(at);
     if (above != 0) return at + static_cast<uint32_t>(std::countr_zero(above)) - 1;
-    if (at + 16 >= count) return count - 1;
   }
+  const uint32_t above = above_from(at) | 1U << (count - at);
+  return at + static_cast<uint32_t>(std::countr_zero(above)) - 1;
 #else
   return static_cast<uint32_t>(std::upper_bound(edges, edges + count, byte) - edges) - 1;
 #endif

@@ -69,31 +69,35 @@ Result<void> Rax::get(Bytes key, std::string& value) const {
 
 Result<void> Rax::visit(Bytes key, FunctionRef<void(Bytes)> visitor) const {
   const Epochs::Pin pin = epochs_.pin(os::worker_id());
-  const uint8_t tag = rax::tag_of(key);
-  Bytes rest = key;
-  for (const Node* node = root(); node != nullptr;) {
+  const rax::PaddedKey padded(key);
+  const char* at = key.data();
+  size_t left = key.size();
+  const Node* node = root();
+  if (node == nullptr) return Code::not_found;
+  while (!node->is_bucket()) {
     const uint32_t prefix = node->prefix_bytes();
-    if (node->is_bucket()) {
-      const Bucket bucket(*node);
-      if (!rax::begins_with(rest.data(), rest.size(), bucket.prefix().data(), prefix)) break;
-      const uint32_t index = bucket.find(rest.substr(prefix), tag);
-      if (index == kNoChild) break;
-      visitor(bucket[index].stored.value());
-      return {};
-    }
-    if (!rax::begins_with(rest.data(), rest.size(), node->prefix().data(), prefix)) break;
-    rest.remove_prefix(prefix);
-    if (rest.empty()) {
-      if (!node->has_value()) break;
+    // What is left of the key, of which 16 bytes can be read.
+    const char* const rest = padded.readable(at, left);
+    if (left < prefix || !rax::begins_with_prefix(rest, at, *node)) return Code::not_found;
+    left -= prefix;
+    if (left == 0) {
+      if (!node->has_value()) return Code::not_found;
       visitor(node->stored().value());
       return {};
     }
-    const uint32_t index = find_child(*node, static_cast<uint8_t>(rest[0]));
-    if (index == kNoChild) break;
+    at += prefix;
+    const uint32_t index = find_child(*node, static_cast<uint8_t>(*at));
+    if (index == kNoChild) return Code::not_found;
     node = node->child(index);
     fetch_ahead(node);
   }
-  return Code::not_found;
+  const Bucket bucket(*node);
+  const Bytes prefix = bucket.prefix();
+  if (!rax::begins_with(at, left, prefix.data(), prefix.size())) return Code::not_found;
+  const uint32_t index = bucket.find({at + prefix.size(), left - prefix.size()}, rax::tag_of(key));
+  if (index == kNoChild) return Code::not_found;
+  visitor(bucket[index].stored.value());
+  return {};
 }
 
 // --- Writing -----------------------------------------------------------------------------------------
