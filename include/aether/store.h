@@ -124,8 +124,8 @@ class KvStore {
   Result<void> remove(Transaction& txn, Bytes key);
 
   /// Removes all rows of `range` that a scan would visit (its direction does not matter), and says how many those were: all
-  /// or, after an error, none. As a removal for each row it takes log and, in a transaction, memory for the rollback;
-  /// alone, it is a transaction at the level `snapshot`. A row that somebody adds meanwhile stays, unless the transaction is
+  /// or, after an error, none. As a removal for each row it takes log and memory for the rollback; but alone, in a store of
+  /// kind `lsm`, many rows that lie in runs go by one. Alone, it is a transaction at the level `snapshot`. A row that somebody adds meanwhile stays, unless the transaction is
   /// serializable: then one of the two meets `conflict`. Errors: conflict, too_large (more rows than a transaction's
   /// transaction_bytes_max can take back: remove the range part by part).
   Result<uint64_t> remove_range(const Range& range);
@@ -163,7 +163,8 @@ class KvStore {
   /// Fills an empty store from keys that `next` yields in strictly ascending order, with packed pages
   /// and little log. `next` sets key and value and returns false at the end. All or nothing: after an
   /// error or a crash the store is empty. Errors: invalid_argument (names the key that is out of
-  /// order), exists (the store is not empty), busy (transactions have locks in it), those of put.
+  /// order), exists (the store is not empty), busy (transactions have locks in it; kind `lsm`: others have written rows among
+  /// those of the load), those of put.
   Result<uint64_t> bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next);
 
   /// Of a store of kind `lsm`: from now on its runs are merged by the policy of `options` and its parameters; what else stands there is

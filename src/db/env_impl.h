@@ -7,6 +7,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,13 @@ struct StoreRows {
   explicit operator bool() const noexcept { return tree != nullptr || table != nullptr; }
 };
 
+/// How a transaction's object goes. One whose rollback lacks memory becomes the environment's, which goes on with it
+/// (EnvImpl::finish_rollbacks).
+struct TransactionRelease {
+  void operator()(TransactionImpl* transaction) const noexcept;
+};
+using TransactionPointer = std::unique_ptr<TransactionImpl, TransactionRelease>;
+
 /// A store that is open in this process. It stays until the environment's object goes, also when it is dropped or the
 /// environment closed: a handle that is used too late gets an answer.
 class StoreImpl {
@@ -138,6 +146,14 @@ class StoreImpl {
   Result<void> gather_keys(TransactionImpl& txn, Bytes begin, Bytes end, bool is_begun,
                            std::vector<std::string>& keys);
   Result<uint64_t> remove_rows(TransactionImpl& txn, const Range& range);
+  /// Of a store of runs (lsm_ingest.cpp).
+  Result<TransactionPointer> begin_ingest();
+  Result<void> end_ingest(lsm::Ingest& ingest, TransactionImpl& whole, const Range& range);
+  Result<void> load_row(lsm::Ingest& ingest, TransactionImpl& whole, Bytes key, Bytes value);
+  Result<uint64_t> load_runs(FunctionRef<bool(Bytes& key, Bytes& value)> next);
+  Result<bool> has_many(const Range& range);
+  /// Nothing: it has to be done one by one.
+  Result<std::optional<uint64_t>> remove_by_run(const Range& range);
   template <typename RowCursor>
   Result<uint64_t> load_rows(RowCursor& cursor, TransactionImpl& whole,
                              FunctionRef<bool(Bytes& key, Bytes& value)> next);
@@ -154,13 +170,6 @@ class StoreImpl {
   const std::unique_ptr<table::Table> table_;
   const IndexKind kind_;
 };
-
-/// How a transaction's object goes. One whose rollback lacks memory becomes the environment's, which goes on with it
-/// (EnvImpl::finish_rollbacks).
-struct TransactionRelease {
-  void operator()(TransactionImpl* transaction) const noexcept;
-};
-using TransactionPointer = std::unique_ptr<TransactionImpl, TransactionRelease>;
 
 class EnvImpl {
  public:

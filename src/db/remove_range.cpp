@@ -84,6 +84,10 @@ Result<uint64_t> StoreImpl::remove_range(TransactionImpl* txn, const Range& rang
   }
   AETHER_TRY(check_writable());
   AETHER_TRY(env_.check_writable());
+  if (lsm_ != nullptr) {
+    AETHER_TRY_ASSIGN(const std::optional<uint64_t> removed, remove_by_run(range));
+    if (removed) return *removed;
+  }
   AETHER_TRY_ASSIGN(const TransactionPointer whole, env_.begin({}));
   AETHER_TRY_ASSIGN(const uint64_t removed, remove_rows(*whole, range));
   AETHER_TRY(whole->commit());

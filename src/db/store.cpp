@@ -428,6 +428,7 @@ Result<uint64_t> db::StoreImpl::load_rows(RowCursor& cursor, TransactionImpl& wh
 Result<uint64_t> db::StoreImpl::bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next) {
   AETHER_TRY(check_writable());
   AETHER_TRY(env_.check_writable());
+  if (lsm_ != nullptr) return load_runs(next);
   if (table_ != nullptr || kind_ == IndexKind::rax_paged) {
     AETHER_TRY_ASSIGN(const TransactionPointer whole,
                       env_.begin({.durability = Durability::group, .env_durability = false}));

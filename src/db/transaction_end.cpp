@@ -38,6 +38,11 @@ Result<void> append_commit(index::Services& services, txn::TransactionContext& c
 }  // namespace
 
 Result<void> log_commit(EnvImpl& env, txn::TransactionContext& context, txn::Snapshot* snapshot) {
+  return log_commit(env, context, snapshot, [] {});
+}
+
+Result<void> log_commit(EnvImpl& env, txn::TransactionContext& context, txn::Snapshot* snapshot,
+                        FunctionRef<void()> before_end) {
   index::Services& services = env.services();
   // Overflow pages are not in the log: they are in their place before the commit can be.
   if (context.data_written && !AETHER_PLANTED("overflow.skip_sync"))
@@ -45,6 +50,7 @@ Result<void> log_commit(EnvImpl& env, txn::TransactionContext& context, txn::Sna
   if (AETHER_PLANTED("txn.end_before_commit_record"))
     services.transactions.end(context.id(), context.log.lsn_vector);
   AETHER_TRY(append_commit(services, context));
+  before_end();
   if (!AETHER_PLANTED("txn.end_before_commit_record"))
     services.transactions.end(context.id(), context.log.lsn_vector, snapshot);
   return {};

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "aether/error.h"
+#include "aether/function_ref.h"
 #include "txn/transaction_context.h"
 
 namespace aether::db {
@@ -14,9 +15,11 @@ class EnvImpl;
 
 /// Appends the commit record, which gives the freed pages back; the rows are others' to change from then on. The commit
 /// is durable when context.log.lsn_vector is. `snapshot` (null: none) is closed with it. After an error it is as open as
-/// before.
+/// before. `before_end`: what others are to find when they see that it has ended.
 Result<void> log_commit(EnvImpl& env, txn::TransactionContext& context,
                         txn::Snapshot* snapshot = nullptr);
+Result<void> log_commit(EnvImpl& env, txn::TransactionContext& context, txn::Snapshot* snapshot,
+                        FunctionRef<void()> before_end);
 /// Takes one change back, logging a CLR.
 Result<void> undo_change(EnvImpl& env, txn::TransactionContext& context,
                          const txn::UndoEntry& entry);

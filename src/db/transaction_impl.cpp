@@ -317,6 +317,39 @@ Result<void> TransactionImpl::commit() {
   return durable;
 }
 
+/// The data file is synced before others are kept from writing.
+Result<void> TransactionImpl::precommit_below(table::Table& table, const Range& range,
+                                              FunctionRef<Result<void>()> edit,
+                                              FunctionRef<void()> publish) {
+  AETHER_TRY(check_writable());
+  AETHER_TRY(edit());
+  AETHER_TRY(env_.services().writer.sync());
+  context_.data_written = false;
+  AETHER_TRY(table.add_below(range.begin, range.end,
+                             [&] { return log_commit(env_, context_, &snapshot_, publish); }));
+  leave();
+  return {};
+}
+
+Result<void> TransactionImpl::commit_below(table::Table& table, const Range& range,
+                                           FunctionRef<Result<void>()> edit,
+                                           FunctionRef<void()> publish) {
+  const uint64_t from_ns = env_.now_ns();
+  Result<void> done = base::or_no_memory(
+      [&] { return precommit_below(table, range, edit, publish); });
+  if (!done) {
+    if (active_) abort_unfit(done.error());
+    return done;
+  }
+  env_.statistics().count_commit();
+  env_.garbage().add(context_);
+  Result<void> durable = wait_durable(context_.log.lsn_vector, Durability::group);
+  env_.statistics().committed(env_.now_ns() - from_ns);
+  // It has been done, whatever comes now: who does not hear of it must not go on.
+  if (!durable) env_.fail(durable.error());
+  return durable;
+}
+
 Result<wal::LsnVector> TransactionImpl::commit_without_wait() {
   const uint64_t from_ns = time_of_commit();
   AETHER_TRY_ASSIGN(const wal::LsnVector vector, precommit_or_abort());

@@ -27,6 +27,10 @@ class TransactionImpl {
   /// the commit to be.
   Result<wal::LsnVector> precommit();
   Result<void> commit();
+  /// Ends a transaction without rows in memory, whose runs `publish` shows below those of `table` (lsm/ingest.h): commits it durably, or takes it
+  /// back. `edit` belongs to it.
+  Result<void> commit_below(table::Table& table, const Range& range,
+                            FunctionRef<Result<void>()> edit, FunctionRef<void()> publish);
   Result<CommitTicket> commit_async();
   Result<void> commit_async(std::function<void(Result<void>)> completion);
   Result<void> write(const WriteBatch& batch);
@@ -79,6 +83,8 @@ class TransactionImpl {
   Result<void> take_lock(StoreImpl& store, const txn::LockName& name, LockMode mode);
   Result<wal::LsnVector> precommit_or_abort();
   void abort_unfit(const Error& why);
+  Result<void> precommit_below(table::Table& table, const Range& range,
+                               FunctionRef<Result<void>()> edit, FunctionRef<void()> publish);
   Result<void> validate();
   Result<bool> still_holds(const txn::Validation& validation);
   Result<void> log_prepare(Bytes gid);

@@ -259,6 +259,12 @@ index::AnyCursor LsmTree::cursor_of_later(TxnId from) const {
   return index::AnyCursor::of(TreeCursor(*this, from));
 }
 
+Result<bool> LsmTree::has_in_memory(Bytes begin, Bytes end) const {
+  TreeCursor at(*this, ~TxnId{0});
+  AETHER_TRY_ASSIGN(const bool found, at.seek(begin));
+  return found && (end.empty() || at.key() < end);
+}
+
 // --- Layers in memory
 
 index::AnyIndex& LsmTree::home_of(Bytes key) {

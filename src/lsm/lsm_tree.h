@@ -61,6 +61,7 @@ class LsmTree final : public table::Layers {
   Result<bool> find_in_runs(Bytes key, std::string& row) const override;
   TxnId newest_writer_in_runs() const noexcept override;
   index::AnyCursor cursor_of_later(TxnId from) const override;
+  Result<bool> has_in_memory(Bytes begin, Bytes end) const override;
   index::AnyIndex& home_of(Bytes key) override;
   index::AnyIndex& active() noexcept override;
   uint64_t inline_value_max() const noexcept override {
@@ -98,6 +99,11 @@ class LsmTree final : public table::Layers {
   }
   /// In the place of the runs before.
   void publish(PreparedLevels levels) noexcept;
+  /// The same, with rows that were nowhere before.
+  void publish_rows(PreparedLevels levels) noexcept {
+    publish(std::move(levels));
+    changes_.fetch_add(1, std::memory_order_acq_rel);
+  }
   /// Lets go of runs that were published before and that nobody reads.
   void collect() noexcept;
 

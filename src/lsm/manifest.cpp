@@ -242,6 +242,22 @@ void Manifest::flush(uint64_t generation, Gsn fence, std::optional<ManifestRun> 
   put_numbers(changes);
 }
 
+void Manifest::ingest(std::vector<ManifestRun> runs, uint64_t accepted_bytes,
+                      ManifestChanges& changes) {
+  numbers_.accepted_bytes = accepted_bytes;
+  if (!runs.empty()) {
+    const uint64_t age = numbers_.next_age++;
+    for (ManifestRun& run : runs) {
+      AETHER_ASSERT(run.run.id != 0 && run.run.id < numbers_.next_run_id);
+      run.oldest_generation = run.newest_generation = numbers_.flushed_below;
+      changes.push_back({key_of('r', age, run.run.id), run.encode()});
+    }
+    put_runs_in_order(runs);
+    runs_[age] = std::move(runs);
+  }
+  put_numbers(changes);
+}
+
 uint64_t Manifest::begin_merge(const PlannedMerge& planned, uint64_t nursery_bytes,
                                ManifestChanges& changes) {
   const Shape before = shape(nursery_bytes);

@@ -118,6 +118,8 @@ class Manifest {
   /// `fence`: the generation's.
   void flush(uint64_t generation, Gsn fence, std::optional<ManifestRun> run,
              uint64_t accepted_bytes, ManifestChanges& changes);
+  /// `runs` without common keys, and without a generation of their own, are the newest sorted run.
+  void ingest(std::vector<ManifestRun> runs, uint64_t accepted_bytes, ManifestChanges& changes);
   uint64_t take_run_id(ManifestChanges& changes);
   /// The same before anybody knows when it will be committed: every edit that has a run says what has been given.
   uint64_t take_run_id() noexcept { return numbers_.next_run_id++; }

@@ -116,6 +116,7 @@ Result<bool> Upkeep::flush() {
   Manifest next = manifest_;
   std::map<uint64_t, RunPart> open;
   LsmTree::PreparedLevels levels;
+  RunPart added;
   uint64_t written = 0;
   const uint32_t stream = committer_.stream();
   // From here on nobody replaces a row that owns a value outside (Table::find_to_write).
@@ -141,6 +142,7 @@ Result<bool> Upkeep::flush() {
       AETHER_TRY_ASSIGN(RunOutput::Finished finished, output->finish(txn));
       written = disk_bytes_of(*finished.part);
       described = std::move(finished.described);
+      added = finished.part;
       open[run_id] = std::move(finished.part);
     }
     ManifestChanges changes;
@@ -151,8 +153,10 @@ Result<bool> Upkeep::flush() {
     levels = levels_of(next, open);
     return apply(txn, changes);
   };
+  base::make_room(added_);
   AETHER_TRY(committer_.commit(stream, true, body));
   // It is so now: nothing may fail but letting go of the memory.
+  if (ingests_ > 0 && added != nullptr) added_.push_back(std::move(added));
   manifest_ = std::move(next);
   open_ = std::move(open);
   tree_.publish(std::move(levels));

@@ -25,6 +25,7 @@
 #include "aether/function_ref.h"
 #include "aether/stats.h"
 #include "index/btree/btree.h"
+#include "lsm/ingest.h"
 #include "lsm/levels.h"
 #include "lsm/lsm_tree.h"
 #include "lsm/manifest.h"
@@ -86,6 +87,14 @@ class Upkeep {
   /// Gives back what nobody reads. False: there is nothing.
   Result<bool> give_back();
 
+  // Ingest's.
+  size_t begin_ingest();
+  void leave_ingest() noexcept;
+  Result<std::unique_ptr<RunOutput>> open_output(uint32_t stream);
+  Result<void> end_ingest(Ingest& ingest, Bytes begin, Bytes end, Ingest::Commit commit);
+  /// As large as a run of one commit should be.
+  uint64_t part_bytes() const noexcept;
+
   /// From now on. Errors: invalid_argument.
   Result<void> set_policy(const PolicyOptions& policy);
 
@@ -126,9 +135,9 @@ class Upkeep {
   Result<void> open_output(Job& job) AETHER_REQUIRES(mutex_);
   Result<void> step(uint64_t merge, uint64_t bytes) AETHER_REQUIRES(mutex_);
   Result<void> end_part(uint64_t merge, Job& job) AETHER_REQUIRES(mutex_);
+  Result<void> check_added(size_t since, Bytes begin, Bytes end) const AETHER_REQUIRES(mutex_);
   Result<void> check_values(const RunPart& part);
   bool owns_still(uint64_t run_id, Bytes key) const;
-  uint64_t part_bytes() const noexcept;
   uint64_t disk_bytes_of(const OpenRun& run) const noexcept;
   SortedRunStats stats_of(uint64_t age, const std::vector<ManifestRun>& runs) const
       AETHER_REQUIRES(mutex_);
@@ -152,6 +161,9 @@ class Upkeep {
       AETHER_GUARDED_BY(mutex_);  ///< Dropped runs whose pages nobody knows.
   std::map<uint64_t, Job> jobs_ AETHER_GUARDED_BY(mutex_);
   MergePacer pacer_ AETHER_GUARDED_BY(mutex_);
+  uint32_t ingests_ AETHER_GUARDED_BY(mutex_) = 0;  ///< That are under way.
+  std::vector<RunPart> added_
+      AETHER_GUARDED_BY(mutex_);  ///< While there are any: what has become a run.
   uint64_t accepted_taken_ AETHER_GUARDED_BY(mutex_) = 0;
   LsmStats stats_ AETHER_GUARDED_BY(mutex_);
   PolicyOptions adapted_ AETHER_GUARDED_BY(mutex_){

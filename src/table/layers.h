@@ -56,6 +56,9 @@ class Layers {
   /// Of the layers that may have rows by writers from `from` on.
   virtual index::AnyCursor cursor_of_later(TxnId from) const = 0;
 
+  /// A row in memory, whoever wrote it, has a key of [begin, end). An empty end: there is none.
+  virtual Result<bool> has_in_memory(Bytes begin, Bytes end) const = 0;
+
   /// Larger values lie outside.
   virtual uint64_t inline_value_max() const noexcept = 0;
 

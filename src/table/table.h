@@ -104,6 +104,18 @@ class Table {
   /// rows of the active layer, and what they had replaced takes their place. `owns`: a value outside is the row's own. Beside writers.
   Result<void> write_out(index::AnyIndex& sealed, txn::TransactionContext& flusher,
                          FunctionRef<Result<void>(Bytes key, Bytes row, bool owns)> visitor);
+  /// Rows of [begin, end) are about to come to runs, below memory: makes sure that there are none in memory, and none is locked, and
+  /// calls `commit`, which shows them, before anybody may write. Errors: busy; those of `commit`.
+  Result<void> add_below(Bytes begin, Bytes end, FunctionRef<Result<void>()> commit);
+  /// Errors: busy: a row of that range is in memory or somebody has locks in the store.
+  Result<void> check_below(Bytes begin, Bytes end) const;
+  /// Of a row that does not come by `write`: those of its key and value.
+  Result<void> check_row(Bytes key, Bytes value) const {
+    return check_arguments(index::WriteMode::insert, key, value);
+  }
+  bool lies_outside(Bytes key, Bytes value) const noexcept {
+    return lies_outside(index::WriteMode::insert, key, value);
+  }
   bool has_layers() const noexcept { return layers_ != nullptr; }
   uint64_t layer_changes() const noexcept { return layers_ == nullptr ? 0 : layers_->changes(); }
   /// The log has changes of rows that are in no image, and in no sealed layer.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/no_memory.h"
 #include "base/reached.h"
 #include "index/btree/overflow.h"
 #include "page/leaf_record.h"
@@ -175,6 +176,23 @@ Result<void> Table::seal() AETHER_NO_THREAD_SAFETY {
   if (sealed) dirty_from_.store(0, std::memory_order_seq_cst);
   raise_and_unlock_stripes(highest);
   return sealed;
+}
+
+Result<void> Table::check_below(Bytes begin, Bytes end) const {
+  if (lockers_.load(std::memory_order_seq_cst) != 0)
+    return Error(Code::busy, "transactions have locks in the store: try it again when they end");
+  AETHER_TRY_ASSIGN(const bool in_memory, layers_->has_in_memory(begin, end));
+  if (!in_memory) return {};
+  return Error(Code::busy, "others have written rows in the range meanwhile: try it again");
+}
+
+/// Who locks a row later looks at it after that (check_locked_range).
+Result<void> Table::add_below(Bytes begin, Bytes end,
+                              FunctionRef<Result<void>()> commit) AETHER_NO_THREAD_SAFETY {
+  const Gsn highest = lock_stripes();
+  const base::Unless unlock([&] { raise_and_unlock_stripes(highest); });
+  AETHER_TRY(check_below(begin, end));
+  return commit();
 }
 
 namespace {
