@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/no_memory.h"
 #include "base/reached.h"
 #include "lsm/outside_values.h"
 #include "lsm/stored_manifest.h"
