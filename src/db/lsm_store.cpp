@@ -52,14 +52,14 @@ Result<void> LsmStore::create(txn::TransactionContext& txn,
                               const lsm::StoreConfiguration& configuration,
                               const lsm::PolicyOptions& policy) {
   nursery_ = configuration.nursery;
-  tree_.set_next_generation(1);
+  tree_.set_next_generation(1, configuration.nursery_bytes);
   return upkeep_->create(txn, configuration, policy);
 }
 
 Result<Gsn> LsmStore::load() {
   AETHER_TRY(upkeep_->load());
   nursery_ = upkeep_->nursery();
-  tree_.set_next_generation(upkeep_->next_generation());
+  tree_.set_next_generation(upkeep_->next_generation(), upkeep_->nursery_bytes_max());
   return upkeep_->flushed_gsn();
 }
 

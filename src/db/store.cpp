@@ -367,6 +367,7 @@ Result<uint64_t> KvStore::scan(const Range& range, FunctionRef<bool(Bytes, Bytes
     AETHER_TRY(moment.open());
     Result<uint64_t> visited = [&] {
       db::CursorImpl cursor(*impl_, &moment);
+      cursor.set_limits(range);
       return run_scan(cursor, range, visitor);
     }();
     moment.leave();

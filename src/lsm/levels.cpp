@@ -1,6 +1,7 @@
 #include "lsm/levels.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace aether::lsm {
 
@@ -10,8 +11,11 @@ Result<std::shared_ptr<const OpenRun>> OpenRun::open(index::Services& services,
   std::shared_ptr<OpenRun> opened(new OpenRun);
   AETHER_TRY_ASSIGN(opened->run_, Run::open(services, reference));
   if (opened->run_->has_section(kFilterSection)) {
-    AETHER_TRY_ASSIGN(opened->filter_bytes_, opened->run_->section(kFilterSection));
-    AETHER_TRY_ASSIGN(opened->filter_, FilterView::open(opened->filter_bytes_));
+    AETHER_TRY_ASSIGN(const std::string filter, opened->run_->section(kFilterSection));
+    opened->filter_bytes_ = buffer::AlignedBuffer(filter.size());
+    std::memcpy(opened->filter_bytes_.data(), filter.data(), filter.size());
+    const auto* const bytes = reinterpret_cast<const char*>(opened->filter_bytes_.data());
+    AETHER_TRY_ASSIGN(opened->filter_, FilterView::open({bytes, filter.size()}));
   }
   return std::shared_ptr<const OpenRun>(std::move(opened));
 }
@@ -28,7 +32,7 @@ const OpenRun* SortedLevel::find(Bytes key) const noexcept {
 void SortedLevelCursor::open(size_t part) {
   at_ = part;
   if (cursor_ != nullptr && cursor_part_ == part) return;
-  cursor_ = std::make_unique<RunCursor>(run_of(parts_[part]), use_);
+  cursor_ = std::make_unique<RunCursor>(kept_run_of(parts_[part]), use_);
   cursor_part_ = part;
 }
 
@@ -61,12 +65,42 @@ Result<bool> SortedLevelCursor::last() {
   return backward(cursor_->last());
 }
 
+const RunPart* SortedLevelCursor::part_from(Bytes key) const {
+  const RunPart* const end = parts_.data() + parts_.size();
+  return std::lower_bound(parts_.data(), end, key, [](const RunPart& each, Bytes wanted) {
+    return each->largest_key() < wanted;
+  });
+}
+
+Outlook SortedLevelCursor::foresee(Bytes key, std::string& bound) const {
+  const RunPart* const end = parts_.data() + parts_.size();
+  for (const RunPart* part = part_from(key); part != end; ++part) {
+    const OpenRun& run = **part;
+    if (key < run.smallest_key()) {
+      bound.assign(run.smallest_key());
+      return Outlook::not_before;
+    }
+    if (!run.filter().answers_ranges()) return Outlook::unknown;
+    if (run.filter().first_at_least(key, bound)) return Outlook::not_before;
+  }
+  return Outlook::nothing;
+}
+
+bool SortedLevelCursor::may_have(Bytes from, Bytes to) const {
+  const RunPart* const end = parts_.data() + parts_.size();
+  std::string behind(to);
+  behind.push_back('\0');
+  for (const RunPart* part = part_from(from); part != end && (*part)->smallest_key() <= to;
+       ++part) {
+    if ((*part)->filter().may_contain_range(from, behind)) return true;
+  }
+  return false;
+}
+
 Result<bool> SortedLevelCursor::seek(Bytes key) {
-  const auto part = std::lower_bound(
-      parts_.begin(), parts_.end(), key,
-      [](const RunPart& each, Bytes wanted) { return each->largest_key() < wanted; });
-  if (part == parts_.end()) return false;
-  open(static_cast<size_t>(part - parts_.begin()));
+  const RunPart* const part = part_from(key);
+  if (part == parts_.data() + parts_.size()) return false;
+  open(static_cast<size_t>(part - parts_.data()));
   return forward(cursor_->seek(key));
 }
 

@@ -8,10 +8,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "aether/error.h"
+#include "buffer/data_file.h"
 #include "index/btree/services.h"
 #include "lsm/filter/filter.h"
 #include "lsm/manifest.h"
@@ -41,13 +44,17 @@ class OpenRun {
  private:
   OpenRun() = default;
   std::shared_ptr<const Run> run_;
-  std::string filter_bytes_;
+  buffer::AlignedBuffer filter_bytes_;  ///< So that a line of a filter is one of the cache.
   FilterView filter_;
 };
 
 using RunPart = std::shared_ptr<const OpenRun>;
 /// For what wants a Run and is to keep its OpenRun.
 inline std::shared_ptr<const Run> run_of(const RunPart& part) { return {part, &part->run()}; }
+/// The same where somebody else keeps it.
+inline std::shared_ptr<const Run> kept_run_of(const RunPart& part) {
+  return {std::shared_ptr<const Run>(), &part->run()};
+}
 
 struct SortedLevel {
   std::vector<RunPart> parts;  ///< By key.
@@ -66,7 +73,17 @@ struct Levels {
 class SortedLevelCursor {
  public:
   SortedLevelCursor(std::vector<RunPart> parts, RunCursor::Use use) noexcept
-      : parts_(std::move(parts)), use_(use) {}
+      : owned_(std::move(parts)), parts_(owned_), use_(use) {}
+  /// `parts` outlive it.
+  SortedLevelCursor(std::span<const RunPart> parts, RunCursor::Use use) noexcept
+      : parts_(parts), use_(use) {}
+  SortedLevelCursor(SortedLevelCursor&&) noexcept = default;
+  SortedLevelCursor& operator=(SortedLevelCursor&&) noexcept = default;
+  ~SortedLevelCursor() = default;
+
+  /// By filters and by where parts begin and end.
+  Outlook foresee(Bytes key, std::string& bound) const;
+  bool may_have(Bytes from, Bytes to) const;
   Result<bool> first();
   Result<bool> last();
   Result<bool> seek(Bytes key);
@@ -80,7 +97,11 @@ class SortedLevelCursor {
   Result<bool> forward(Result<bool> moved);
   Result<bool> backward(Result<bool> moved);
 
-  std::vector<RunPart> parts_;
+  /// The first that has, or may have, keys from `key` on.
+  const RunPart* part_from(Bytes key) const;
+
+  std::vector<RunPart> owned_;
+  std::span<const RunPart> parts_;
   RunCursor::Use use_;
   size_t at_ = 0;
   std::unique_ptr<RunCursor> cursor_;

@@ -29,10 +29,10 @@ class LsmTree::Index {
     visitor(row);
     return {};
   }
-  Result<void> put(Bytes key, Bytes row) { return tree_.active().put(key, row); }
-  Result<void> insert(Bytes key, Bytes row) { return tree_.active().insert(key, row); }
-  Result<void> update(Bytes key, Bytes row) { return tree_.active().update(key, row); }
-  Result<void> remove(Bytes key) { return tree_.active().remove(key); }
+  Result<void> put(Bytes key, Bytes row) { return tree_.active(key).put(key, row); }
+  Result<void> insert(Bytes key, Bytes row) { return tree_.active(key).insert(key, row); }
+  Result<void> update(Bytes key, Bytes row) { return tree_.active(key).update(key, row); }
+  Result<void> remove(Bytes key) { return tree_.active(key).remove(key); }
   TreeCursor cursor() const { return TreeCursor(tree_, 0); }
 
   struct Stats {
@@ -60,7 +60,7 @@ namespace {
 
 std::unique_ptr<const LsmTree::Memory> first_memory(const LsmTree::MakeNursery& make_nursery) {
   auto memory = std::make_unique<LsmTree::Memory>();
-  memory->newest_first.push_back(std::make_shared<Generation>(1, make_nursery()));
+  memory->newest_first.push_back(std::make_shared<Generation>(1, make_nursery(), 0));
   return memory;
 }
 
@@ -76,16 +76,27 @@ table::Layers::Place place_of(Generation::State state) noexcept {
 
 bool is_absence(const Error& error) noexcept { return error.code() == Code::not_found; }
 
+/// A 64th of what a generation holds at most: about 20 bits for a row of a hundred bytes.
+constexpr uint64_t kFilterShare = 64;
+
 /// Calls `visit` for the runs that may have `key`, the newest first, until it answers false.
-Result<void> visit_parts(const Levels& levels, Bytes key,
+Result<void> visit_parts(const Levels& levels, Bytes key, uint64_t hash,
                          FunctionRef<Result<bool>(const OpenRun& part)> visit) {
-  if (levels.newest_first.empty()) return {};
-  const uint64_t hash = filter_hash(key);
-  for (const SortedLevel& level : levels.newest_first) {
-    const OpenRun* const part = level.find(key);
-    if (part == nullptr || !part->filter().may_contain(key, hash)) continue;
-    AETHER_TRY_ASSIGN(const bool goes_on, visit(*part));
-    if (!goes_on) return {};
+  constexpr size_t kAtOnce = 16;
+  const OpenRun* parts[kAtOnce];
+  const size_t count = levels.newest_first.size();
+  for (size_t from = 0; from < count; from += kAtOnce) {
+    const size_t here = std::min(count - from, kAtOnce);
+    // Their filters come from memory at the same time, not one after another.
+    for (size_t i = 0; i < here; ++i) {
+      parts[i] = levels.newest_first[from + i].find(key);
+      if (parts[i] != nullptr) parts[i]->filter().prefetch(hash);
+    }
+    for (size_t i = 0; i < here; ++i) {
+      if (parts[i] == nullptr || !parts[i]->filter().may_contain(key, hash)) continue;
+      AETHER_TRY_ASSIGN(const bool goes_on, visit(*parts[i]));
+      if (!goes_on) return {};
+    }
   }
   return {};
 }
@@ -103,14 +114,16 @@ LsmTree::~LsmTree() = default;
 
 Result<LsmTree::Seen> LsmTree::find_seen(Bytes key, FunctionRef<bool(TxnId writer)> sees,
                                          std::string& value) const {
+  const uint64_t hash = filter_hash(key);
   for (;;) {
     const uint64_t moves = moves_.load(std::memory_order_seq_cst);
-    Result<Seen> seen = try_find_seen(key, sees, value);
+    Result<Seen> seen = try_find_seen(key, hash, sees, value);
     if (!seen || is_same(moves)) return seen;
   }
 }
 
-Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, FunctionRef<bool(TxnId writer)> sees,
+Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, uint64_t hash,
+                                             FunctionRef<bool(TxnId writer)> sees,
                                              std::string& value) const {
   Seen seen;
   const auto meet = [&](TxnId writer, Gsn gsn) {
@@ -123,6 +136,7 @@ Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, FunctionRef<bool(TxnId w
   {
     const auto memory = memory_.read(os::worker_id());
     for (const GenerationPointer& generation : memory->newest_first) {
+      if (!generation->filter.may_have(hash)) continue;
       Result<void> found = generation->rows.visit(key, [&](Bytes row) {
         const Bytes payload = table::payload_of(row);
         const RecordMeta meta = page::meta_of(payload);
@@ -143,7 +157,7 @@ Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, FunctionRef<bool(TxnId w
   if (levels->newest_first.empty()) return seen;
   FoundEntry entry;
   int64_t runs_read = 0;
-  AETHER_TRY(visit_parts(*levels, key, [&](const OpenRun& part) -> Result<bool> {
+  AETHER_TRY(visit_parts(*levels, key, hash, [&](const OpenRun& part) -> Result<bool> {
     ++runs_read;
     AETHER_TRY_ASSIGN(
         seen.found,
@@ -162,12 +176,14 @@ Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, FunctionRef<bool(TxnId w
 }
 
 Result<void> LsmTree::visit_all(Bytes key, FunctionRef<bool(Bytes row)> visit) const {
+  const uint64_t hash = filter_hash(key);
   std::vector<std::string> in_memory;
   for (uint64_t moves = ~uint64_t{0}; !is_same(moves);) {
     moves = moves_.load(std::memory_order_seq_cst);
     in_memory.clear();
     const MemoryRef memory = this->memory();
     for (const GenerationPointer& generation : memory->newest_first) {
+      if (!generation->filter.may_have(hash)) continue;
       Result<void> found = generation->rows.get(key, in_memory.emplace_back());
       if (found) continue;
       if (!is_absence(found.error())) return found;
@@ -179,7 +195,7 @@ Result<void> LsmTree::visit_all(Bytes key, FunctionRef<bool(Bytes row)> visit) c
   }
   std::string row;
   const LevelsRef levels = this->levels();
-  return visit_parts(*levels, key, [&](const OpenRun& part) -> Result<bool> {
+  return visit_parts(*levels, key, hash, [&](const OpenRun& part) -> Result<bool> {
     // The versions that lie in one run, one after another.
     RunCursor cursor(std::shared_ptr<const Run>(std::shared_ptr<const Run>(), &part.run()));
     AETHER_TRY_ASSIGN(bool more, cursor.seek(key));
@@ -202,8 +218,10 @@ Result<bool> LsmTree::find_newest(Bytes key, std::string& row) const {
 }
 
 Result<LsmTree::Place> LsmTree::find_in_memory(Bytes key, std::string& row) const {
+  const uint64_t hash = filter_hash(key);
   const auto memory = memory_.read(os::worker_id());
   for (const GenerationPointer& generation : memory->newest_first) {
+    if (!generation->filter.may_have(hash)) continue;
     Result<void> found = generation->rows.get(key, row);
     if (found && generation == memory->newest_first.front()) return Place::active;
     if (found) return place_of(generation->state.load(std::memory_order_seq_cst));
@@ -216,7 +234,7 @@ Result<bool> LsmTree::find_in_runs(Bytes key, std::string& row) const {
   const auto levels = levels_.read(os::worker_id());
   bool is_there = false;
   FoundEntry found;
-  AETHER_TRY(visit_parts(*levels, key, [&](const OpenRun& part) -> Result<bool> {
+  AETHER_TRY(visit_parts(*levels, key, filter_hash(key), [&](const OpenRun& part) -> Result<bool> {
     AETHER_TRY_ASSIGN(is_there, part.run().get(key, found));
     return !is_there;
   }));
@@ -269,16 +287,27 @@ Result<bool> LsmTree::has_in_memory(Bytes begin, Bytes end) const {
 
 index::AnyIndex& LsmTree::home_of(Bytes key) {
   changes_.fetch_add(1, std::memory_order_acq_rel);
+  const uint64_t hash = filter_hash(key);
   const auto memory = memory_.read(os::worker_id());
   for (const GenerationPointer& generation : memory->newest_first) {
+    if (!generation->filter.may_have(hash)) continue;
     if (generation->rows.visit(key, [](Bytes) {})) return generation->rows;
   }
-  return memory->newest_first.front()->rows;
+  const Generation& nursery = *memory->newest_first.front();
+  nursery.filter.add(hash);
+  return nursery.rows;
 }
 
-index::AnyIndex& LsmTree::active() noexcept {
+index::AnyIndex& LsmTree::active(Bytes key) noexcept {
   changes_.fetch_add(1, std::memory_order_acq_rel);
-  return memory_.read(os::worker_id())->newest_first.front()->rows;
+  const auto memory = memory_.read(os::worker_id());
+  const Generation& nursery = *memory->newest_first.front();
+  nursery.filter.add(filter_hash(key));
+  return nursery.rows;
+}
+
+GenerationPointer LsmTree::make_generation(uint64_t number) const {
+  return std::make_shared<Generation>(number, make_nursery_(), filter_bytes_);
 }
 
 Result<void> LsmTree::seal(Gsn fence, LogPosition redo_from) {
@@ -286,8 +315,7 @@ Result<void> LsmTree::seal(Gsn fence, LogPosition redo_from) {
     os::LockGuard lock(publish_mutex_);
     auto next = std::make_unique<Memory>(*memory());
     Generation& sealed = *next->newest_first.front();
-    next->newest_first.insert(next->newest_first.begin(),
-                              std::make_shared<Generation>(sealed.number + 1, make_nursery_()));
+    next->newest_first.insert(next->newest_first.begin(), make_generation(sealed.number + 1));
     sealed.fence = fence;
     sealed.redo_from = redo_from;
     memory_.publish(std::move(next), os::worker_id());
@@ -305,10 +333,11 @@ void LsmTree::drop_oldest() {
   version_.fetch_add(1, std::memory_order_acq_rel);
 }
 
-void LsmTree::set_next_generation(uint64_t number) {
+void LsmTree::set_next_generation(uint64_t number, uint64_t nursery_bytes) {
   os::LockGuard lock(publish_mutex_);
+  filter_bytes_ = nursery_bytes / kFilterShare;
   auto next = std::make_unique<Memory>();
-  next->newest_first.push_back(std::make_shared<Generation>(number, make_nursery_()));
+  next->newest_first.push_back(make_generation(number));
   memory_.publish(std::move(next), os::worker_id());
 }
 

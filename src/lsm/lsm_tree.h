@@ -24,6 +24,7 @@
 #include "base/sharded.h"
 #include "index/concept/any_index.h"
 #include "lsm/levels.h"
+#include "lsm/row_filter.h"
 #include "os/sync.h"
 #include "page/leaf_record.h"
 #include "table/layers.h"
@@ -31,10 +32,11 @@
 namespace aether::lsm {
 
 struct Generation {
-  Generation(uint64_t its_number, index::AnyIndex its_rows)
-      : number(its_number), rows(std::move(its_rows)) {}
+  Generation(uint64_t its_number, index::AnyIndex its_rows, uint64_t filter_bytes)
+      : number(its_number), rows(std::move(its_rows)), filter(filter_bytes) {}
   const uint64_t number;
   mutable index::AnyIndex rows;
+  mutable RowFilter filter;  ///< Of all keys that have a row, or had one.
   enum class State : uint8_t { waiting, being_written, written };
   std::atomic<State> state{State::waiting};  ///< Written: its run has been published, durably.
   // Once it is sealed.
@@ -63,7 +65,7 @@ class LsmTree final : public table::Layers {
   index::AnyCursor cursor_of_later(TxnId from) const override;
   Result<bool> has_in_memory(Bytes begin, Bytes end) const override;
   index::AnyIndex& home_of(Bytes key) override;
-  index::AnyIndex& active() noexcept override;
+  index::AnyIndex& active(Bytes key) noexcept override;
   uint64_t inline_value_max() const noexcept override {
     return inline_value_max_.load(std::memory_order_relaxed);
   }
@@ -89,8 +91,8 @@ class LsmTree final : public table::Layers {
   }
   /// Its rows are in a run that has been published. May throw std::bad_alloc; then it stays.
   void drop_oldest();
-  /// Generations begin here. Before others use it.
-  void set_next_generation(uint64_t number);
+  /// Generations begin here, and are sealed when they have about so many bytes. Before others use it.
+  void set_next_generation(uint64_t number, uint64_t nursery_bytes);
 
   using PreparedLevels = base::RcuPointer<Levels>::Prepared;
   /// May throw std::bad_alloc.
@@ -130,11 +132,13 @@ class LsmTree final : public table::Layers {
 
  private:
   class Index;
-  Result<Seen> try_find_seen(Bytes key, FunctionRef<bool(TxnId writer)> sees,
+  Result<Seen> try_find_seen(Bytes key, uint64_t hash, FunctionRef<bool(TxnId writer)> sees,
                              std::string& value) const;
   Result<bool> find_newest(Bytes key, std::string& row) const;
+  GenerationPointer make_generation(uint64_t number) const;
 
   const MakeNursery make_nursery_;
+  uint64_t filter_bytes_ = 0;  ///< Of a generation.
   base::RcuPointer<Memory> memory_;
   base::RcuPointer<Levels> levels_;
   /// False: a row has moved meanwhile, and may have been missed.

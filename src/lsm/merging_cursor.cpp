@@ -1,24 +1,9 @@
 #include "lsm/merging_cursor.h"
 
-#include <cstring>
-
 #include "base/assert.h"
-#include "base/bytes.h"
 #include "index/concept/key_order.h"
 
 namespace aether::lsm {
-namespace {
-
-/// Zeros follow a shorter key: so two keys whose beginnings differ compare as those do.
-uint64_t begin_of(Bytes key) noexcept {
-  if (key.size() >= 8) return index::key_head(key.data());
-  char padded[8] = {};
-  if (!key.empty()) std::memcpy(padded, key.data(), key.size());
-  return index::key_head(padded);
-}
-
-}  // namespace
-
 MergingCursor::MergingCursor(std::vector<std::unique_ptr<EntryCursor>> newest_first)
     : sources_(std::move(newest_first)),
       heads_(sources_.size()),
@@ -32,6 +17,7 @@ bool MergingCursor::is_before(size_t a, size_t b) const noexcept {
   if (one.begin != other.begin) return (one.begin < other.begin) == kForward;
   const int order = index::compare_keys(one.entry->key, other.entry->key);
   if (order != 0) return (order < 0) == kForward;
+  if (one.is_ahead != other.is_ahead) return one.is_ahead;  // It may have a newer version.
   return (a < b) == kForward;  // The newest version first, going forward.
 }
 
@@ -52,15 +38,33 @@ void MergingCursor::play_all() noexcept {
   if (!sources_.empty()) losers_[0] = static_cast<uint32_t>(play<kForward>(1));
 }
 
+/// One has moved. Up from its leaf: who loses stays, who wins goes on.
+template <bool kForward>
+void MergingCursor::replay(size_t moved) noexcept {
+  for (size_t node = (moved + sources_.size()) / 2; node > 0; node /= 2) {
+    if (is_before<kForward>(losers_[node], moved)) {
+      const uint32_t other = losers_[node];
+      losers_[node] = static_cast<uint32_t>(moved);
+      moved = other;
+    }
+  }
+  losers_[0] = static_cast<uint32_t>(moved);
+}
+
 void MergingCursor::arrived(size_t source, bool is_there) noexcept {
   Head& head = heads_[source];
+  head.is_ahead = false;
   head.entry = is_there ? &sources_[source]->entry() : nullptr;
-  if (is_there) head.begin = begin_of(head.entry->key);
+  if (is_there) head.begin = index::key_begin(head.entry->key);
+}
+
+void MergingCursor::leave() noexcept {
+  for (Head& head : heads_) head = {};
 }
 
 /// After an error it is at no entry.
 Error MergingCursor::lost(Error error) noexcept {
-  for (Head& head : heads_) head.entry = nullptr;
+  leave();
   return error;
 }
 
@@ -88,12 +92,56 @@ Result<bool> MergingCursor::last() {
   return move_all(false, [](EntryCursor& source) { return source.last(); });
 }
 
+/// Where a source comes to that seeks `key`, or where it will at the earliest.
+Result<bool> MergingCursor::settle_at(size_t source, Bytes key) {
+  Ahead& ahead = ahead_[source];
+  switch (sources_[source]->foresee(key, ahead.bound)) {
+    case Outlook::unknown: break;
+    case Outlook::nothing: return false;
+    case Outlook::not_before:
+      ahead.entry.key = ahead.bound;
+      heads_[source] = {
+          .entry = &ahead.entry, .begin = index::key_begin(ahead.bound), .is_ahead = true};
+      return true;
+  }
+  AETHER_TRY_ASSIGN(const bool is_there, sources_[source]->seek(key));
+  arrived(source, is_there);
+  return is_there;
+}
+
+/// Until the first of all is an entry, and no bound.
+Result<bool> MergingCursor::settled() {
+  while (valid() && heads_[winner()].is_ahead) {
+    const size_t first = winner();
+    const Bytes bound = heads_[first].entry->key;
+    if (has_limits_ && !end_.empty() && bound >= end_) {
+      leave();
+      return false;
+    }
+    Result<bool> is_there = sources_[first]->seek(bound);
+    if (!is_there) return lost(std::move(is_there).error());
+    arrived(first, *is_there);
+    replay<true>(first);
+  }
+  return valid();
+}
+
 Result<bool> MergingCursor::seek(Bytes key) {
-  return move_all(true, [key](EntryCursor& source) { return source.seek(key); });
+  ahead_.resize(sources_.size());
+  for (size_t i = 0; i < sources_.size(); ++i) {
+    heads_[i] = {};
+    if (Result<bool> found = settle_at(i, key); !found) return lost(std::move(found).error());
+  }
+  forward_ = true;
+  play_all<true>();
+  return settled();
 }
 
 Result<bool> MergingCursor::seek_for_prev(Bytes key) {
-  return move_all(false, [key](EntryCursor& source) { return source.seek_for_prev(key); });
+  return move_all(false, [this, key](EntryCursor& source) -> Result<bool> {
+    if (has_limits_ && !source.may_have(begin_, key)) return false;
+    return source.seek_for_prev(key);
+  });
 }
 
 /// All other sources go to the other side of where this is.
@@ -132,7 +180,7 @@ Result<bool> MergingCursor::step() {
   if (turns) {
     if (Result<void> turned = turn<kForward>(); !turned) return lost(std::move(turned).error());
   }
-  size_t moved = winner();
+  const size_t moved = winner();
   Result<bool> is_there = kForward ? sources_[moved]->next() : sources_[moved]->prev();
   if (!is_there) return lost(std::move(is_there).error());
   arrived(moved, *is_there);
@@ -140,16 +188,8 @@ Result<bool> MergingCursor::step() {
     play_all<kForward>();
     return valid();
   }
-  // Up from its leaf: who loses stays, who wins goes on.
-  for (size_t node = (moved + sources_.size()) / 2; node > 0; node /= 2) {
-    if (is_before<kForward>(losers_[node], moved)) {
-      const uint32_t other = losers_[node];
-      losers_[node] = static_cast<uint32_t>(moved);
-      moved = other;
-    }
-  }
-  losers_[0] = static_cast<uint32_t>(moved);
-  return valid();
+  replay<kForward>(moved);
+  return kForward ? settled() : Result<bool>(valid());
 }
 
 Result<bool> MergingCursor::next() { return step<true>(); }

@@ -6,12 +6,18 @@
 ///           one whose id is above its own has.
 /// Cost      A step compares about log2(sources) keys, mostly their first 8 bytes, in a tournament tree (Knuth, TAOCP 3, 5.4.1:
 ///           a tree of losers). Turning round seeks in every source. Steps allocate nothing.
+///
+/// A source may know, without a read, from where on a seek would find something (SuRF does, and where runs begin). Then it is not sought
+/// before it is the smallest: it stands ahead, at the bound, until all others have passed that. Within limits (`set_limits`) it
+/// never is if the bound lies behind them: so a range that is empty is answered by filters.
+///
 /// Threads   One at a time.
 #pragma once
 
 #include <concepts>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,6 +25,13 @@
 #include "lsm/entry.h"
 
 namespace aether::lsm {
+
+/// Where a seek would lead.
+enum class Outlook : uint8_t {
+  unknown,
+  nothing,     ///< To no entry.
+  not_before,  ///< To none before a bound.
+};
 
 /// A sorted source. Each move answers whether it is at an entry; where it is at none, only a move that does not depend on
 /// where it was is meant.
@@ -36,6 +49,11 @@ class EntryCursor {
   virtual Result<bool> prev() = 0;
   /// Where it is. Borrowed until it moves.
   virtual const Entry& entry() const noexcept = 0;
+
+  /// Of `seek(key)`, without it: with not_before `bound` is set, and is at least `key`. Nothing moves.
+  virtual Outlook foresee(Bytes /*key*/, std::string& /*bound*/) const { return Outlook::unknown; }
+  /// False: no entry's key is from `from` to `to`, both included.
+  virtual bool may_have(Bytes /*from*/, Bytes /*to*/) const { return true; }
 };
 
 template <typename C>
@@ -47,6 +65,13 @@ concept SortedEntries = std::movable<C> && requires(C& cursor, const C& reader, 
   { cursor.next() } -> std::same_as<Result<bool>>;
   { cursor.prev() } -> std::same_as<Result<bool>>;
   { reader.entry() } -> std::convertible_to<const Entry&>;
+};
+
+/// Which tell in advance what a seek would find, as an EntryCursor does.
+template <typename C>
+concept ForeseesEntries = requires(const C& reader, Bytes key, std::string& bound) {
+  { reader.foresee(key, bound) } -> std::same_as<Outlook>;
+  { reader.may_have(key, key) } -> std::same_as<bool>;
 };
 
 /// Any type that has these moves, as an EntryCursor.
@@ -62,6 +87,14 @@ class EntryCursorOf final : public EntryCursor {
   Result<bool> next() override { return cursor_.next(); }
   Result<bool> prev() override { return cursor_.prev(); }
   const Entry& entry() const noexcept override { return cursor_.entry(); }
+  Outlook foresee(Bytes key, std::string& bound) const override {
+    if constexpr (ForeseesEntries<C>) return cursor_.foresee(key, bound);
+    return EntryCursor::foresee(key, bound);
+  }
+  bool may_have(Bytes from, Bytes to) const override {
+    if constexpr (ForeseesEntries<C>) return cursor_.may_have(from, to);
+    return true;
+  }
 
  private:
   C cursor_;
@@ -71,6 +104,14 @@ class MergingCursor {
  public:
   /// The newest source first. None is moved before the first move of this.
   explicit MergingCursor(std::vector<std::unique_ptr<EntryCursor>> newest_first);
+
+  /// Nobody asks for keys below `begin`, nor from `end` on (empty: there is no end): where it would come to one of those it may be at none
+  /// instead. Borrowed.
+  void set_limits(Bytes begin, Bytes end) noexcept {
+    begin_ = begin;
+    end_ = end;
+    has_limits_ = true;
+  }
 
   /// As those of a source. After an error: only first, last and the seeks.
   Result<bool> first();
@@ -92,6 +133,12 @@ class MergingCursor {
   struct Head {
     const Entry* entry = nullptr;  // Null: at none.
     uint64_t begin = 0;            // Of the key: 8 bytes that compare as it does.
+    bool is_ahead = false;         // The entry is the bound of `ahead_`: nothing has been read.
+  };
+  /// Where a source stands that has not been sought.
+  struct Ahead {
+    std::string bound;
+    Entry entry;
   };
   template <typename Move>
   Result<bool> move_all(bool forward, Move move);
@@ -100,7 +147,12 @@ class MergingCursor {
   template <bool kForward>
   Result<void> turn();
   void arrived(size_t source, bool is_there) noexcept;
+  void leave() noexcept;
   Error lost(Error error) noexcept;
+  Result<bool> settle_at(size_t source, Bytes key);
+  Result<bool> settled();
+  template <bool kForward>
+  void replay(size_t moved) noexcept;
   template <bool kForward>
   bool is_before(size_t a, size_t b) const noexcept;
   template <bool kForward>
@@ -113,7 +165,11 @@ class MergingCursor {
   std::vector<Head> heads_;
   // [0]: the winner of all. [n]: who lost the match of node n, whose children are 2n and 2n + 1; source s is leaf s + count.
   std::vector<uint32_t> losers_;
+  std::vector<Ahead> ahead_;  // By source, from the first seek on.
   bool forward_ = true;
+  bool has_limits_ = false;
+  Bytes begin_;
+  Bytes end_;
 };
 
 }  // namespace aether::lsm

@@ -1,7 +1,7 @@
 /// A run that is read: entries in order, immutable, in blocks that a cache keeps.
 ///
-/// Opening reads the footer, the top of the index and the range tombstones; they stay in memory. Everything else comes through
-/// the block cache. Every block is checked when it comes from the disk: what is not as it was written is corruption, never
+/// Opening reads the footer, the top of the index and the range tombstones; they stay in memory, and from the first read on what
+/// the index says of each block (block_directory.h). Everything else comes through the block cache. Every block is checked when it comes from the disk: what is not as it was written is corruption, never
 /// an answer.
 ///
 /// Threads   Any; a cursor is one thread's.
@@ -52,6 +52,8 @@ class Run {
   /// The newest whose writer `sees` accepts.
   Result<bool> get(Bytes key, FunctionRef<bool(TxnId writer)> sees, FoundEntry& found) const;
 
+  /// Reads the index now, which else the first reader does.
+  void prepare_reads() const;
   /// By `begin`, then the newest first.
   std::span<const RangeTombstone> range_tombstones() const noexcept;
   /// 0: it has none.

@@ -20,19 +20,16 @@ constexpr uint64_t kReadAheadOnce = 1 * MiB;
 
 }  // namespace
 
-/// Level 0 is data; above it the index, the root last.
 struct RunCursor::State {
-  struct Level {
-    BlockPlace place;
-    BlockHandle block;
-    BlockCursor cursor;
-  };
   enum class Way : uint8_t { forward, backward };
 
   std::shared_ptr<const Run> run;
   const RunFile& file;
   const Use use;
-  std::vector<Level> levels;
+  const BlockDirectory* directory = nullptr;  ///< From the first move on, if there are blocks.
+  uint64_t number = 0;                        ///< Of the block in it.
+  BlockHandle block;
+  BlockCursor cursor;
   bool valid = false;
   uint32_t blocks_in_a_row = 0;
   // Bytes of the run that were read ahead.
@@ -41,33 +38,31 @@ struct RunCursor::State {
   uint64_t ahead_next_bytes = kReadAheadBegin;
 
   State(std::shared_ptr<const Run> of, const RunFile& its_file, Use how)
-      : run(std::move(of)), file(its_file), use(how), levels(file.footer().index_levels + 1) {
-    if (levels.size() == 1) return;
-    levels.back().place = file.footer().root;
-    levels.back().block = file.root().share();
-  }
+      : run(std::move(of)), file(its_file), use(how) {}
 
-  Error malformed(const Level& level) const {
-    return file.damaged(level.place.offset, "a block is malformed");
-  }
-
-  Result<void> attach(Level& level) const {
-    if (!level.cursor.attach(level.block.bytes())) return malformed(level);
-    return {};
-  }
-
-  /// The block that the entry of the level above leads to.
-  Result<void> load(size_t depth) {
-    Level& level = levels[depth];
-    if (!read_place(levels[depth + 1].cursor.entry().value, level.place))
-      return file.damaged(levels[depth + 1].place.offset, "an index block is malformed");
-    const BlockKind kind = depth == 0 ? BlockKind::data : BlockKind::index;
-    if (depth == 0) {
-      AETHER_TRY_ASSIGN(level.block, load_data(level.place));
-    } else {
-      AETHER_TRY_ASSIGN(level.block, file.block(level.place, kind));
+  /// Before a move that does not depend on where it is. False: there are no entries.
+  Result<bool> start() {
+    valid = false;
+    blocks_in_a_row = 0;
+    if (file.footer().index_levels == 0) return false;
+    if (directory == nullptr) {
+      AETHER_TRY_ASSIGN(directory, file.directory());
     }
-    return attach(level);
+    return true;
+  }
+
+  Error malformed() const {
+    return file.damaged(directory->place(number).offset, "a block is malformed");
+  }
+
+  Result<void> load(uint64_t wanted) {
+    if (block && number == wanted) return {};
+    number = wanted;
+    block.reset();
+    AETHER_TRY_ASSIGN(BlockHandle loaded, load_data(directory->place(number)));
+    if (!cursor.attach(loaded.bytes())) return malformed();
+    block = std::move(loaded);
+    return {};
   }
 
   Result<BlockHandle> load_data(const BlockPlace& place) {
@@ -84,11 +79,11 @@ struct RunCursor::State {
       if (use == Use::cached) file.keep(place, alone);
       return alone;
     }
-    AETHER_TRY_ASSIGN(BlockHandle block, file.unpack(place, BlockKind::data,
-                                                     std::string_view(ahead).substr(
-                                                         place.offset - ahead_at, place.bytes)));
-    if (use == Use::cached) file.keep(place, block);
-    return block;
+    const std::string_view bytes = std::string_view(ahead).substr(place.offset - ahead_at,
+                                                                  place.bytes);
+    AETHER_TRY_ASSIGN(BlockHandle unpacked, file.unpack(place, BlockKind::data, bytes));
+    if (use == Use::cached) file.keep(place, unpacked);
+    return unpacked;
   }
 
   /// From the block on. Nothing, if it lies outside the run: who reads it says so.
@@ -106,22 +101,16 @@ struct RunCursor::State {
     return {};
   }
 
-  Result<bool> arrive(At at, Level& level) {
-    if (at == At::malformed) return malformed(level);
+  Result<bool> arrive(At at) {
+    if (at == At::malformed) return malformed();
     valid = at == At::entry;
     return valid;
   }
 
-  /// Down from the level at `depth`, along the first or last entries.
-  Result<bool> descend(size_t depth, Way way) {
-    for (;; --depth) {
-      const At at = way == Way::forward ? levels[depth].cursor.first()
-                                        : levels[depth].cursor.last();
-      // Only a run without entries has an empty block, and it has no index.
-      if (at != At::entry) return malformed(levels[depth]);
-      if (depth == 0) break;
-      AETHER_TRY(load(depth - 1));
-    }
+  /// To the first entry of a block, or its last. Only a run without entries has an empty block, and it has no index.
+  Result<bool> enter(uint64_t wanted, Way way) {
+    AETHER_TRY(load(wanted));
+    if ((way == Way::forward ? cursor.first() : cursor.last()) != At::entry) return malformed();
     valid = true;
     return true;
   }
@@ -130,37 +119,14 @@ struct RunCursor::State {
   Result<bool> step_block(Way way) {
     valid = false;
     blocks_in_a_row = way == Way::forward ? blocks_in_a_row + 1 : 0;
-    for (size_t depth = 1; depth < levels.size(); ++depth) {
-      BlockCursor& cursor = levels[depth].cursor;
-      const At at = way == Way::forward ? cursor.next() : cursor.prev();
-      if (at == At::malformed) return malformed(levels[depth]);
-      if (at == At::nothing) continue;
-      AETHER_TRY(load(depth - 1));
-      return descend(depth - 1, way);
-    }
-    return false;
+    if (number == (way == Way::forward ? directory->blocks() - 1 : 0)) return false;
+    return enter(way == Way::forward ? number + 1 : number - 1, way);
   }
 
-  Result<bool> begin(Way way) {
-    valid = false;
-    blocks_in_a_row = 0;
-    if (levels.size() == 1) return false;
-    AETHER_TRY(attach(levels.back()));
-    return descend(levels.size() - 1, way);
-  }
-
-  /// Down to the block in which (key, writer) would be. False: it comes before all entries, and the cursor is at the first.
+  /// To the block in which (key, writer) would be.
   Result<void> descend_to(Bytes key, TxnId writer) {
-    valid = false;
-    blocks_in_a_row = 0;
-    AETHER_TRY(attach(levels.back()));
-    for (size_t depth = levels.size() - 1; depth > 0; --depth) {
-      // The first entry of an index has the smallest place there is, or the one that its parent has.
-      if (levels[depth].cursor.seek_at_most(key, writer) != At::entry)
-        return malformed(levels[depth]);
-      AETHER_TRY(load(depth - 1));
-    }
-    return {};
+    AETHER_TRY_ASSIGN(const uint64_t wanted, file.find_block(*directory, key, writer));
+    return load(wanted);
   }
 };
 
@@ -175,53 +141,57 @@ RunCursor& RunCursor::operator=(RunCursor&&) noexcept = default;
 bool RunCursor::valid() const noexcept { return state_->valid; }
 const Entry& RunCursor::entry() const noexcept {
   AETHER_ASSERT(state_->valid);
-  return state_->levels.front().cursor.entry();
+  return state_->cursor.entry();
 }
-BlockHandle RunCursor::block() const noexcept { return state_->levels.front().block.share(); }
-bool RunCursor::is_first_of_block() const noexcept {
-  return state_->levels.front().cursor.is_first();
+BlockHandle RunCursor::block() const noexcept { return state_->block.share(); }
+bool RunCursor::is_first_of_block() const noexcept { return state_->cursor.is_first(); }
+
+Result<bool> RunCursor::first() {
+  AETHER_TRY_ASSIGN(const bool has_entries, state_->start());
+  return has_entries ? state_->enter(0, State::Way::forward) : Result<bool>(false);
 }
 
-Result<bool> RunCursor::first() { return state_->begin(State::Way::forward); }
-Result<bool> RunCursor::last() { return state_->begin(State::Way::backward); }
+Result<bool> RunCursor::last() {
+  AETHER_TRY_ASSIGN(const bool has_entries, state_->start());
+  if (!has_entries) return false;
+  return state_->enter(state_->directory->blocks() - 1, State::Way::backward);
+}
 
 Result<bool> RunCursor::seek(Bytes key, TxnId writer) {
   State& state = *state_;
-  if (state.levels.size() == 1) return false;
+  AETHER_TRY_ASSIGN(const bool has_entries, state.start());
+  if (!has_entries) return false;
   AETHER_TRY(state.descend_to(key, writer));
-  State::Level& level = state.levels.front();
-  const At at = level.cursor.seek_at_least(key, writer);
+  const At at = state.cursor.seek_at_least(key, writer);
   if (at == At::nothing) return state.step_block(State::Way::forward);
-  return state.arrive(at, level);
+  return state.arrive(at);
 }
 
 Result<bool> RunCursor::seek_for_prev(Bytes key) {
   State& state = *state_;
-  if (state.levels.size() == 1) return false;
+  AETHER_TRY_ASSIGN(const bool has_entries, state.start());
+  if (!has_entries) return false;
   constexpr TxnId kOldest = 0;
   AETHER_TRY(state.descend_to(key, kOldest));
-  State::Level& level = state.levels.front();
-  const At at = level.cursor.seek_at_most(key, kOldest);
+  const At at = state.cursor.seek_at_most(key, kOldest);
   if (at == At::nothing) return state.step_block(State::Way::backward);
-  return state.arrive(at, level);
+  return state.arrive(at);
 }
 
 Result<bool> RunCursor::next() {
   State& state = *state_;
   AETHER_ASSERT(state.valid);
-  State::Level& level = state.levels.front();
-  const At at = level.cursor.next();
+  const At at = state.cursor.next();
   if (at == At::nothing) return state.step_block(State::Way::forward);
-  return state.arrive(at, level);
+  return state.arrive(at);
 }
 
 Result<bool> RunCursor::prev() {
   State& state = *state_;
   AETHER_ASSERT(state.valid);
-  State::Level& level = state.levels.front();
-  const At at = level.cursor.prev();
+  const At at = state.cursor.prev();
   if (at == At::nothing) return state.step_block(State::Way::backward);
-  return state.arrive(at, level);
+  return state.arrive(at);
 }
 
 }  // namespace aether::lsm

@@ -169,6 +169,62 @@ Result<void> RunFile::read_range_tombstones() {
   return {};
 }
 
+/// Past the cache: it is not read again, but by who is not told enough by the directory.
+Result<const BlockDirectory*> RunFile::read_directory() const {
+  os::LockGuard lock(directory_mutex_);
+  if (owned_directory_ == nullptr) {
+    BlockDirectoryBuilder builder;
+    AETHER_TRY(gather_blocks(footer_.index_levels - 1, footer_.root, root_.bytes(), builder));
+    owned_directory_ = std::make_unique<const BlockDirectory>(builder.take());
+    directory_.store(owned_directory_.get(), std::memory_order_release);
+  }
+  return owned_directory_.get();
+}
+
+/// Of an index block at `level`, below which lies data if that is 0. However its bytes lead round, data blocks come in ascending order.
+Result<void> RunFile::gather_blocks(uint32_t level, const BlockPlace& place, std::string_view bytes,
+                                    BlockDirectoryBuilder& builder) const {
+  const auto malformed = [&] { return damaged(place.offset, "an index block is malformed"); };
+  BlockCursor cursor;
+  if (!cursor.attach(bytes)) return malformed();
+  BlockCursor::At at = cursor.first();
+  if (at != BlockCursor::At::entry) return malformed();  // Only a run without entries has no index.
+  for (; at == BlockCursor::At::entry; at = cursor.next()) {
+    BlockPlace child;
+    if (!read_place(cursor.entry().value, child)) return malformed();
+    if (level == 0) {
+      if (!builder.add(cursor.entry().key, child)) return malformed();
+      continue;
+    }
+    AETHER_TRY_ASSIGN(const BlockHandle block, read_block(child, BlockKind::index));
+    AETHER_TRY(gather_blocks(level - 1, child, block.bytes(), builder));
+  }
+  if (at == BlockCursor::At::malformed) return malformed();
+  return {};
+}
+
+Result<uint64_t> RunFile::find_in_index(const BlockDirectory& directory, Bytes key,
+                                        TxnId writer) const {
+  BlockPlace place = footer_.root;
+  BlockHandle inner = root_.share();
+  for (uint32_t level = footer_.index_levels;;) {
+    BlockView view;
+    RawEntry entry;
+    BlockPlace child;
+    // The first entry of an index has the smallest place there is, or the one that its parent has.
+    if (!view.attach(inner.bytes()) || !view.last_at_most(key, writer, entry) ||
+        !read_place(entry.value, child)) {
+      return damaged(place.offset, "an index block is malformed");
+    }
+    place = child;
+    if (--level == 0) break;
+    AETHER_TRY_ASSIGN(inner, block(place, BlockKind::index));
+  }
+  const std::optional<uint64_t> found = directory.at_offset(place.offset);
+  if (!found) return damaged(place.offset, "an index block is malformed");
+  return *found;
+}
+
 Result<BlockHandle> RunFile::block(const BlockPlace& place, BlockKind kind) const {
   if (BlockHandle there = cached(place)) return there;
   AETHER_TRY_ASSIGN(BlockHandle made, read_block(place, kind));

@@ -4,8 +4,10 @@
 /// Errors    io_error; corruption (names store, run, offset and page).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,9 +15,11 @@
 #include "aether/function_ref.h"
 #include "buffer/block_cache.h"
 #include "index/btree/services.h"
+#include "lsm/block_directory.h"
 #include "lsm/run.h"
 #include "lsm/run_block.h"
 #include "lsm/run_format.h"
+#include "os/sync.h"
 
 namespace aether::lsm {
 
@@ -30,6 +34,17 @@ class RunFile {
   const RunFooter& footer() const noexcept { return footer_; }
   const buffer::BlockHandle& root() const noexcept { return root_; }
   const std::vector<RangeTombstone>& range_tombstones() const noexcept { return range_tombstones_; }
+
+  /// Of the data blocks; there are some. The first call reads the index. Errors: also of that.
+  Result<const BlockDirectory*> directory() const {
+    const BlockDirectory* const there = directory_.load(std::memory_order_acquire);
+    return there != nullptr ? Result<const BlockDirectory*>(there) : read_directory();
+  }
+  /// Which of them has the first entry at (key, writer) or behind it, or the last one before.
+  Result<uint64_t> find_block(const BlockDirectory& directory, Bytes key, TxnId writer) const {
+    const std::optional<uint64_t> found = directory.find(key);
+    return found ? Result<uint64_t>(*found) : find_in_index(directory, key, writer);
+  }
 
   /// A block of data or of the index, by way of the cache.
   Result<buffer::BlockHandle> block(const BlockPlace& place, BlockKind kind) const;
@@ -54,6 +69,10 @@ class RunFile {
   Result<void> read_footer();
   Result<void> check_footer() const;
   Result<void> read_range_tombstones();
+  Result<const BlockDirectory*> read_directory() const;
+  Result<void> gather_blocks(uint32_t level, const BlockPlace& place, std::string_view bytes,
+                             BlockDirectoryBuilder& builder) const;
+  Result<uint64_t> find_in_index(const BlockDirectory& directory, Bytes key, TxnId writer) const;
   /// Reads and checks pages of one extent, and appends their payloads from `skip` on, `bytes` of them.
   Result<void> read_extent(const buffer::PageRange& extent, uint32_t first, uint64_t skip,
                            uint64_t bytes, char* to) const;
@@ -68,6 +87,10 @@ class RunFile {
   std::unique_ptr<Dictionary> dictionary_;
   buffer::BlockHandle root_;
   std::vector<RangeTombstone> range_tombstones_;
+  mutable std::atomic<const BlockDirectory*> directory_{nullptr};
+  mutable os::Mutex directory_mutex_;
+  mutable std::unique_ptr<const BlockDirectory> owned_directory_
+      AETHER_GUARDED_BY(directory_mutex_);
 };
 
 }  // namespace aether::lsm

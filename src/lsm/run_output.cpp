@@ -59,6 +59,7 @@ Result<RunOutput::Finished> RunOutput::finish(txn::TransactionContext& txn) {
   result.described.reference = reference.encode();
   result.described.earliest_expiry_ms = summary.earliest_expiry_ms;
   AETHER_TRY_ASSIGN(result.part, OpenRun::open(services_, result.described));
+  result.part->run().prepare_reads();
   return result;
 }
 

@@ -37,17 +37,26 @@ void TreeCursor::open() {
   version_ = tree_->version();
   inputs_ = nullptr;  // Before what they go over.
   memory_ = tree_->memory();
-  const LsmTree::LevelsRef levels = tree_->levels();
+  levels_ = tree_->levels();
   std::vector<std::unique_ptr<EntryCursor>> sources;
+  sources.reserve(memory_->newest_first.size() + levels_->newest_first.size());
   for (const GenerationPointer& generation : memory_->newest_first)
     sources.push_back(std::make_unique<MemoryEntries>(generation->rows.cursor()));
-  for (const SortedLevel& level : levels->newest_first) {
+  for (const SortedLevel& level : levels_->newest_first) {
     if (level.newest_writer < from_) continue;
     sources.push_back(std::make_unique<EntryCursorOf<SortedLevelCursor>>(
-        SortedLevelCursor(level.parts, RunCursor::Use::cached)));
+        SortedLevelCursor(std::span<const RunPart>(level.parts), RunCursor::Use::cached)));
   }
   inputs_ = std::make_unique<MergingCursor>(std::move(sources));
+  if (has_limits_) inputs_->set_limits(begin_, end_);
   tree_->count_scan();
+}
+
+void TreeCursor::set_limits(Bytes begin, Bytes end) noexcept {
+  begin_ = begin;
+  end_ = end;
+  has_limits_ = true;
+  if (inputs_ != nullptr) inputs_->set_limits(begin_, end_);
 }
 
 Result<bool> TreeCursor::arrive_forward(Result<bool> moved) {

@@ -23,6 +23,8 @@ class TreeCursor {
   /// Over the layers that may have rows by writers from `from` on. Opens nothing yet.
   TreeCursor(const LsmTree& tree, TxnId from) noexcept : tree_(&tree), from_(from) {}
 
+  /// As index::TakesLimits. Filters are asked with them.
+  void set_limits(Bytes begin, Bytes end) noexcept;
   Result<bool> seek(Bytes key);
   Result<bool> seek_for_prev(Bytes key);
   Result<bool> first();
@@ -48,12 +50,16 @@ class TreeCursor {
   const LsmTree* tree_;
   TxnId from_;
   uint64_t version_ = 0;
-  LsmTree::MemoryRef memory_;  // Its generations are what the first sources go over.
+  LsmTree::MemoryRef memory_;  // Its generations are what the first sources go over,
+  LsmTree::LevelsRef levels_;  // its runs what the others do.
   std::unique_ptr<MergingCursor> inputs_;
   Place place_ = Place::nowhere;
   std::string key_;
   std::string row_;
   std::string sought_;
+  bool has_limits_ = false;
+  Bytes begin_;
+  Bytes end_;
 };
 
 }  // namespace aether::lsm

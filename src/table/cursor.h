@@ -27,8 +27,11 @@ class TableCursor {
   TableCursor& operator=(const TableCursor&) = delete;
   ~TableCursor();
 
-  /// As BTreeCursor's.
-  void set_limits(Bytes begin, Bytes end) noexcept { recorder_.set_limits(begin, end); }
+  /// Of a scan of the keys from `begin` up to `end` (empty: no end): what lies outside is not read, or does not count as read. Borrowed.
+  void set_limits(Bytes begin, Bytes end) {
+    recorder_.set_limits(begin, end);
+    at_.set_limits(begin, end);
+  }
   Result<bool> seek(Bytes key);
   Result<bool> seek_for_prev(Bytes key);
   Result<bool> first() { return seek({}); }

@@ -64,7 +64,8 @@ class Layers {
 
   /// Where the newest row of the key in memory is. Under the stripe, and there is one.
   virtual index::AnyIndex& home_of(Bytes key) = 0;
-  virtual index::AnyIndex& active() noexcept = 0;
+  /// Where a row of the key is put, which must be said before it is: others skip layers that have none of the key.
+  virtual index::AnyIndex& active(Bytes key) noexcept = 0;
   /// A row stands in the active layer now, and goes from a sealed one: between the two, so that who looked into the former before
   /// and into the latter after looks again.
   virtual void note_move() noexcept = 0;

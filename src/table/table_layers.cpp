@@ -138,7 +138,7 @@ Result<void> Table::move_up(TransactionContext& logger, Stripe& stripe, index::A
   const std::string old_row(row);
   const Bytes payload = payload_of(old_row);
   const RecordMeta meta = page::meta_of(payload);
-  index::AnyIndex& active = layers_->active();
+  index::AnyIndex& active = layers_->active(key);
   // Whatever is there is what a reader of this moment reads who does not see that transaction.
   std::string before;
   txn::Snapshot now;

@@ -214,7 +214,7 @@ Result<void> Table::write_row(TransactionContext& txn, Stripe& stripe, const Cha
   const bool has_readers = !before.empty() && writer != txn.id();
   if (has_readers && !AETHER_PLANTED("txn.forget_version"))
     services_.versions.link(*version, writer, txn.id());
-  index::AnyIndex& index = layers_ == nullptr ? index_ : layers_->active();
+  index::AnyIndex& index = layers_ == nullptr ? index_ : layers_->active(change.key);
   if (Result<void> put = index.put(change.key, row); !put) {
     if (version != nullptr) services_.versions.unlink(*version);
     return put;

@@ -11,6 +11,13 @@
 
 namespace aether::index {
 
+/// Cursors that gain by knowing which keys are wanted: `begin` up to, and without, `end` (empty: no end). Where one would come to another key
+/// it may be at none instead. Borrowed.
+template <typename C>
+concept TakesLimits = requires(C& cursor, Bytes key) {
+  cursor.set_limits(key, key);
+};
+
 class AnyCursor {
  public:
   /// May throw std::bad_alloc.
@@ -26,6 +33,8 @@ class AnyCursor {
   Result<bool> last() { return body_->seek_op(SeekOp::last, {}); }
   Result<bool> next() { return body_->next(); }
   Result<bool> prev() { return body_->prev(); }
+  /// Does nothing where the cursor does not take them.
+  void set_limits(Bytes begin, Bytes end) { body_->set_limits(begin, end); }
   bool positioned() const { return body_->positioned(); }
   Bytes key() const { return body_->key(); }
   Result<Bytes> value() { return body_->value(); }
@@ -36,6 +45,7 @@ class AnyCursor {
     virtual Result<bool> seek_op(SeekOp op, Bytes key) = 0;
     virtual Result<bool> next() = 0;
     virtual Result<bool> prev() = 0;
+    virtual void set_limits(Bytes begin, Bytes end) = 0;
     virtual bool positioned() const = 0;
     virtual Bytes key() const = 0;
     virtual Result<Bytes> value() = 0;
@@ -46,6 +56,9 @@ class AnyCursor {
     Result<bool> seek_op(SeekOp op, Bytes key) override { return index::seek(cursor, op, key); }
     Result<bool> next() override { return cursor.next(); }
     Result<bool> prev() override { return cursor.prev(); }
+    void set_limits(Bytes begin, Bytes end) override {
+      if constexpr (TakesLimits<C>) cursor.set_limits(begin, end);
+    }
     bool positioned() const override { return cursor.positioned(); }
     Bytes key() const override { return cursor.key(); }
     Result<Bytes> value() override { return cursor.value(); }

@@ -15,6 +15,14 @@ inline uint64_t key_head(const char* key) noexcept {
   return __builtin_bswap64(base::load<uint64_t>(key));
 }
 
+/// The same for any key: zeros follow a shorter one. So two keys whose beginnings differ compare as those do.
+inline uint64_t key_begin(Bytes key) noexcept {
+  if (key.size() >= 8) return key_head(key.data());
+  char padded[8] = {};
+  if (!key.empty()) std::memcpy(padded, key.data(), key.size());
+  return key_head(padded);
+}
+
 /// Below zero, zero, above zero. Most keys differ in their first 8 bytes: no call for them.
 inline int compare_keys(Bytes a, Bytes b) noexcept {
   const size_t common = std::min(a.size(), b.size());

@@ -74,6 +74,12 @@ bool FilterView::may_contain_prefix(Bytes prefix) const noexcept {
   return true;
 }
 
+bool FilterView::first_at_least(Bytes key, std::string& bound) const {
+  if (const auto* surf = std::get_if<SurfView>(&view_)) return surf->first_at_least(key, bound);
+  bound.assign(key);
+  return true;
+}
+
 // False positives of b bits a key are e^(-b ln(2)^2). Lagrange: the one that costs a bit least is the one whose false
 // positives are many for its keys, so p = s * keys with one s for all, and p = 1 where that would be more.
 std::vector<double> monkey_bits(const std::vector<uint64_t>& keys_of_runs, double bits_total) {

@@ -77,10 +77,17 @@ class FilterView {
 
   /// Some key equals `key`. `hash`: filter_hash(key).
   bool may_contain(Bytes key, uint64_t hash) const noexcept;
+  /// Asks memory for what `may_contain` will read, where that is one place.
+  void prefetch(uint64_t hash) const noexcept {
+    if (const auto* bloom = std::get_if<BloomView>(&view_)) bloom->prefetch(hash);
+  }
   /// Some key is in [begin, end); nothing for `end`: no upper bound.
   bool may_contain_range(Bytes begin, std::optional<Bytes> end) const noexcept;
   /// Some key begins with `prefix`.
   bool may_contain_prefix(Bytes prefix) const noexcept;
+  /// False: no key is at least `key`. True: every key that is, is at least `bound`, which is at least `key`. Only if `answers_ranges`.
+  /// Throws std::bad_alloc.
+  bool first_at_least(Bytes key, std::string& bound) const;
 
   bool has_filter() const noexcept { return !std::holds_alternative<std::monostate>(view_); }
   bool answers_ranges() const noexcept { return std::holds_alternative<SurfView>(view_); }

@@ -10,6 +10,8 @@ namespace aether::lsm {
 namespace {
 
 constexpr uint64_t kFanout = 256;
+/// A bound that is shorter than it could be is a bound.
+constexpr uint64_t kSmallestSteps = 256;
 
 unsigned char first_byte(Bytes bytes) noexcept { return static_cast<unsigned char>(bytes.front()); }
 
@@ -251,6 +253,62 @@ bool SurfView::may_contain_range(Bytes begin, std::optional<Bytes> end) const no
   const Step next = step(at, static_cast<unsigned char>(high));
   if (next.found == Found::leaf) return !leaf_is_at_least(next.next, upper.substr(1));
   return next.found == Found::child && any_below(node(next.next), upper.substr(1));
+}
+
+/// What is known of the rest of the leaf's key: as many bytes as make no rest smaller that it could be.
+void SurfView::append_suffix(uint64_t leaf, std::string& bound) const {
+  const auto bits = suffix(leaf, SurfSuffix::real);
+  if (!bits) return;
+  // Zero bits behind the last one that is set may be those of no byte.
+  for (uint64_t rest = *bits << (64 - shape_.suffix_bits); rest != 0; rest <<= 8)
+    bound.push_back(static_cast<char>(rest >> 56));
+}
+
+/// `bound` leads to where the step came from, label included.
+void SurfView::append_smallest(Step step, std::string& bound) const {
+  for (uint64_t steps = 0; step.found == Found::child && steps < kSmallestSteps; ++steps) {
+    const Node at = node(step.next);
+    if (ends_at(at)) return;
+    const int label = next_label(at, -1);
+    if (label == static_cast<int>(kFanout)) return;  // No trie has such a node.
+    bound.push_back(static_cast<char>(label));
+    step = this->step(at, static_cast<unsigned char>(label));
+  }
+  if (step.found == Found::leaf) append_suffix(step.next, bound);
+}
+
+bool SurfView::first_at_least(Bytes key, std::string& bound) const {
+  bound.clear();
+  if (shape_.nodes == 0) return false;
+  // The lowest node on the way that has a label above the key's.
+  Node branch{};
+  size_t branch_depth = 0;
+  int branch_label = -1;
+  Step at{Found::child, 0};
+  size_t depth = 0;
+  for (; at.found == Found::child && depth < key.size(); ++depth) {
+    const Node here = node(at.next);
+    const auto label = static_cast<unsigned char>(key[depth]);
+    if (const int above = next_label(here, label); above < static_cast<int>(kFanout)) {
+      branch = here;
+      branch_depth = depth;
+      branch_label = above;
+    }
+    at = step(here, label);
+  }
+  const bool goes_on = at.found == Found::child ||
+                       (at.found == Found::leaf && !leaf_is_less(at.next, key.substr(depth)));
+  if (goes_on) {
+    bound.assign(key.substr(0, depth));
+    append_smallest(at, bound);
+    if (Bytes(bound) < key) bound.assign(key);
+    return true;
+  }
+  if (branch_label < 0) return false;
+  bound.assign(key.substr(0, branch_depth));
+  bound.push_back(static_cast<char>(branch_label));
+  append_smallest(step(branch, static_cast<unsigned char>(branch_label)), bound);
+  return true;
 }
 
 }  // namespace aether::lsm

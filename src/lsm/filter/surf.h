@@ -11,8 +11,11 @@
 /// A range needs no iterator: its bounds agree in a beginning, and part in one node. Between their labels any label is an
 /// answer; below the two labels one asks for any key at least, and any below.
 ///
+/// Where the next key could be at the earliest is told for a cursor: down along the question as far as the trie goes, to the next
+/// label of the lowest node that has one, and from there along the smallest labels.
+///
 /// Threads     A builder is one thread's, a view anybody's.
-/// Invariants  A question's steps are at most its bytes, even where the bits make no trie.
+/// Invariants  A question's steps are at most its bytes, even where the bits make no trie; first_at_least's 256 more.
 /// Source      Zhang et al.: "SuRF: Practical Range Query Filtering with Fast Succinct Tries", SIGMOD 2018. We differ: no
 ///             terminator byte, three-valued suffixes (its code answers "empty" for ranges that are not), no iterators.
 #pragma once
@@ -59,6 +62,8 @@ class SurfView {
   bool may_contain(Bytes key, uint64_t hash) const noexcept;
   bool may_contain_prefix(Bytes prefix) const noexcept;
   bool may_contain_range(Bytes begin, std::optional<Bytes> end) const noexcept;
+  /// As FilterView's.
+  bool first_at_least(Bytes key, std::string& bound) const;
 
  private:
   /// Where a node's labels are: of a dense one 256 positions.
@@ -82,6 +87,8 @@ class SurfView {
 
   bool any_at_least(Node node, Bytes bound) const noexcept;
   bool any_below(Node node, Bytes bound) const noexcept;
+  void append_smallest(Step step, std::string& bound) const;
+  void append_suffix(uint64_t leaf, std::string& bound) const;
   bool leaf_may_equal(uint64_t leaf, Bytes rest, uint64_t hash) const noexcept;
   bool leaf_is_less(uint64_t leaf, Bytes rest) const noexcept;
   bool leaf_is_at_least(uint64_t leaf, Bytes rest) const noexcept;

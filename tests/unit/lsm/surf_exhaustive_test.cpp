@@ -89,9 +89,28 @@ class SurfExhaustive : public testing::Test {
     const bool answer = view.may_contain_range(begin, end);
     ASSERT_TRUE(answer || !is_there) << describe(keys, options) << printable(begin) << " to "
                                      << (end ? printable(*end) : "the end");
+    if (!end) check_bound(view, keys, options, begin, first);
     if (is_there) return;
     ++empty_;
     told_ += answer ? 0 : 1;
+    // The bound tells no less: where the range has no key for certain, none is before its end.
+    if (answer || !end || *end <= begin) return;
+    std::string bound;
+    ASSERT_TRUE(!view.first_at_least(begin, bound) || Bytes(bound) >= *end)
+        << describe(keys, options) << printable(begin) << " to " << printable(*end)
+        << ", but the bound is " << printable(bound);
+  }
+
+  void check_bound(const FilterView& view, const std::vector<std::string>& keys,
+                   const FilterOptions& options, Bytes key,
+                   std::vector<std::string>::const_iterator first) {
+    std::string bound;
+    const bool is_any = view.first_at_least(key, bound);
+    ASSERT_TRUE(is_any || first == keys.end())
+        << describe(keys, options) << printable(key) << ": no key is at least that";
+    if (!is_any) return;
+    ASSERT_TRUE(Bytes(bound) >= key && (first == keys.end() || bound <= *first))
+        << describe(keys, options) << printable(key) << ": the bound is " << printable(bound);
   }
 
   static std::string describe(const std::vector<std::string>& keys, const FilterOptions& options) {
