@@ -16,6 +16,7 @@ enum class Phase : uint8_t { warm_up, measure, stop };
 /// What one thread found; on a cache line of its own while it runs.
 struct alignas(128) Lane {
   Histogram ticks;
+  LongestPause pause;
   uint64_t operations = 0;
   uint64_t warm_up_operations = 0;
   uint64_t retries = 0;
@@ -23,6 +24,7 @@ struct alignas(128) Lane {
 
 void run_lane(Worker& worker, Lane& lane, std::atomic<Phase>& phase, std::barrier<>& start) {
   start.arrive_and_wait();
+  Pauses pauses;
   Phase seen = phase.load(std::memory_order_relaxed);
   uint64_t retries_before = 0;
   uint64_t before = ticks();
@@ -31,6 +33,7 @@ void run_lane(Worker& worker, Lane& lane, std::atomic<Phase>& phase, std::barrie
     if (now == Phase::stop) break;
     if (now != seen) {
       lane.ticks.clear();
+      pauses.clear();
       lane.warm_up_operations = std::exchange(lane.operations, 0);
       retries_before = worker.retries();
       worker.start_measuring();
@@ -41,8 +44,9 @@ void run_lane(Worker& worker, Lane& lane, std::atomic<Phase>& phase, std::barrie
     const uint64_t after = ticks();
     lane.ticks.record(after - before);
     ++lane.operations;
-    before = after;
+    before = pauses.step(before, after);
   }
+  lane.pause = pauses.longest();
   lane.retries = worker.retries() - retries_before;
   if (!worker.error().empty()) phase.store(Phase::stop, std::memory_order_relaxed);
 }
@@ -104,6 +108,7 @@ Result<Measured> drive(std::vector<std::unique_ptr<Worker>>& workers, const Timi
     }
     const uint64_t weight = workers[i]->operations_per_step();
     measured.latency.merge(lanes[i].ticks);
+    measured.pause.merge(lanes[i].pause);
     measured.operations += lanes[i].operations * weight;
     measured.warm_up_operations += lanes[i].warm_up_operations * weight;
     measured.retries += lanes[i].retries;
@@ -124,6 +129,10 @@ void describe_measured(const Measured& measured, JsonObject& result) {
   result.set("p99_us", us(0.99));
   result.set("p999_us", us(0.999));
   result.set("max_us", static_cast<double>(measured.latency.max()) * measured.us_per_tick);
+  const auto us_of = [](uint64_t ns) { return static_cast<double>(ns) * 1e-3; };
+  result.set("pause_work_us", us_of(measured.pause.work));
+  result.set("pause_processor_us", us_of(measured.pause.processor));
+  result.set("pause_sleep_us", us_of(measured.pause.sleep));
   result.set("cpu_seconds", measured.cpu_seconds);
   result.set("retries", static_cast<double>(measured.retries));
   result.set("background_ops_per_s",

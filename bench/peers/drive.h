@@ -12,11 +12,13 @@
 #include "aether/error.h"
 #include "histogram.h"
 #include "json.h"
+#include "pauses.h"
 
 namespace aether::bench {
 
 struct Measured {
   Histogram latency;  ///< In ticks.
+  LongestPause pause;
   double us_per_tick = 0;
   uint64_t operations = 0;  ///< Steps, times what a step counts.
   uint64_t warm_up_operations = 0;

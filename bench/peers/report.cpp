@@ -95,10 +95,13 @@ class Report {
 
   void resources() {
     out_ << "## Resources\n\nBytes for each operation as the kernel charges them to the process, "
-            "from open to close; processor time of all its threads; disk after close.\n\n"
+            "from open to close; processor time of all its threads; disk after close. "
+            "Longest: the longest operation, and the most that one spent working, waiting for a "
+            "processor, and asleep.\n\n"
             "| data | workload | threads | engine | CPU us/op | written MB | written B/op | read "
-            "B/op | disk MB | peak RSS MB | max latency us | retries |\n"
-            "|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+            "B/op | disk MB | peak RSS MB | longest: us | working | for a processor | asleep | "
+            "retries |\n"
+            "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
     for (const Row& row : results_.rows()) {
       for (const std::string& engine : results_.engines()) {
         const Cell runs = results_.cell(row, engine);
@@ -119,6 +122,8 @@ class Report {
          << format("%.0f", runs.of("bytes_read") / all_operations) << " | "
          << format("%.0f", runs.of("disk_bytes") / 1e6) << " | "
          << format("%.0f", runs.of("peak_rss_mb")) << " | " << micros(runs.of("max_us")) << " | "
+         << micros(runs.of("pause_work_us")) << " | " << micros(runs.of("pause_processor_us"))
+         << " | " << micros(runs.of("pause_sleep_us")) << " | "
          << format("%.0f", runs.of("retries")) << " |\n";
   }
 

@@ -166,6 +166,7 @@ struct EnvStats {
   uint64_t log_bytes_appended = 0;   ///< Records, since open.
   uint64_t log_bytes_written = 0;    ///< Blocks with padding, since open.
   uint64_t log_flushes = 0;          ///< Writes followed by fdatasync, since open.
+  LatencySummary log_room_wait;      ///< Of writers, for the disk: too much was not durable yet.
   uint64_t log_position = 0;         ///< Position of the next log block.
   uint64_t checkpoint_position = 0;  ///< Where recovery would start now.
   uint64_t checkpoints = 0;

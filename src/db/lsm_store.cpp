@@ -124,6 +124,7 @@ Result<void> LsmStore::work_here() {
 Result<void> LsmStore::flush_sealed() {
   AETHER_TRY_ASSIGN(bool more, upkeep_->flush());
   while (more) {
+    tree_.collect();
     AETHER_TRY_ASSIGN(more, upkeep_->flush());
   }
   return {};
@@ -145,6 +146,7 @@ Result<void> LsmStore::take_own_values(std::vector<page::OverflowReference>& val
 }
 
 Result<bool> LsmStore::work() {
+  tree_.collect();
   AETHER_TRY_ASSIGN(const bool has_flushed, upkeep_->flush());
   if (has_flushed) return true;
   AETHER_TRY_ASSIGN(const bool has_merged, upkeep_->merge(kSliceBytes, true));

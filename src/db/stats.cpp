@@ -96,6 +96,7 @@ void EnvImpl::fill(EnvStats& stats) {
   stats.log_bytes_appended = log.bytes_appended;
   stats.log_bytes_written = log.bytes_written;
   stats.log_flushes = log.flushes;
+  stats.log_room_wait = latency_of(log_->room_wait());
   stats.log_position = log_->append_position();
   stats.checkpoint_position = log_start_.load(std::memory_order_relaxed);
   stats.checkpoints = checkpoints_.load(std::memory_order_relaxed);

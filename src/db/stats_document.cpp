@@ -96,8 +96,9 @@ void append_storage(base::JsonWriter& json, const EnvStats& stats) {
       .member("bytes_appended", stats.log_bytes_appended)
       .member("bytes_written", stats.log_bytes_written)
       .member("flushes", stats.log_flushes)
-      .member("checkpoints", stats.checkpoints)
-      .end_object();
+      .member("checkpoints", stats.checkpoints);
+  append(json, "room_wait", stats.log_room_wait);
+  json.end_object();
   json.name("archive")
       .begin_object()
       .bytes("directory", stats.archive_directory)

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/no_memory.h"
+#include "base/reached.h"
 #include "index/btree/overflow.h"
 #include "lsm/tree_cursor.h"
 #include "lsm/tree_row.h"
@@ -328,8 +329,12 @@ void LsmTree::drop_oldest() {
   os::LockGuard lock(publish_mutex_);
   auto next = std::make_unique<Memory>(*memory());
   AETHER_ASSERT(next->newest_first.size() > 1);
+  GenerationPointer oldest = std::move(next->newest_first.back());
   next->newest_first.pop_back();
-  memory_.publish(std::move(next), os::worker_id());
+  base::make_room(leaving_);
+  auto prepared = base::RcuPointer<Memory>::prepare(std::move(next));
+  leaving_.push_back(std::move(oldest));
+  memory_.publish(std::move(prepared), os::worker_id());
   version_.fetch_add(1, std::memory_order_acq_rel);
 }
 
@@ -376,6 +381,21 @@ void LsmTree::publish(PreparedLevels levels) noexcept {
 void LsmTree::collect() noexcept {
   memory_.collect();
   levels_.collect();
+  for (GenerationPointer last = take_left(); last != nullptr; last = take_left()) {
+    AETHER_REACHED("lsm.generation_freed");
+  }
+}
+
+/// A generation that nobody else has, nor can get any more.
+GenerationPointer LsmTree::take_left() noexcept {
+  os::LockGuard lock(publish_mutex_);
+  const auto left = std::find_if(
+      leaving_.begin(), leaving_.end(),
+      [](const GenerationPointer& generation) { return generation.use_count() == 1; });
+  if (left == leaving_.end()) return nullptr;
+  GenerationPointer taken = std::move(*left);
+  leaving_.erase(left);
+  return taken;
 }
 
 }  // namespace aether::lsm

@@ -89,7 +89,7 @@ class LsmTree final : public table::Layers {
   void set_inline_value_max(uint64_t bytes) noexcept {
     inline_value_max_.store(bytes, std::memory_order_relaxed);
   }
-  /// Its rows are in a run that has been published. May throw std::bad_alloc; then it stays.
+  /// Its rows are in a run that has been published. May throw std::bad_alloc; then it stays. Its memory goes in `collect`.
   void drop_oldest();
   /// Generations begin here, and are sealed when they have about so many bytes. Before others use it.
   void set_next_generation(uint64_t number, uint64_t nursery_bytes);
@@ -106,7 +106,8 @@ class LsmTree final : public table::Layers {
     publish(std::move(levels));
     changes_.fetch_add(1, std::memory_order_acq_rel);
   }
-  /// Lets go of runs that were published before and that nobody reads.
+  /// Lets go of generations and runs that are no longer published and that nobody reads. Freeing a generation takes a tenth of a second
+  /// and more, so nobody else does: neither a writer that seals the next one nor a reader that had it last.
   void collect() noexcept;
 
   /// What a cursor reads.
@@ -136,6 +137,7 @@ class LsmTree final : public table::Layers {
                              std::string& value) const;
   Result<bool> find_newest(Bytes key, std::string& row) const;
   GenerationPointer make_generation(uint64_t number) const;
+  GenerationPointer take_left() noexcept;
 
   const MakeNursery make_nursery_;
   uint64_t filter_bytes_ = 0;  ///< Of a generation.
@@ -153,6 +155,7 @@ class LsmTree final : public table::Layers {
   mutable base::ShardedCounter found_, missed_, scans_;  ///< Reads that came to the runs.
   mutable base::ShardedCounter runs_read_;
   os::Mutex publish_mutex_;  ///< Of memory_: sealing, and dropping.
+  std::vector<GenerationPointer> leaving_ AETHER_GUARDED_BY(publish_mutex_);  ///< Dropped.
 };
 
 }  // namespace aether::lsm

@@ -53,7 +53,7 @@ Result<TxnId> TransactionTable::open(Snapshot* snapshot, bool* is_safe) {
     if (id != 0) return id;
     // Every slot is taken. By ends that wait for the log? Then a flush makes room.
     if (open_count() >= kSlots) break;
-    AETHER_TRY(log_.flush());
+    AETHER_TRY(log_.flush_for_room());
   }
   return Error(Code::busy, std::to_string(kSlots) + " transactions are open: end some, then retry");
 }

@@ -36,8 +36,9 @@ struct OldestOpen {
 
 class TransactionTable {
  public:
-  /// Open at one time. An end that is not durable yet counts as open here.
-  static constexpr uint32_t kSlots = 4096;
+  /// Open at one time. An end that is not durable yet counts as open here: of lone writes, which wait for nothing, so many must fit as a
+  /// device takes in a few of its flushes, else writers wait for it.
+  static constexpr uint32_t kSlots = 16384;
 
   TransactionTable(wal::Log& log, TxnId first_id);
 

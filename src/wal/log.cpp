@@ -48,7 +48,7 @@ Result<void> check_options(const LogOptions& options, const LogStart& start) {
 }  // namespace
 
 Log::Log(const LogOptions& options, const LogStart& start, os::Os& os)
-    : options_(options), start_(start), os_(os) {
+    : options_(options), start_(start), os_(os), room_wait_(options.streams) {
   options_.block_bytes_max = std::min(options.block_bytes_max, options.segment_bytes / 4);
   record_bytes_max_ = std::min(options_.ring_bytes / 4,
                                options_.block_bytes_max - block_overhead(options_.streams));
@@ -157,8 +157,27 @@ Result<Reservation> Log::append(uint32_t stream, const RecordSpec& spec) {
   return space;
 }
 
+/// The device is behind: what it takes from a writer is told apart from what the engine does.
+class Log::RoomWait {
+ public:
+  explicit RoomWait(Log& log) noexcept : log_(log), begin_ns_(log.os_.monotonic_ns()) {}
+  RoomWait(const RoomWait&) = delete;
+  RoomWait& operator=(const RoomWait&) = delete;
+  ~RoomWait() { log_.room_wait_.record(os::worker_id(), log_.os_.monotonic_ns() - begin_ns_); }
+
+ private:
+  Log& log_;
+  const uint64_t begin_ns_;
+};
+
+Result<void> Log::flush_for_room() {
+  const RoomWait wait(*this);
+  return flush();
+}
+
 Result<void> Log::wait_for_room(uint32_t stream, Lsn end) {
   AETHER_REACHED("wal.ring_full");
+  const RoomWait wait(*this);
   os::Backoff backoff;
   while (!rings_[stream].has_room(end)) {
     if (failed()) return failure();

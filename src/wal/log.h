@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "aether/error.h"
+#include "base/histogram.h"
 #include "base/ids.h"
 #include "os/os.h"
 #include "os/sync.h"
@@ -125,6 +126,8 @@ class Log {
   Result<void> wait_durable(const LsnVector& vector, bool linger = false);
   /// Everything published before this call is durable when it returns.
   Result<void> flush();
+  /// The same for a writer that has no room before: `room_wait` counts it.
+  Result<void> flush_for_room();
   /// Asks the background thread for a flush soon; does not wait. Without that thread: nothing.
   void request_flush() noexcept;
 
@@ -177,6 +180,8 @@ class Log {
   uint32_t epoch() const noexcept { return start_.epoch; }
   bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
   LogStats stats() const noexcept;
+  /// How long writers waited, in ns, since so much was not durable that nothing more had room.
+  base::Histogram room_wait() const noexcept { return room_wait_.read(); }
 
  private:
   /// What the background thread does; whoever appends looks whether it has to be woken.
@@ -205,6 +210,7 @@ class Log {
   Result<void> open() AETHER_NO_THREAD_SAFETY;  // Nobody else knows the log yet: no turn needed.
 
   // Appending and waiting (log.cpp).
+  class RoomWait;
   Result<void> wait_for_room(uint32_t stream, Lsn end);
   Result<void> wait_until_durable(const LsnVector& vector, bool linger);
   bool is_durable(const LsnVector& vector) const noexcept;
@@ -264,6 +270,7 @@ class Log {
   std::atomic<uint64_t> bytes_written_{0};
   std::atomic<uint64_t> flushes_{0};
   std::atomic<bool> images_logged_{false};
+  base::SharedHistogram room_wait_;
   uint64_t last_wall_ns_ AETHER_GUARDED_BY(turn_) = 0;
 
   Completions completions_;
