@@ -127,7 +127,7 @@ class StoreImpl {
                          Bytes value) {
     if (table_ != nullptr) [[unlikely]] {
       if (lsm_ == nullptr) return table_->write(txn, mode, key, value);
-      AETHER_TRY(lsm_->before_write());
+      AETHER_TRY(lsm_->before_write(txn));
       Result<bool> written = table_->write(txn, mode, key, value);
       if (written && *written) lsm_->after_write(key.size(), value.size());
       return written;

@@ -17,6 +17,8 @@ namespace {
 constexpr uint64_t kLookBytes = 4 * KiB;
 /// Sealed generations that wait to be written out; then writers wait, too.
 constexpr uint64_t kSealedMax = 3;
+/// What a nursery may grow to, times its size, before a transaction that has written already sees to it.
+constexpr uint64_t kNurseriesLeft = 4;
 constexpr uint64_t kSliceBytes = 1 * MiB;       ///< Of merging, by the worker.
 constexpr uint64_t kSliceBytesHere = 64 * KiB;  ///< By a writer.
 constexpr uint64_t kNoBound = ~uint64_t{0} >> 2;
@@ -83,7 +85,11 @@ void LsmStore::after_write(uint64_t key_bytes, uint64_t value_bytes) noexcept {
     is_to_look_.store(true, std::memory_order_relaxed);
 }
 
-Result<void> LsmStore::look() {
+Result<void> LsmStore::look(const txn::TransactionContext& txn) {
+  // Upkeep writes to the log, of which a transaction that has begun there may use only so much: the next one sees to it.
+  const bool is_left = txn.pinned && !env_.lsm_worker().is_running() &&
+                       tree_.nursery_bytes() < kNurseriesLeft * upkeep_->nursery_bytes_max();
+  if (is_left) return {};
   is_to_look_.store(false, std::memory_order_relaxed);
   Result<void> looked = look_now();
   if (!looked) is_to_look_.store(true, std::memory_order_relaxed);

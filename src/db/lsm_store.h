@@ -31,9 +31,9 @@ class LsmStore final : public lsm::Committer {
   /// Reads the manifest. Once, before others use the store. Returns up to which GSN changes are in runs.
   Result<Gsn> load();
 
-  /// With no latch held. Errors: of a flush that has failed, and for which there is no more memory to wait in (no_space, io_error).
-  Result<void> before_write() {
-    return is_to_look_.load(std::memory_order_relaxed) ? look() : Result<void>();
+  /// Before a write of `txn`, with no latch held. Errors: of a flush that has failed, and for which there is no more memory to wait in (no_space, io_error).
+  Result<void> before_write(const txn::TransactionContext& txn) {
+    return is_to_look_.load(std::memory_order_relaxed) ? look(txn) : Result<void>();
   }
   /// It was one of a key and a value of so many bytes.
   void after_write(uint64_t key_bytes, uint64_t value_bytes) noexcept;
@@ -54,7 +54,7 @@ class LsmStore final : public lsm::Committer {
   uint64_t now_ms() const noexcept override;
 
  private:
-  Result<void> look();
+  Result<void> look(const txn::TransactionContext& txn);
   Result<void> look_now();
   Result<void> work_here();
   Result<void> flush_sealed();

@@ -119,6 +119,7 @@ Result<bool> Upkeep::flush() {
   LsmTree::PreparedLevels levels;
   RunPart added;
   uint64_t written = 0;
+  uint64_t moved = 0;
   const uint32_t stream = committer_.stream();
   // From here on nobody replaces a row that owns a value outside (Table::find_to_write).
   generation->state.store(Generation::State::being_written, std::memory_order_seq_cst);
@@ -136,7 +137,7 @@ Result<bool> Upkeep::flush() {
       entry.value = value;
       return output->add(entry);
     };
-    AETHER_TRY(table_.write_out(generation->rows, txn, write));
+    AETHER_TRY_ASSIGN(moved, table_.write_out(generation->rows, txn, write));
     std::optional<ManifestRun> described;
     open = open_;
     if (!output->empty()) {
@@ -163,6 +164,7 @@ Result<bool> Upkeep::flush() {
   tree_.publish(std::move(levels));
   waits.dismiss();
   generation->state.store(Generation::State::written, std::memory_order_seq_cst);
+  moved_bytes_.store(moved, std::memory_order_relaxed);
   stats_.flushes += 1;
   stats_.run_bytes_written += written;
   AETHER_REACHED("lsm.flushed");

@@ -14,6 +14,7 @@
 ///           have been committed is not known after `failed`.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -75,7 +76,12 @@ class Upkeep {
   void count_outside(uint64_t bytes) noexcept {
     outside_.fetch_add(bytes, std::memory_order_relaxed);
   }
-  bool nursery_is_full() const noexcept { return tree_.nursery_bytes() >= nursery_bytes_; }
+  /// Rows of transactions that are open come back into the nursery with every flush: one that has grown by as much as they are,
+  /// so that a large transaction's rows are logged again a few times, not with each nursery of others.
+  bool nursery_is_full() const noexcept {
+    return tree_.nursery_bytes() >= std::max(nursery_bytes_.load(std::memory_order_relaxed),
+                                             2 * moved_bytes_.load(std::memory_order_relaxed));
+  }
   uint64_t nursery_bytes_max() const noexcept { return nursery_bytes_; }
 
   /// Seals the nursery if it is as full as that, and has rows. Errors: no_memory.
@@ -149,6 +155,7 @@ class Upkeep {
   LsmTree& tree_;
   Committer& committer_;
   std::atomic<uint64_t> nursery_bytes_{64 * MiB};
+  std::atomic<uint64_t> moved_bytes_{0};  ///< By the last flush, back into the nursery.
   alignas(64) std::atomic<uint64_t> accepted_{0};
   std::atomic<uint64_t> outside_{0};
 

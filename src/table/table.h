@@ -102,8 +102,9 @@ class Table {
   Result<void> seal();
   /// Visits all rows of a sealed layer whose transactions have ended, ghosts too. Those of open ones are logged again by `flusher` as
   /// rows of the active layer, and what they had replaced takes their place. `owns`: a value outside is the row's own. Beside writers.
-  Result<void> write_out(index::AnyIndex& sealed, txn::TransactionContext& flusher,
-                         FunctionRef<Result<void>(Bytes key, Bytes row, bool owns)> visitor);
+  /// Returns how many bytes of rows have become the active layer's.
+  Result<uint64_t> write_out(index::AnyIndex& sealed, txn::TransactionContext& flusher,
+                             FunctionRef<Result<void>(Bytes key, Bytes row, bool owns)> visitor);
   /// Rows of [begin, end) are about to come to runs, below memory: makes sure that there are none in memory, and none is locked, and
   /// calls `commit`, which shows them, before anybody may write. Errors: busy; those of `commit`.
   Result<void> add_below(Bytes begin, Bytes end, FunctionRef<Result<void>()> commit);
@@ -176,7 +177,7 @@ class Table {
   Result<Met> find_to_write(txn::TransactionContext& txn, index::WriteMode mode, Stripe& stripe,
                             Bytes key, std::string& row);
   Result<bool> settle_row(index::AnyIndex& sealed, txn::TransactionContext& flusher, Bytes key,
-                          std::string& row, bool& owns);
+                          std::string& row, bool& owns, uint64_t& moved_bytes);
   Result<void> move_up(txn::TransactionContext& logger, Stripe& stripe, index::AnyIndex& sealed,
                        Bytes key, Bytes row);
   index::AnyIndex& home(Bytes key) { return layers_ == nullptr ? index_ : layers_->home_of(key); }

@@ -209,14 +209,16 @@ void settle_writers(txn::TransactionTable& transactions) {
 
 /// A record of a row that moves must not outlive the one that made it, which lies in another stream and alone has its undo: so
 /// the log is durable before the first one moves. No row of an open transaction has come to a sealed layer since.
-Result<void> Table::write_out(index::AnyIndex& sealed, TransactionContext& flusher,
-                              FunctionRef<Result<void>(Bytes key, Bytes row, bool owns)> visitor) {
+Result<uint64_t> Table::write_out(
+    index::AnyIndex& sealed, TransactionContext& flusher,
+    FunctionRef<Result<void>(Bytes key, Bytes row, bool owns)> visitor) {
   txn::TransactionTable& transactions = services_.transactions;
   settle_writers(transactions);
   const TxnId settled = transactions.settled_below();
   bool is_log_durable = false;
   index::AnyCursor at = sealed.cursor();
   std::string row;
+  uint64_t moved_bytes = 0;
   Result<bool> more = at.first();
   for (; more && *more; more = at.next()) {
     AETHER_TRY_ASSIGN(const Bytes found, at.value());
@@ -231,17 +233,18 @@ Result<void> Table::write_out(index::AnyIndex& sealed, TransactionContext& flush
       is_log_durable = true;
     }
     bool owns = false;
-    AETHER_TRY_ASSIGN(const bool stays, settle_row(sealed, flusher, at.key(), row, owns));
+    AETHER_TRY_ASSIGN(const bool stays,
+                      settle_row(sealed, flusher, at.key(), row, owns, moved_bytes));
     if (stays) AETHER_TRY(visitor(at.key(), row, owns));
   }
   if (!more) return std::move(more).error();
-  return {};
+  return moved_bytes;
 }
 
 /// Under its stripe, where an open transaction's row stays what it is: the row that is written out. False: there is none. It owns its value
 /// unless a newer one hides it.
 Result<bool> Table::settle_row(index::AnyIndex& sealed, TransactionContext& flusher, Bytes key,
-                               std::string& row, bool& owns) {
+                               std::string& row, bool& owns, uint64_t& moved_bytes) {
   const auto get = [&]() -> Result<bool> {
     Result<void> got = sealed.get(key, row);
     if (got) return true;
@@ -256,6 +259,7 @@ Result<bool> Table::settle_row(index::AnyIndex& sealed, TransactionContext& flus
   owns = meta.overflow() && !meta.removed() && &layers_->home_of(key) == &sealed;
   if (!services_.transactions.is_open(meta.txn())) return true;
   owns = false;
+  moved_bytes += key.size() + row.size();
   AETHER_TRY(move_up(flusher, stripe, sealed, key, row));
   return get();
 }

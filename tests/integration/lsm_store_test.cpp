@@ -103,6 +103,30 @@ class LsmStoreTest : public testing::Test {
   Rows rows_;
 };
 
+// Goal:   without background threads a transaction that has written pays no upkeep with its share of the log; the next write does.
+TEST_F(LsmStoreTest, ATransactionThatHasWrittenLeavesUpkeepToTheNext) {
+  Transaction txn = env_->begin().value();
+  const std::string value(1000, 'v');
+  for (uint64_t i = 0; i < 150; ++i) {
+    ok(store_->put(txn, key_of(i), value));
+    rows_[key_of(i)] = value;
+  }
+  EXPECT_EQ(lsm().flushes, 0u) << "150 KB in a nursery of 64 KiB";
+  ok(txn.commit());
+  fill(200, 201, 'a');
+  EXPECT_EQ(lsm().flushes, 1u);
+  // But memory has a bound; and what is open moves into the next nursery as often as that doubles, not with each look at it.
+  Transaction large = env_->begin().value();
+  for (uint64_t i = 0; i < 600; ++i) {
+    ok(store_->put(large, key_of(i), value));
+    rows_[key_of(i)] = value;
+  }
+  EXPECT_GT(lsm().flushes, 1u);
+  EXPECT_LT(lsm().flushes, 5u);
+  ok(large.commit());
+  expect_rows();
+}
+
 // Goal:   generations are written out and merged while rows are put, and nothing is lost by a crash at the end of it.
 TEST_F(LsmStoreTest, FlushesAndMergesAsItIsFilled) {
   fill(0, 8000, 'a');
