@@ -32,6 +32,7 @@ constexpr Kind kKinds[] = {
     {Operation::close, "close", 14, 50},
     {Operation::make_store, "make_store", 15, 90},
     {Operation::drop_store, "drop_store", 12, 60},
+    {Operation::remove_range, "remove_range", 0, 0},
 };
 static_assert(std::size(kKinds) == kOperations);
 
@@ -68,6 +69,7 @@ Profile make_swarm_profile(uint64_t seed) {
   Profile profile = make_profile(seed);
   sim::Random random(seed * 0x9e3779b97f4a7c15u + 2);
   for (const Kind& kind : kKinds) {
+    if (kind.weight == 0) continue;
     uint32_t& weight = profile.weight(kind.operation);
     if (!random.percent(kind.kept_percent)) weight = 0;
     if (random.percent(15)) weight *= 4;
@@ -75,6 +77,7 @@ Profile make_swarm_profile(uint64_t seed) {
   if (!profile.knows(Operation::write_alone) && !profile.knows(Operation::write_inside)) {
     profile.weight(Operation::write_alone) = 400;
   }
+  profile.range_percent = seed % 7 < 3 ? 0 : seed % 7 == 3 ? 15 : 3;
   constexpr uint32_t kKeys[] = {12, 60, 150, 300};
   profile.keys = kKeys[random.below(std::size(kKeys))];
   profile.large_percent = random.percent(60) ? 0 : static_cast<uint32_t>(random.below(8));

@@ -32,8 +32,9 @@ enum class Operation : uint8_t {
   close,
   make_store,
   drop_store,
+  remove_range,  ///< Has no weight, but a chance of its own: Profile::range_percent.
 };
-inline constexpr size_t kOperations = static_cast<size_t>(Operation::drop_store) + 1;
+inline constexpr size_t kOperations = static_cast<size_t>(Operation::remove_range) + 1;
 const char* to_string(Operation operation) noexcept;
 
 /// What a seed decides once.
@@ -49,6 +50,7 @@ struct Profile {
   uint32_t value_bytes = 1000;         ///< The most of the others.
   uint32_t serializable_percent = 20;  ///< Of the transactions.
   uint32_t bulk_percent = 25;  ///< Of the stores that are made, those filled by a bulk load.
+  uint32_t range_percent = 3;  ///< Of the operations, those that remove a range of rows.
   uint64_t operations = 150;   ///< Of one life, about.
   bool memory_stores = false;  ///< Four of five are a skiplist, a RAX, one in pages, an LSM.
   /// The log may grow by more than log_bytes_max while a transaction is open, and its next write is refused: large values

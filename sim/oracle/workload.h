@@ -122,13 +122,27 @@ class Workload {
   void operate();
   void write_alone();
   void write_batch();
+  struct Victims {
+    std::string begin = {};
+    std::string end = {};
+    Writes writes = {};          ///< What their removal leaves.
+    bool any_of_others = false;  ///< One is another transaction's: conflict.
+  };
+  Victims pick_range(const std::string& store, const Open* open);
+  void remove_range();
+  void remove_range_alone(KvStore& store, const Victims& victims);
+  void remove_range_inside(KvStore& store, Open& open, const Victims& victims);
   Result<void> put(KvStore& store, Transaction* txn, const std::string& key, const Value& value,
                    bool present);
   void begin();
   void note_changed(const Writes& writes);
   void write_inside();
   bool write_row(Open& open);
-  bool is_too_long(const Result<void>& answer) const;
+  /// The log has grown by log_bytes_max since the transaction's first write.
+  template <typename T>
+  bool is_too_long(const Result<T>& answer) const {
+    return profile_.outgrows_log && !answer && answer.error().code() == Code::too_large;
+  }
   void savepoint();
   void rollback_to();
   void release();

@@ -42,7 +42,7 @@ void Workload::bulk_load(const std::string& name) {
       return true;
     });
   });
-  if (!loaded && is_too_long(loaded.error().clone())) return model_.refuse();
+  if (is_too_long(loaded)) return model_.refuse();
   answered(loaded, "bulk_load", Fate::durable, writes);
 }
 

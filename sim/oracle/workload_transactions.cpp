@@ -31,11 +31,6 @@ void Workload::write_inside() {
   }
 }
 
-/// The log has grown by log_bytes_max since the transaction's first write.
-bool Workload::is_too_long(const Result<void>& answer) const {
-  return profile_.outgrows_log && !answer && answer.error().code() == Code::too_large;
-}
-
 /// False: the transaction is over, or the store does not open.
 bool Workload::write_row(Open& open) {
   const Place place{pick_store(), pick_key()};

@@ -14,16 +14,18 @@ namespace aether::program {
 namespace {
 
 constexpr const char* kHome = "/env";
-constexpr const char* kNames[] = {"put",        "remove",     "get",         "scan",   "scan_back",
-                                  "begin",      "savepoint",  "rollback_to", "commit", "abort",
-                                  "make_store", "drop_store", "checkpoint",  "reopen"};
+constexpr const char* kNames[] = {"put",        "remove", "get",         "scan",
+                                  "scan_back",  "begin",  "savepoint",   "rollback_to",
+                                  "commit",     "abort",  "make_store",  "drop_store",
+                                  "checkpoint", "reopen", "remove_range"};
 
 using Kind = HistoryCall::Kind;
 
 Kind pick_kind(sim::Random& random) {
   const uint64_t dice = random.below(100);
   if (dice < 45) return Kind::put;
-  if (dice < 57) return Kind::remove;
+  if (dice < 55) return Kind::remove;
+  if (dice < 57) return Kind::remove_range;
   if (dice < 67) return Kind::get;
   if (dice < 70) return Kind::scan;
   if (dice < 72) return Kind::scan_back;
@@ -60,6 +62,7 @@ class Player {
       case Kind::put:
       case Kind::remove:
       case Kind::get: return with_row(call);
+      case Kind::remove_range: return remove_range(call);
       case Kind::scan:
       case Kind::scan_back: return scan(call.store, call.kind == Kind::scan_back);
       case Kind::begin: return begin();
@@ -136,6 +139,16 @@ class Player {
     }
     const Result<std::string> got = txn_ ? store->get(*txn_, call.key) : store->get(call.key);
     return got ? "= " + *got : text(got);
+  }
+  /// Of the keys that begin with the call's.
+  std::string remove_range(const HistoryCall& call) {
+    Result<KvStore> store = env_->open_store(call.store, {.create = false});
+    if (!store) return text(store);
+    const std::string end = call.key + '~';
+    const Range range{.begin = call.key, .end = end};
+    const Result<uint64_t> removed = txn_ ? store->remove_range(*txn_, range)
+                                          : store->remove_range(range);
+    return removed ? std::to_string(*removed) : text(removed);
   }
   /// Rows, as a number and a hash over all of their bytes.
   std::string scan(const std::string& name, bool reverse) {

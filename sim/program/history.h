@@ -27,6 +27,7 @@ struct HistoryCall {
     drop_store,
     checkpoint,
     reopen,
+    remove_range,
   };
   Kind kind = Kind::get;
   std::string store;
