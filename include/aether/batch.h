@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -50,11 +51,15 @@ class WriteBatch {
   void put(const KvStore& store, Bytes key, Bytes value) noexcept;
   void insert(const KvStore& store, Bytes key, Bytes value) noexcept;
   void update(const KvStore& store, Bytes key, Bytes value) noexcept;
+  void put(const KvStore& store, Bytes key, Bytes value, const PutOptions& options) noexcept;
+  void insert(const KvStore& store, Bytes key, Bytes value, const PutOptions& options) noexcept;
+  void update(const KvStore& store, Bytes key, Bytes value, const PutOptions& options) noexcept;
+  void set_expiry(const KvStore& store, Bytes key, uint64_t at_ms) noexcept;
   void remove(const KvStore& store, Bytes key) noexcept;
 
   size_t count() const noexcept { return count_; }
   bool empty() const noexcept { return count_ == 0; }
-  /// Of keys and values, with 32 for each entry.
+  /// Of keys and values, with 32 for each entry, and 8 more for one that expires.
   size_t bytes() const noexcept { return entries_.size(); }
   /// Room for so many bytes() without another allocation; none, if there is no memory for that.
   void reserve(size_t bytes) noexcept;

@@ -42,6 +42,12 @@ struct Range {
   static Range prefix(Bytes prefix, std::string& storage);
 };
 
+/// What a row is written with.
+struct PutOptions {
+  /// Milliseconds since 1970: from then on the row is as if it had been removed. 0: it stays.
+  uint64_t expires_at_ms = 0;
+};
+
 /// Walks a store in key order, both ways. Inside a transaction it sees what that sees, also its own writes.
 /// Alone, and at read_committed, it sees committed rows only, and at each step what has been committed by
 /// then to the page it stands on; while it stands, it holds back garbage like an open snapshot. Positioned
@@ -71,6 +77,8 @@ class Cursor {
   /// transaction has changed since, as it is now. Errors: invalid_argument (not positioned); not_found
   /// (such a row, removed since).
   Result<Bytes> value();
+  /// When the row expires, as KvStore::expiry. Errors: those of value.
+  Result<uint64_t> expiry();
 
  private:
   friend class KvStore;
@@ -119,6 +127,23 @@ class KvStore {
   /// Replaces the value of a key that is there. Errors: not_found, and those of put.
   Result<void> update(Bytes key, Bytes value);
   Result<void> update(Transaction& txn, Bytes key, Bytes value);
+  /// The same of a row that expires. One that is written without goes without, also if the row before was to expire. What has
+  /// expired is not there for any call: get, scans, insert, update and remove, remove_range. When that is, a transaction's snapshot
+  /// decides, by its moment: what it has read it reads again; alone and at read_committed each call looks at the clock. That
+  /// clock never goes back while the environment is open; it does when the machine's was set back and the environment opened again.
+  /// Expired rows take room until a merge, an image at a checkpoint, or a page that is full finds them.
+  Result<void> put(Bytes key, Bytes value, const PutOptions& options);
+  Result<void> put(Transaction& txn, Bytes key, Bytes value, const PutOptions& options);
+  Result<void> insert(Bytes key, Bytes value, const PutOptions& options);
+  Result<void> insert(Transaction& txn, Bytes key, Bytes value, const PutOptions& options);
+  Result<void> update(Bytes key, Bytes value, const PutOptions& options);
+  Result<void> update(Transaction& txn, Bytes key, Bytes value, const PutOptions& options);
+  /// When the row of `key` expires, in milliseconds since 1970; 0: it stays. Errors: not_found.
+  Result<uint64_t> expiry(Bytes key) const;
+  Result<uint64_t> expiry(Transaction& txn, Bytes key) const;
+  /// Changes that, and leaves the value. 0: the row stays from now on. Errors: not_found, and those of put.
+  Result<void> set_expiry(Bytes key, uint64_t at_ms);
+  Result<void> set_expiry(Transaction& txn, Bytes key, uint64_t at_ms);
   /// Errors: not_found, conflict.
   Result<void> remove(Bytes key);
   Result<void> remove(Transaction& txn, Bytes key);

@@ -21,20 +21,29 @@ struct EntryHeader {
   StoreImpl* store = nullptr;
   uint64_t key_bytes = 0;
   uint64_t value_bytes = 0;
-  index::WriteMode mode = index::WriteMode::put;
-  uint8_t reserved[7] = {};
+  index::WriteKind kind;
+  uint8_t reserved[6] = {};
 };
 static_assert(sizeof(EntryHeader) == 32);  // WriteBatch::bytes() says so.
 
 /// False: there was no memory; the entries are as before.
 bool append(std::string& entries, index::WriteMode mode, const KvStore& store, Bytes key,
-            Bytes value) noexcept {
+            Bytes value, const PutOptions& options = {}) noexcept {
+  const bool expires = options.expires_at_ms != 0;
   const EntryHeader header{
-      .store = &store.impl(), .key_bytes = key.size(), .value_bytes = value.size(), .mode = mode};
+      .store = &store.impl(),
+      .key_bytes = key.size(),
+      .value_bytes = value.size() + (expires ? page::kExpiryBytes : 0),
+      .kind = {mode, expires ? page::RecordMeta::kExpires : uint8_t{0}}};
   const size_t before = entries.size();
   const bool appended = base::if_memory_allows([&] {
     entries.append(reinterpret_cast<const char*>(&header), sizeof header);
-    entries.append(key).append(value);
+    entries.append(key);
+    if (expires) {
+      index::append_body(entries, options.expires_at_ms, value);
+    } else {
+      entries.append(value);
+    }
   });
   if (!appended) entries.resize(before);
   return appended;
@@ -57,7 +66,7 @@ class BatchReader {
       if (count_ == 0) store_ = header.store;
       if (header.store != store_) break;
       rest_.remove_prefix(sizeof header);
-      modes_[count_] = header.mode;
+      kinds_[count_] = header.kind;
       keys_[count_] = rest_.substr(0, header.key_bytes);
       rest_.remove_prefix(header.key_bytes);
       values_[count_] = rest_.substr(0, header.value_bytes);
@@ -70,7 +79,7 @@ class BatchReader {
   size_t first() const noexcept { return first_; }  ///< Index of the run's first entry.
   std::span<const Bytes> keys() const noexcept { return {keys_.data(), count_}; }
   Bytes value(size_t i) const noexcept { return values_[i]; }
-  index::WriteMode mode(size_t i) const noexcept { return modes_[i]; }
+  index::WriteKind kind(size_t i) const noexcept { return kinds_[i]; }
 
  private:
   Bytes rest_;
@@ -79,7 +88,7 @@ class BatchReader {
   size_t count_ = 0;
   std::array<Bytes, kRun> keys_;
   std::array<Bytes, kRun> values_;
-  std::array<index::WriteMode, kRun> modes_{};
+  std::array<index::WriteKind, kRun> kinds_{};
 };
 
 namespace {
@@ -103,11 +112,11 @@ Result<void> write_run(TransactionImpl& txn, const BatchReader& run) {
   if (Result<void> usable = check_store(store, env); !usable)
     return in_entry(run.first(), std::move(usable).error());
   AETHER_TRY(env.check_log_share(txn.context()));
-  AETHER_TRY(env.pace_log(run.mode(0) == index::WriteMode::remove));
+  AETHER_TRY(env.pace_log(run.kind(0).mode == index::WriteMode::remove));
   const std::span<const Bytes> keys = run.keys();
   if (keys.size() > 1 && store.table() == nullptr) store.tree().prefetch(keys);
   for (size_t i = 0; i < keys.size(); ++i) {
-    Result<bool> written = store.write_row(txn.context(), run.mode(i), keys[i], run.value(i));
+    Result<bool> written = store.write_row(txn.context(), run.kind(i), keys[i], run.value(i));
     if (written) [[likely]]
       continue;
     if (written.error().code() == Code::conflict)
@@ -164,6 +173,21 @@ void WriteBatch::insert(const KvStore& store, Bytes key, Bytes value) noexcept {
 }
 void WriteBatch::update(const KvStore& store, Bytes key, Bytes value) noexcept {
   added(db::append(entries_, index::WriteMode::update, store, key, value));
+}
+void WriteBatch::put(const KvStore& store, Bytes key, Bytes value,
+                     const PutOptions& options) noexcept {
+  added(db::append(entries_, index::WriteMode::put, store, key, value, options));
+}
+void WriteBatch::insert(const KvStore& store, Bytes key, Bytes value,
+                        const PutOptions& options) noexcept {
+  added(db::append(entries_, index::WriteMode::insert, store, key, value, options));
+}
+void WriteBatch::update(const KvStore& store, Bytes key, Bytes value,
+                        const PutOptions& options) noexcept {
+  added(db::append(entries_, index::WriteMode::update, store, key, value, options));
+}
+void WriteBatch::set_expiry(const KvStore& store, Bytes key, uint64_t at_ms) noexcept {
+  added(db::append(entries_, index::WriteMode::expire, store, key, {}, {.expires_at_ms = at_ms}));
 }
 void WriteBatch::remove(const KvStore& store, Bytes key) noexcept {
   added(db::append(entries_, index::WriteMode::remove, store, key, {}));

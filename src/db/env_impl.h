@@ -97,7 +97,9 @@ class StoreImpl {
             std::unique_ptr<table::Table> table, IndexKind kind = IndexKind::btree,
             std::unique_ptr<LsmStore> lsm = nullptr);
 
-  Result<void> write(TransactionImpl* txn, index::WriteMode mode, Bytes key, Bytes value);
+  Result<void> write(TransactionImpl* txn, index::WriteKind kind, Bytes key, Bytes value);
+  /// When the row expires; 0: it stays. `txn` null: alone. Errors: not_found.
+  Result<uint64_t> expiry(Bytes key, txn::TransactionContext* txn);
   /// `txn` null: alone. Removes all of it or nothing.
   Result<uint64_t> remove_range(TransactionImpl* txn, const Range& range);
   Result<uint64_t> bulk_load(FunctionRef<bool(Bytes& key, Bytes& value)> next);
@@ -123,16 +125,16 @@ class StoreImpl {
   StoreRows rows() noexcept {
     return table_ != nullptr ? StoreRows{.table = table_.get()} : StoreRows{.tree = &tree_};
   }
-  Result<bool> write_row(txn::TransactionContext& txn, index::WriteMode mode, Bytes key,
+  Result<bool> write_row(txn::TransactionContext& txn, index::WriteKind kind, Bytes key,
                          Bytes value) {
     if (table_ != nullptr) [[unlikely]] {
-      if (lsm_ == nullptr) return table_->write(txn, mode, key, value);
+      if (lsm_ == nullptr) return table_->write(txn, kind, key, value);
       AETHER_TRY(lsm_->before_write(txn));
-      Result<bool> written = table_->write(txn, mode, key, value);
+      Result<bool> written = table_->write(txn, kind, key, value);
       if (written && *written) lsm_->after_write(key.size(), value.size());
       return written;
     }
-    return tree_.write(txn, mode, key, value);
+    return tree_.write(txn, kind, key, value);
   }
   IndexKind kind() const noexcept { return kind_; }
   bool is_open() const noexcept { return state_.load() == State::open; }
@@ -141,8 +143,8 @@ class StoreImpl {
   void set_state(State state) noexcept { state_.store(state); }
 
  private:
-  Result<void> write_in(TransactionImpl& txn, index::WriteMode mode, Bytes key, Bytes value);
-  Result<void> write_alone(index::WriteMode mode, Bytes key, Bytes value);
+  Result<void> write_in(TransactionImpl& txn, index::WriteKind kind, Bytes key, Bytes value);
+  Result<void> write_alone(index::WriteKind kind, Bytes key, Bytes value);
   Result<void> gather_keys(TransactionImpl& txn, Bytes begin, Bytes end, bool is_begun,
                            std::vector<std::string>& keys);
   Result<uint64_t> remove_rows(TransactionImpl& txn, const Range& range);
@@ -157,7 +159,7 @@ class StoreImpl {
   template <typename RowCursor>
   Result<uint64_t> load_rows(RowCursor& cursor, TransactionImpl& whole,
                              FunctionRef<bool(Bytes& key, Bytes& value)> next);
-  Result<bool> write_lone_row(txn::TransactionContext& single, index::WriteMode mode, Bytes key,
+  Result<bool> write_lone_row(txn::TransactionContext& single, index::WriteKind kind, Bytes key,
                               Bytes value);
   Error why_not() const;
 

@@ -51,7 +51,7 @@ Result<void> complete(Change& change, const std::string& after) {
                                        ", by a transaction in doubt, does not fit the row");
   }
   if (!is_patch) {
-    change.before.append(page::value_of(after));
+    change.before.append(page::body_of(after));
     return {};
   }
   std::string whole = after;

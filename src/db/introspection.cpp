@@ -311,6 +311,7 @@ void PageDecoder::decode_leaf_entries(const page::SlottedPage& node) {
     const page::Bytes value = page::value_of(payload);
     std::string text = "txn " + number(meta.txn());
     if (meta.removed()) text += " removed";
+    if (meta.expires()) text += " expires " + number(page::expiry_of(payload));
     if (meta.overflow() && value.size() == sizeof(page::OverflowReference)) {
       const auto reference = base::load<page::OverflowReference>(value.data());
       text += " overflow " + number(reference.value_bytes) + " bytes at page " +

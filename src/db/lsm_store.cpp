@@ -71,11 +71,6 @@ Result<void> LsmStore::commit(uint32_t stream, bool log_first, Body body) {
 
 uint32_t LsmStore::stream() const noexcept { return env_.stream_of_caller(); }
 
-uint64_t LsmStore::now_ms() const noexcept {
-  constexpr uint64_t kNsPerMs = 1'000'000;
-  return env_.os().wall_ns() / kNsPerMs;
-}
-
 void LsmStore::after_write(uint64_t key_bytes, uint64_t value_bytes) noexcept {
   const bool is_outside = value_bytes > tree_.inline_value_max();
   if (is_outside) upkeep_->count_outside(value_bytes);

@@ -51,7 +51,6 @@ class LsmStore final : public lsm::Committer {
   // As lsm::Committer.
   Result<void> commit(uint32_t stream, bool log_first, Body body) override;
   uint32_t stream() const noexcept override;
-  uint64_t now_ms() const noexcept override;
 
  private:
   Result<void> look(const txn::TransactionContext& txn);

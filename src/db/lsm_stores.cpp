@@ -56,7 +56,6 @@ class PlainCommitter final : public lsm::Committer {
     return env_.commit_upkeep(stream, log_first, body);
   }
   uint32_t stream() const noexcept override { return env_.stream_of_caller(); }
-  uint64_t now_ms() const noexcept override { return 0; }
 
  private:
   EnvImpl& env_;

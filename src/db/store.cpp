@@ -8,6 +8,7 @@
 #include "db/env_impl.h"
 #include "db/transaction_impl.h"
 #include "index/btree/cursor.h"
+#include "index/btree/read_view.h"
 #include "table/cursor.h"
 
 namespace aether {
@@ -139,9 +140,9 @@ Error StoreImpl::why_not() const {
   return Error(Code::busy, store + " is about to be dropped: retry");
 }
 
-Result<void> StoreImpl::write(TransactionImpl* txn, index::WriteMode mode, Bytes key, Bytes value) {
-  Result<void> written = txn != nullptr ? write_in(*txn, mode, key, value)
-                                        : write_alone(mode, key, value);
+Result<void> StoreImpl::write(TransactionImpl* txn, index::WriteKind kind, Bytes key, Bytes value) {
+  Result<void> written = txn != nullptr ? write_in(*txn, kind, key, value)
+                                        : write_alone(kind, key, value);
   if (!written && written.error().code() == Code::conflict) [[unlikely]]
     env_.conflicts_.fetch_add(1, std::memory_order_relaxed);
   if (!written && txn != nullptr) [[unlikely]]
@@ -149,27 +150,27 @@ Result<void> StoreImpl::write(TransactionImpl* txn, index::WriteMode mode, Bytes
   return written;
 }
 
-Result<void> StoreImpl::write_in(TransactionImpl& txn, index::WriteMode mode, Bytes key,
+Result<void> StoreImpl::write_in(TransactionImpl& txn, index::WriteKind kind, Bytes key,
                                  Bytes value) {
   AETHER_TRY(check_writable());
   AETHER_TRY(txn.check_writable());
   AETHER_TRY(env_.check_log_share(txn.context()));
-  AETHER_TRY(env_.pace_log(mode == index::WriteMode::remove));
-  AETHER_TRY(write_row(txn.context(), mode, key, value));
+  AETHER_TRY(env_.pace_log(kind.mode == index::WriteMode::remove));
+  AETHER_TRY(write_row(txn.context(), kind, key, value));
   return {};
 }
 
 /// One record that is change and commit in one, unless overflow pages come into it, or locks.
-Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes value) {
+Result<void> StoreImpl::write_alone(index::WriteKind kind, Bytes key, Bytes value) {
   AETHER_TRY(check_writable());
   AETHER_TRY(env_.check_writable());
-  AETHER_TRY(env_.pace_log(mode == index::WriteMode::remove));
+  AETHER_TRY(env_.pace_log(kind.mode == index::WriteMode::remove));
   index::Services& services = env_.services();
   txn::TransactionContext single;
   single.single_record = true;
   single.log.stream = env_.stream_of_caller();
-  AETHER_TRY_ASSIGN(const bool done, table_ == nullptr ? write_row(single, mode, key, value)
-                                                       : write_lone_row(single, mode, key, value));
+  AETHER_TRY_ASSIGN(const bool done, table_ == nullptr ? write_row(single, kind, key, value)
+                                                       : write_lone_row(single, kind, key, value));
   if (done) {
     if (!single.versions.empty() || !single.ghosts.empty()) env_.garbage().add(single);
     const Durability durability = env_.options().durability;
@@ -182,14 +183,14 @@ Result<void> StoreImpl::write_alone(index::WriteMode mode, Bytes key, Bytes valu
   AETHER_TRY_ASSIGN(const TransactionPointer whole,
                     env_.begin({.isolation = Isolation::read_committed}));
   AETHER_TRY(check_writable());  // Who drops the store marks it, then counts who is open.
-  AETHER_TRY(write_row(whole->context(), mode, key, value));
+  AETHER_TRY(write_row(whole->context(), kind, key, value));
   Result<void> committed = whole->commit();
   env_.run_completions();
   return committed;
 }
 
 /// A row that stands in the index before its record is in the log: until then its transaction is open.
-Result<bool> StoreImpl::write_lone_row(txn::TransactionContext& single, index::WriteMode mode,
+Result<bool> StoreImpl::write_lone_row(txn::TransactionContext& single, index::WriteKind kind,
                                        Bytes key, Bytes value) {
   txn::TransactionTable& transactions = env_.services().transactions;
   AETHER_TRY_ASSIGN(single.log.txn, transactions.open());
@@ -198,7 +199,7 @@ Result<bool> StoreImpl::write_lone_row(txn::TransactionContext& single, index::W
     if (single.writes == 0) transactions.forget(single.id());
   });
   AETHER_TRY(check_writable());  // Who drops the store marks it, then counts who is open.
-  Result<bool> done = write_row(single, mode, key, value);
+  Result<bool> done = write_row(single, kind, key, value);
   if (!done && single.writes > 0) {
     env_.services().versions.keep(std::move(single.versions));
     env_.fail(done.error());
@@ -207,6 +208,13 @@ Result<bool> StoreImpl::write_lone_row(txn::TransactionContext& single, index::W
   unwritten.dismiss();
   transactions.end(single.id(), single.log.lsn_vector);
   return true;
+}
+
+Result<uint64_t> StoreImpl::expiry(Bytes key, txn::TransactionContext* txn) {
+  AETHER_TRY(check());
+  if (table_ != nullptr) return table_->expiry(key, txn);
+  index::ReadView view(env_.services(), txn);
+  return tree_.expiry(key, view, txn);
 }
 
 }  // namespace db
@@ -265,14 +273,24 @@ Result<void> KvStore::visit(Transaction& txn, Bytes key, FunctionRef<void(Bytes)
 
 namespace {
 
-Result<void> write(db::StoreImpl& store, Transaction* txn, index::WriteMode mode, Bytes key,
+Result<void> write(db::StoreImpl& store, Transaction* txn, index::WriteKind kind, Bytes key,
                    Bytes value) {
   return base::or_no_memory([&]() -> Result<void> {
     db::TransactionImpl* part = nullptr;
     if (txn != nullptr) {
       AETHER_TRY_ASSIGN(part, db::part_of(*txn, store));
     }
-    return store.write(part, mode, key, value);
+    return store.write(part, kind, key, value);
+  });
+}
+
+Result<void> write(db::StoreImpl& store, Transaction* txn, index::WriteMode mode, Bytes key,
+                   Bytes value, const PutOptions& options) {
+  if (options.expires_at_ms == 0) return write(store, txn, mode, key, value);
+  return base::or_no_memory([&] {
+    std::string body;
+    index::append_body(body, options.expires_at_ms, value);
+    return write(store, txn, {mode, page::RecordMeta::kExpires}, key, body);
   });
 }
 
@@ -303,6 +321,39 @@ Result<void> KvStore::update(Bytes key, Bytes value) {
 }
 Result<void> KvStore::update(Transaction& txn, Bytes key, Bytes value) {
   return write(*impl_, &txn, index::WriteMode::update, key, value);
+}
+Result<void> KvStore::put(Bytes key, Bytes value, const PutOptions& options) {
+  return write(*impl_, nullptr, index::WriteMode::put, key, value, options);
+}
+Result<void> KvStore::put(Transaction& txn, Bytes key, Bytes value, const PutOptions& options) {
+  return write(*impl_, &txn, index::WriteMode::put, key, value, options);
+}
+Result<void> KvStore::insert(Bytes key, Bytes value, const PutOptions& options) {
+  return write(*impl_, nullptr, index::WriteMode::insert, key, value, options);
+}
+Result<void> KvStore::insert(Transaction& txn, Bytes key, Bytes value, const PutOptions& options) {
+  return write(*impl_, &txn, index::WriteMode::insert, key, value, options);
+}
+Result<void> KvStore::update(Bytes key, Bytes value, const PutOptions& options) {
+  return write(*impl_, nullptr, index::WriteMode::update, key, value, options);
+}
+Result<void> KvStore::update(Transaction& txn, Bytes key, Bytes value, const PutOptions& options) {
+  return write(*impl_, &txn, index::WriteMode::update, key, value, options);
+}
+Result<void> KvStore::set_expiry(Bytes key, uint64_t at_ms) {
+  return write(*impl_, nullptr, index::WriteMode::expire, key, {}, {.expires_at_ms = at_ms});
+}
+Result<void> KvStore::set_expiry(Transaction& txn, Bytes key, uint64_t at_ms) {
+  return write(*impl_, &txn, index::WriteMode::expire, key, {}, {.expires_at_ms = at_ms});
+}
+Result<uint64_t> KvStore::expiry(Bytes key) const {
+  return base::or_no_memory([&] { return impl_->expiry(key, nullptr); });
+}
+Result<uint64_t> KvStore::expiry(Transaction& txn, Bytes key) const {
+  return base::or_no_memory([&]() -> Result<uint64_t> {
+    AETHER_TRY_ASSIGN(txn::TransactionContext* const context, db::context_of(txn, *impl_));
+    return impl_->expiry(key, context);
+  });
 }
 Result<void> KvStore::remove(Bytes key) {
   return write(*impl_, nullptr, index::WriteMode::remove, key, {});
@@ -524,6 +575,15 @@ Result<bool> Cursor::prev() {
 }
 Result<Bytes> Cursor::value() {
   return use(impl_, is_made_, [&](auto& cursor) { return cursor.value(); });
+}
+Result<uint64_t> Cursor::expiry() {
+  uint64_t expiry = 0;
+  Result<bool> asked = use(impl_, is_made_, [&](auto& cursor) -> Result<bool> {
+    AETHER_TRY_ASSIGN(expiry, cursor.expiry());
+    return true;
+  });
+  AETHER_TRY(std::move(asked));
+  return expiry;
 }
 bool Cursor::positioned() const noexcept { return impl_ != nullptr && impl_->positioned(); }
 Bytes Cursor::key() const noexcept { return impl_ != nullptr ? impl_->key() : Bytes(); }

@@ -569,7 +569,8 @@ void Verifier::problem(uint64_t page, std::string message) {
 
 RowLook look_at_row(const page::SlottedPage& leaf, uint32_t slot,
                     FunctionRef<void(std::string what)> problem) {
-  constexpr uint8_t kKnownFlags = page::RecordMeta::kRemoved | page::RecordMeta::kOverflow;
+  constexpr uint8_t kKnownFlags = page::RecordMeta::kRemoved | page::RecordMeta::kOverflow |
+                                  page::RecordMeta::kExpires;
   const auto wrong = [&](const std::string& what) {
     problem("slot " + number(slot) + ": " + what);
     return RowLook{};
@@ -586,6 +587,7 @@ RowLook look_at_row(const page::SlottedPage& leaf, uint32_t slot,
   }
   // A ghost: no key any more, and its overflow pages are given back.
   if (meta.removed()) return {};
+  if (meta.expires() && page::expiry_of(payload) == 0) wrong("it is to expire, and does not say when");
   RowLook row{.is_key = true, .value = {}};
   if (!meta.overflow()) return row;
   const page::Bytes where = page::value_of(payload);

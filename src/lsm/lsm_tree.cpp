@@ -146,8 +146,9 @@ Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, uint64_t hash,
         seen.writer = meta.txn();
         seen.removed = meta.removed();
         seen.apart = meta.overflow();
+        seen.expiry_ms = page::expiry_of(payload);
         if (!seen.removed)
-          has_memory = base::if_memory_allows([&] { value.assign(page::value_of(payload)); });
+          has_memory = base::if_memory_allows([&] { value.assign(page::value_of(payload, meta)); });
       });
       if (!found && !is_absence(found.error())) return std::move(found).error();
       if (!has_memory) return Error(Code::no_memory, "there was no memory for the value");
@@ -172,6 +173,7 @@ Result<LsmTree::Seen> LsmTree::try_find_seen(Bytes key, uint64_t hash,
   seen.writer = entry.writer;
   seen.removed = entry.kind == EntryKind::tombstone;
   seen.apart = entry.kind == EntryKind::value_apart;
+  seen.expiry_ms = entry.expiry_ms;
   if (!seen.removed) value.assign(seen.apart ? reference_in(entry.value) : entry.value);
   return seen;
 }

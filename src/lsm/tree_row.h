@@ -3,6 +3,7 @@
 /// Threads   Pure functions.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 
@@ -38,12 +39,17 @@ inline std::optional<page::OverflowReference> owned_value(const Entry& entry) no
 /// May throw std::bad_alloc. `is_of_run`: else the row has GSN 0.
 inline void make_row_of(const Entry& entry, std::string& row, bool is_of_run = true) {
   const bool apart = entry.kind == EntryKind::value_apart;
-  const uint8_t flags = entry.kind == EntryKind::tombstone ? page::RecordMeta::kRemoved
-                        : apart                            ? page::RecordMeta::kOverflow
-                                                           : uint8_t{0};
-  const uint64_t meta = page::RecordMeta(entry.writer, flags).word();
+  const bool removed = entry.kind == EntryKind::tombstone;
+  const bool expires = entry.expiry_ms != 0 && !removed;
+  const uint8_t flags = removed ? page::RecordMeta::kRemoved
+                        : apart ? page::RecordMeta::kOverflow
+                                : uint8_t{0};
+  const uint8_t expiring = expires ? page::RecordMeta::kExpires : uint8_t{0};
+  const std::array<uint64_t, 2> head{page::RecordMeta(entry.writer, flags | expiring).word(),
+                                     entry.expiry_ms};
   table::make_row(row, is_of_run ? gsn_of_writer(entry.writer) : 0,
-                  {reinterpret_cast<const char*>(&meta), sizeof meta},
+                  {reinterpret_cast<const char*>(head.data()),
+                   page::kMetaBytes + (expires ? page::kExpiryBytes : 0)},
                   apart ? reference_in(entry.value) : entry.value);
 }
 
@@ -56,8 +62,8 @@ inline Entry entry_of(Bytes key, Bytes row) noexcept {
           .kind = meta.removed()    ? EntryKind::tombstone
                   : meta.overflow() ? EntryKind::value_apart
                                     : EntryKind::value,
-          .expiry_ms = 0,
-          .value = page::value_of(payload)};
+          .expiry_ms = meta.removed() ? 0 : page::expiry_of(payload),
+          .value = page::value_of(payload, meta)};
 }
 
 }  // namespace aether::lsm

@@ -48,7 +48,6 @@ class Committer {
   /// `log_first`: what was logged before the commit is durable before it.
   virtual Result<void> commit(uint32_t stream, bool log_first, Body body) = 0;
   virtual uint32_t stream() const noexcept = 0;
-  virtual uint64_t now_ms() const noexcept = 0;
 };
 
 class Upkeep {

@@ -38,7 +38,7 @@ Result<Upkeep::Job*> Upkeep::job_of(uint64_t merge) {
   const ManifestMerge& row = manifest_.merges().at(merge);
   MergeRules rules;
   rules.snapshots = OpenSnapshots(services_.transactions.snapshots());
-  rules.now_ms = committer_.now_ms();
+  rules.now_ms = services_.transactions.expiry_horizon_ms();
   std::vector<OlderKeys::Range> older;
   std::vector<MergeSource> sources;
   for (const auto& [age, runs] : manifest_.sorted_runs()) {

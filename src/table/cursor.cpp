@@ -39,14 +39,16 @@ Result<bool> TableCursor::settle() {
                            meta.txn() >= table_.services().transactions.settled_below();
   if (looks_again || meta.overflow() || !view.sees(meta.txn())) {
     Result<void> got = table_.read(next_key_, next_value_, view, txn_);
+    next_expiry_ms_ = view.expiry_ms();
     if (got) return true;
     if (got.error().code() == Code::not_found) return false;
     return std::move(got).error();
   }
   if (txn_ != nullptr)
     table_.services().transactions.add_dependency(meta.txn(), txn_->log.lsn_vector);
-  if (meta.removed()) return false;
-  next_value_ = page::value_of(payload);
+  if (!meta.stays() && (meta.removed() || view.finds_expired(payload))) return false;
+  next_expiry_ms_ = view.expiry_ms();
+  next_value_ = page::value_of(payload, meta);
   return true;
 }
 
@@ -67,6 +69,7 @@ Result<bool> TableCursor::walk(Result<bool> moved, bool up) {
     if (is_row) {
       key_.swap(next_key_);
       value_.swap(next_value_);
+      expiry_ms_ = next_expiry_ms_;
       positioned_ = true;
       at_is_here_ = true;
       return true;
@@ -116,6 +119,11 @@ Result<bool> TableCursor::prev() {
 Result<Bytes> TableCursor::value() {
   if (!positioned_) return Error(Code::invalid_argument, "the cursor stands on no key: seek first");
   return Bytes(value_);
+}
+
+Result<uint64_t> TableCursor::expiry() {
+  if (!positioned_) return Error(Code::invalid_argument, "the cursor stands on no key: seek first");
+  return expiry_ms_;
 }
 
 Result<bool> TableCursor::visit_leaf(Visit& visit) {

@@ -42,6 +42,7 @@ class TableCursor {
   bool positioned() const noexcept { return positioned_; }
   Bytes key() const noexcept { return key_; }
   Result<Bytes> value();
+  Result<uint64_t> expiry();
 
   using Visit = index::BTreeCursor::Visit;
   /// Visits the row on which it stands. False: the visit is over.
@@ -65,8 +66,10 @@ class TableCursor {
   bool positioned_ = false;
   std::string key_;
   std::string value_;
+  uint64_t expiry_ms_ = 0;
   std::string next_key_;
   std::string next_value_;
+  uint64_t next_expiry_ms_ = 0;
   std::string from_;
 };
 

@@ -35,6 +35,7 @@ class Layers {
     TxnId writer = 0;
     bool removed = false;  ///< It is a removal: there is no value.
     bool apart = false;  ///< The value lies outside: what is found is its page::OverflowReference.
+    uint64_t expiry_ms = 0;  ///< 0: it stays.
     bool passed_by = false;  ///< Newer ones are there that the reader does not see.
     Gsn newest = 0;          ///< Of the newest row, seen or not (row.h); 0: there is none.
   };

@@ -51,13 +51,25 @@ void Table::remember(TransactionContext* txn, Bytes key) const {
 
 Result<void> Table::get(Bytes key, std::string& value, TransactionContext* txn) {
   ReadView view(services_, txn);
-  return read(key, value, view, txn);
+  return read(key, value, view, txn, false);
 }
 
-/// The one place where a row is read for its value. A key without a row depends on nothing: a ghost goes when its removal is
-/// durable, and an insert that is taken back has never been.
+Result<uint64_t> Table::expiry(Bytes key, TransactionContext* txn) {
+  ReadView view(services_, txn);
+  std::string value;
+  AETHER_TRY(read(key, value, view, txn, true));
+  return view.expiry_ms();
+}
+
 Result<void> Table::read(Bytes key, std::string& value, ReadView& view, TransactionContext* txn) {
-  if (layers_ != nullptr) return read_layers(key, value, view, txn);
+  return read(key, value, view, txn, false);
+}
+
+/// The one place where a row is read for its value (`is_head`: only for the rest of it). A key without a row depends on nothing: a ghost goes when its removal is
+/// durable, and an insert that is taken back has never been.
+Result<void> Table::read(Bytes key, std::string& value, ReadView& view, TransactionContext* txn,
+                         bool is_head) {
+  if (layers_ != nullptr) return read_layers(key, value, view, txn, is_head);
   txn::TransactionTable& transactions = services_.transactions;
   std::string row;
   std::string older;
@@ -85,8 +97,8 @@ Result<void> Table::read(Bytes key, std::string& value, ReadView& view, Transact
     remember(txn, key);
     const RecordMeta meta = page::meta_of(payload);
     if (txn != nullptr) transactions.add_dependency(meta.txn(), txn->log.lsn_vector);
-    if (meta.removed()) return Code::not_found;
-    value.assign(page::value_of(payload));
+    if (!meta.stays() && (meta.removed() || view.finds_expired(payload))) return Code::not_found;
+    value.assign(page::value_of(payload, meta));
     return {};
   }
   remember(txn, key);
@@ -276,10 +288,16 @@ LogPosition Table::redo_from() const noexcept {
   return from;
 }
 
-/// A ghost that no reader and no rollback needs.
-bool Table::may_go(Bytes row) const {
-  const RecordMeta meta = page::meta_of(payload_of(row));
-  if (!meta.removed() || !services_.transactions.seen_by_all(meta.txn())) return false;
+/// A ghost, or an expired row, that no reader and no rollback needs. `horizon_ms` is asked for once. 0: not yet.
+bool Table::may_go(Bytes row, uint64_t& horizon_ms) const {
+  const Bytes payload = payload_of(row);
+  const RecordMeta meta = page::meta_of(payload);
+  if (meta.stays()) return false;
+  if (!meta.removed()) {
+    if (horizon_ms == 0) horizon_ms = services_.transactions.expiry_horizon_ms();
+    if (!page::has_expired(page::expiry_of(payload), horizon_ms)) return false;
+  }
+  if (!services_.transactions.seen_by_all(meta.txn())) return false;
   wal::LsnVector end;
   services_.transactions.add_dependency(meta.txn(), end);
   return end.covered_by(services_.log.durable());
@@ -288,6 +306,7 @@ bool Table::may_go(Bytes row) const {
 Result<void> Table::visit_rows(FunctionRef<Result<void>(Bytes key, Bytes row)> visitor) {
   index::AnyCursor at = index_.cursor();
   std::string row;
+  uint64_t horizon_ms = 0;
   Result<bool> more = at.first();
   for (; more && *more; more = at.next()) {
     {
@@ -297,11 +316,11 @@ Result<void> Table::visit_rows(FunctionRef<Result<void>(Bytes key, Bytes row)> v
       if (!found) continue;
     }
     const RecordMeta meta = page::meta_of(payload_of(row));
-    if (!meta.removed() || services_.transactions.is_open(meta.txn())) {
-      AETHER_TRY(visitor(at.key(), row));
-    } else if (may_go(row)) {
+    if (may_go(row, horizon_ms)) {
       // One that stays for want of memory goes with the next image.
       static_cast<void>(take_ghost(at.key(), gsn_of(row)).has_value());
+    } else if (!meta.removed() || services_.transactions.is_open(meta.txn())) {
+      AETHER_TRY(visitor(at.key(), row));
     }
   }
   if (!more) return std::move(more).error();

@@ -62,7 +62,7 @@ class Table {
                          FunctionRef<void(size_t index, const Bytes* value)> visitor,
                          txn::TransactionContext* txn);
   /// False, and nothing done: of a single record. A row's writer has to be in the transaction table.
-  Result<bool> write(txn::TransactionContext& txn, index::WriteMode mode, Bytes key, Bytes value);
+  Result<bool> write(txn::TransactionContext& txn, index::WriteKind kind, Bytes key, Bytes value);
   Result<void> undo(txn::TransactionContext& txn, const txn::UndoEntry& entry);
   /// Takes the ghost of `key` that `owner` left. Its commit is durable, and every snapshot sees it. Not logged: recovery
   /// finds the removal, and no ghost survives it.
@@ -74,6 +74,8 @@ class Table {
   Result<bool> still_holds(Bytes key, const txn::Validation& validation);
   Result<bool> still_holds(const txn::RangeRead& range, const txn::Validation& validation);
 
+  /// When the row expires; 0: it stays. Errors: not_found.
+  Result<uint64_t> expiry(Bytes key, txn::TransactionContext* txn);
   /// The row as `view` sees it, for cursors.
   Result<void> read(Bytes key, std::string& value, index::ReadView& view,
                     txn::TransactionContext* txn);
@@ -137,7 +139,7 @@ class Table {
   index::AnyCursor cursor() const { return index_.cursor(); }
 
  private:
-  enum class Step : uint8_t { done, needs_lock, needs_transaction, being_written };
+  enum class Step : uint8_t { done, needs_lock, needs_transaction, being_written, needs_value };
   /// What a write meets: nothing; a row that it replaces, or one that it hides; one that must be left alone for a moment.
   enum class Met : uint8_t { nothing, replaced, hidden, being_written };
   /// begin_image holds all of them, and ThreadSanitizer follows at most 64 mutexes of a thread.
@@ -147,6 +149,8 @@ class Table {
     os::Mutex mutex;
     Gsn gsn = 0;  ///< The highest that was given to a row of it.
   };
+  /// What a write is to do, and what it has prepared for that.
+  struct Given;
   /// What a change makes of a row; it is put in place, logged, or put back.
   struct Change;
 
@@ -159,12 +163,15 @@ class Table {
   Result<bool> find(Bytes key, std::string& row) const;
   bool is_still(Bytes key, Gsn gsn) const;
   void remember(txn::TransactionContext* txn, Bytes key) const;
-  Result<void> check_arguments(index::WriteMode mode, Bytes key, Bytes value) const;
+  Result<void> check_arguments(index::WriteKind kind, Bytes key, Bytes value) const;
   Result<void> check_bound();
   Result<void> check_writer(txn::TransactionContext& txn, TxnId writer) const;
-  Result<Step> try_write(txn::TransactionContext& txn, index::WriteMode mode, Bytes key,
-                         Bytes value, uint8_t flags, bool has_lock);
-  bool lies_outside(index::WriteMode mode, Bytes key, Bytes value) const noexcept;
+  Result<Step> try_write(txn::TransactionContext& txn, Bytes key, Given& given);
+  Result<Step> try_expire(txn::TransactionContext& txn, Bytes key, Bytes old_row, Given& given,
+                          std::string& room) const;
+  Result<void> write_outside(txn::TransactionContext& txn, Bytes value, Given& given);
+  Result<void> copy_outside(txn::TransactionContext& txn, Bytes key, Given& given);
+  bool lies_outside(index::WriteKind kind, Bytes key, Bytes value) const noexcept;
   Result<void> read_outside(std::string& value, const index::ReadView& view, Bytes key, Gsn newest,
                             bool& is_same);
   Result<void> write_row(txn::TransactionContext& txn, Stripe& stripe, const Change& change);
@@ -172,8 +179,10 @@ class Table {
   Result<bool> find_own(Bytes key, std::string& row) const;
   Result<bool> row_holds(TxnId writer, Bytes key, const txn::Validation& validation) const;
   Result<std::optional<TxnId>> writer_before(TxnId writer, Bytes key) const;
+  Result<void> read(Bytes key, std::string& value, index::ReadView& view,
+                    txn::TransactionContext* txn, bool is_head);
   Result<void> read_layers(Bytes key, std::string& value, index::ReadView& view,
-                           txn::TransactionContext* txn);
+                           txn::TransactionContext* txn, bool is_head);
   Result<Met> find_to_write(txn::TransactionContext& txn, index::WriteMode mode, Stripe& stripe,
                             Bytes key, std::string& row);
   Result<bool> settle_row(index::AnyIndex& sealed, txn::TransactionContext& flusher, Bytes key,
@@ -188,7 +197,7 @@ class Table {
   void mark_dirty() noexcept;
   Gsn lock_stripes() noexcept;
   void raise_and_unlock_stripes(Gsn gsn) noexcept;
-  bool may_go(Bytes row) const;
+  bool may_go(Bytes row, uint64_t& horizon_ms) const;
   Result<void> take_ghost(Bytes key, Gsn gsn);
 
   index::Services services_;

@@ -30,7 +30,7 @@ Result<bool> Table::find_own(Bytes key, std::string& row) const {
 }
 
 Result<void> Table::read_layers(Bytes key, std::string& value, ReadView& view,
-                                TransactionContext* txn) {
+                                TransactionContext* txn, bool is_head) {
   txn::TransactionTable& transactions = services_.transactions;
   std::string older;
   const auto sees = [&view](TxnId writer) { return view.sees(writer); };
@@ -41,6 +41,7 @@ Result<void> Table::read_layers(Bytes key, std::string& value, ReadView& view,
     bool removed = seen.removed;
     bool found = seen.found;
     bool apart = seen.apart;
+    uint64_t expiry_ms = seen.expiry_ms;
     if (seen.passed_by) {
       if (!view.has_snapshot()) {
         view.take_snapshot();
@@ -55,13 +56,15 @@ Result<void> Table::read_layers(Bytes key, std::string& value, ReadView& view,
         writer = meta.txn();
         removed = meta.removed();
         apart = meta.overflow();
-        value.assign(page::value_of(older));
+        expiry_ms = page::expiry_of(older);
+        value.assign(page::value_of(older, meta));
       }
     } else if (found && !view.has_snapshot() && writer >= settled &&
                (txn == nullptr || writer != txn->id()) && !is_still(key, seen.newest)) {
       continue;  // It may have been open when the row was read, and taken it back since.
     }
-    if (found && !removed && apart) {
+    if (found && !removed) removed = view.finds_expired(expiry_ms);
+    if (found && !removed && apart && !is_head) {
       bool is_same = true;
       AETHER_TRY(read_outside(value, view, key, seen.newest, is_same));
       if (!is_same) continue;

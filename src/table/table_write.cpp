@@ -18,6 +18,7 @@
 
 namespace aether::table {
 
+using index::WriteKind;
 using index::WriteMode;
 using page::RecordMeta;
 using txn::TransactionContext;
@@ -38,19 +39,31 @@ struct Table::Change {
   Bytes old_row;  ///< Empty: there is none.
 };
 
-Result<void> Table::check_arguments(WriteMode mode, Bytes key, Bytes value) const {
+struct Table::Given {
+  index::WriteKind kind;
+  Bytes body;         ///< Expiry if it has one, and value, or where it lies.
+  uint8_t flags = 0;  ///< Of the row.
+  bool has_lock = false;
+  bool is_outside = false;
+  index::OutsideBody outside;
+  Bytes expiry = {};     ///< Of WriteMode::expire: what is given.
+  Gsn copied_gsn = 0;    ///< Of the row whose value was copied to there, to expire at another time.
+  bool is_used = false;  ///< A row refers to it.
+};
+
+Result<void> Table::check_arguments(WriteKind kind, Bytes key, Bytes value) const {
   const uint32_t key_max = index::BTree::key_bytes_max(services_.pool.page_bytes());
   if (key.size() > key_max) {
     return Error(Code::too_large, "a key of " + std::to_string(key.size()) +
                                       " bytes: the longest is " + std::to_string(key_max) +
                                       ", a quarter of the environment's page");
   }
-  if (layers_ != nullptr && mode != WriteMode::remove && value.size() > kMaxValueBytes) {
+  if (layers_ != nullptr && kind.mode != WriteMode::remove && value.size() > kMaxValueBytes) {
     return Error(Code::too_large,
                  "a value of " + std::to_string(value.size()) + " bytes: the largest is 1 GiB");
   }
   const uint64_t row_max = row_bytes_max();
-  if (layers_ == nullptr && mode != WriteMode::remove && key.size() + value.size() > row_max) {
+  if (layers_ == nullptr && kind.mode != WriteMode::remove && key.size() + value.size() > row_max) {
     return Error(Code::too_large, "a row of " + std::to_string(key.size() + value.size()) +
                                       " bytes: a store in memory holds rows of up to " +
                                       std::to_string(row_max) +
@@ -89,82 +102,136 @@ void Table::mark_dirty() noexcept {
                                       std::memory_order_seq_cst);
 }
 
-Result<bool> Table::write(TransactionContext& txn, WriteMode mode, Bytes key, Bytes value) {
-  AETHER_TRY(check_arguments(mode, key, value));
-  if (mode != WriteMode::remove) AETHER_TRY(check_bound());
-  uint8_t flags = 0;
-  page::OverflowReference reference;
-  const bool is_outside = lies_outside(mode, key, value);
-  if (is_outside) {
-    if (txn.single_record) return false;
-    base::make_room(txn.freed, 2);  // The new one, if it was written for nothing, and the old.
-    AETHER_TRY_ASSIGN(reference, index::write_overflow(services_, txn, store_, value));
-    value = Bytes(reinterpret_cast<const char*>(&reference), sizeof reference);
-    flags = RecordMeta::kOverflow;
-  }
+Result<bool> Table::write(TransactionContext& txn, WriteKind kind, Bytes key, Bytes value) {
+  AETHER_TRY(check_arguments(kind, key, value));
+  if (kind.mode != WriteMode::remove) AETHER_TRY(check_bound());
+  Given given{.kind = kind, .body = value, .flags = kind.flags, .outside = {}, .expiry = value};
+  if (kind.mode == WriteMode::expire && kind.expires())
+    given.outside.expiry_ms = base::load<uint64_t>(value.data());
   // Written for nothing, whatever the way out: given back at the commit.
-  base::Unless needless([&] {
-    if (is_outside) index::free_value(txn, reference);
+  const base::Unless needless([&] {
+    if (given.is_outside && !given.is_used) index::free_value(txn, given.outside.reference);
   });
-  bool has_lock = false;
+  if (lies_outside(kind, key, value)) {
+    if (txn.single_record) return false;
+    if (kind.expires()) given.outside.expiry_ms = index::take_expiry(value);
+    AETHER_TRY(write_outside(txn, value, given));
+  }
   for (os::Backoff backoff;;) {
-    AETHER_TRY_ASSIGN(const Step step, try_write(txn, mode, key, value, flags, has_lock));
+    AETHER_TRY_ASSIGN(const Step step, try_write(txn, key, given));
     switch (step) {
-      case Step::done: needless.dismiss(); return true;
+      case Step::done: return true;
       case Step::needs_transaction: return false;
       case Step::needs_lock:
         AETHER_TRY(txn.lock(txn::LockName::key(store_, key), txn::LockMode::x));
-        has_lock = true;
+        given.has_lock = true;
         break;
       case Step::being_written:
         AETHER_REACHED("lsm.writer_waits_for_a_value");
         backoff.wait();
         break;
+      case Step::needs_value: AETHER_TRY(copy_outside(txn, key, given)); break;
     }
   }
 }
 
 /// Rows in memory alone hold all of their values.
-bool Table::lies_outside(WriteMode mode, Bytes key, Bytes value) const noexcept {
-  if (layers_ == nullptr || mode == WriteMode::remove) return false;
+bool Table::lies_outside(WriteKind kind, Bytes key, Bytes value) const noexcept {
+  if (layers_ == nullptr || kind.mode >= WriteMode::remove) return false;
   return value.size() > layers_->inline_value_max() || key.size() + value.size() > row_bytes_max();
 }
 
-Result<Table::Step> Table::try_write(TransactionContext& txn, WriteMode mode, Bytes key,
-                                     Bytes value, uint8_t flags, bool has_lock) {
+Result<void> Table::write_outside(TransactionContext& txn, Bytes value, Given& given) {
+  base::make_room(txn.freed, 2);  // The new one, if it was written for nothing, and the old.
+  AETHER_TRY_ASSIGN(given.outside.reference, index::write_overflow(services_, txn, store_, value));
+  given.is_outside = true;
+  given.body = given.outside.bytes(given.kind.expires());
+  given.flags |= RecordMeta::kOverflow;
+  return {};
+}
+
+/// A value outside has one owner, and the row that expires at another time becomes another: it gets a copy. Nothing, if the row has
+/// changed meanwhile.
+Result<void> Table::copy_outside(TransactionContext& txn, Bytes key, Given& given) {
+  std::string row;
+  AETHER_TRY_ASSIGN(const bool found, find(key, row));
+  const std::optional<page::OverflowReference> reference = index::value_outside(payload_of(row));
+  if (!found || !reference) return {};
+  std::string value(page::value_of(payload_of(row)));
+  bool is_same = true;
+  const index::ReadView newest(services_, nullptr);
+  AETHER_TRY(read_outside(value, newest, key, gsn_of(row), is_same));
+  if (!is_same) return {};
+  if (given.is_outside) {
+    base::make_room(txn.freed);
+    index::free_value(txn, given.outside.reference);
+    given.is_outside = false;
+  }
+  AETHER_TRY(write_outside(txn, value, given));
+  given.copied_gsn = gsn_of(row);
+  return {};
+}
+
+/// With the value of the row that is there. `room`: for what it is then.
+Result<Table::Step> Table::try_expire(TransactionContext& txn, Bytes key, Bytes old_row,
+                                      Given& given, std::string& room) const {
+  const Bytes payload = payload_of(old_row);
+  const RecordMeta meta = page::meta_of(payload);
+  if (meta.overflow()) {
+    if (txn.single_record) return Step::needs_transaction;
+    if (!given.is_outside || given.copied_gsn != gsn_of(old_row)) return Step::needs_value;
+    given.flags = given.kind.flags | RecordMeta::kOverflow;
+    given.body = given.outside.bytes(given.kind.expires());
+    return Step::done;
+  }
+  room.append(given.expiry).append(page::value_of(payload, meta));
+  if (key.size() + room.size() > row_bytes_max())
+    return Error(Code::too_large, "the row has no room for an expiry: put it with one");
+  given.flags = given.kind.flags;
+  given.body = room;
+  return Step::done;
+}
+
+Result<Table::Step> Table::try_write(TransactionContext& txn, Bytes key, Given& given) {
+  const WriteKind kind = given.kind;
   Stripe& stripe = stripe_of(key);
   std::string old;
   os::LockGuard guard(stripe.mutex);
   // Under the stripe: who locks a row looks at it after it is counted.
-  if (lockers_.load(std::memory_order_seq_cst) != 0 && !has_lock)
+  if (lockers_.load(std::memory_order_seq_cst) != 0 && !given.has_lock)
     return txn.single_record ? Step::needs_transaction : Step::needs_lock;
   Met met = Met::nothing;
   if (layers_ == nullptr) {
     AETHER_TRY_ASSIGN(const bool is_there, find(key, old));
     if (is_there) met = Met::replaced;
   } else {
-    AETHER_TRY_ASSIGN(met, find_to_write(txn, mode, stripe, key, old));
+    AETHER_TRY_ASSIGN(met, find_to_write(txn, kind.mode, stripe, key, old));
     if (met == Met::being_written) return Step::being_written;
   }
   const bool found = met != Met::nothing;
-  const RecordMeta meta = page::meta_of(payload_of(old));
-  if (found) AETHER_TRY(check_writer(txn, meta.txn()));
-  const bool present = found && !meta.removed();
-  const bool refused = present ? mode == WriteMode::insert
-                               : mode == WriteMode::update || mode == WriteMode::remove;
+  if (found) AETHER_TRY(check_writer(txn, page::meta_of(payload_of(old)).txn()));
+  const bool present = found && index::is_present(services_, txn, kind, payload_of(old));
+  const bool refused = present ? kind.mode == WriteMode::insert : kind.needs_row();
   if (refused) {
     remember(&txn, key);  // The answer is a read.
     return present ? Code::exists : Code::not_found;
   }
-  const Change change{.op = mode == WriteMode::remove ? TableOp::remove : TableOp::set,
+  std::string expiring;
+  if (kind.mode == WriteMode::expire) {
+    AETHER_TRY_ASSIGN(const Step step, try_expire(txn, key, old, given, expiring));
+    if (step != Step::done) return step;
+  }
+  const bool removes = kind.mode == WriteMode::remove;
+  const Change change{.op = removes ? TableOp::remove : TableOp::set,
                       .key = key,
-                      .value = mode == WriteMode::remove ? Bytes() : value,
-                      .flags = mode == WriteMode::remove ? RecordMeta::kRemoved : flags,
+                      .value = removes ? Bytes() : given.body,
+                      .flags = removes ? RecordMeta::kRemoved : given.flags,
                       .old_row = met == Met::replaced ? Bytes(old) : Bytes()};
   // What lies outside goes with a commit that names its pages.
   if (txn.single_record && index::value_outside(payload_of(change.old_row)))
     return Step::needs_transaction;
   AETHER_TRY(write_row(txn, stripe, change));
+  given.is_used = (change.flags & RecordMeta::kOverflow) != 0;
   return Step::done;
 }
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 #include "base/few_vector.h"
@@ -43,7 +44,7 @@ class Snapshot {
   bool sees_all_to(TxnId id) const noexcept { return id < bounds_.low; }
   bool is_open() const noexcept { return bounds_.next != 0; }
   const SnapshotBounds& bounds() const noexcept { return bounds_; }
-  /// For statistics; before it is opened.
+  /// By the monotonic clock; before it is opened. Not known: the time when it is first asked for.
   void set_time(uint64_t now_ns) noexcept { opened_ns_ = now_ns; }
 
  private:
@@ -52,6 +53,8 @@ class Snapshot {
   Snapshot* older_ = nullptr;
   Snapshot* newer_ = nullptr;
   uint64_t opened_ns_ = 0;
+  /// What expires at it or before is not there for its reader. 0: nobody has asked yet (TransactionTable::now_ms).
+  mutable std::atomic<uint64_t> now_ms_{0};
 };
 
 }  // namespace aether::txn

@@ -152,6 +152,7 @@ void TransactionTable::renew_snapshot(Snapshot& snapshot) {
   os::LockGuard lock(mutex_);
   make_room(snapshot);
   if (snapshot.is_open()) drop(snapshot);
+  if (snapshot.opened_ns_ != 0) snapshot.opened_ns_ = log_.os().monotonic_ns();
   enter(snapshot);
 }
 
@@ -174,6 +175,7 @@ void TransactionTable::enter(Snapshot& snapshot) noexcept {
   if (!AETHER_PLANTED("txn.snapshot_sees_open"))
     bounds.open.assign(open_ids_.begin(), open_ids_.end());
   bounds.low = open_ids_.empty() ? bounds.next : open_ids_.front();
+  snapshot.now_ms_.store(0, std::memory_order_relaxed);
   snapshot.older_ = newest_;
   snapshot.newer_ = nullptr;
   (newest_ == nullptr ? oldest_ : newest_->newer_) = &snapshot;
@@ -264,6 +266,42 @@ void TransactionTable::drop(Snapshot& snapshot) noexcept {
 TxnId TransactionTable::horizon() const noexcept {
   os::LockGuard lock(mutex_);
   return oldest_ == nullptr ? next_id_.load(std::memory_order_seq_cst) : oldest_->bounds_.low;
+}
+
+/// The monotonic clock stands still while the machine sleeps, and the wall clock may be set: it is followed forward.
+uint64_t TransactionTable::clock_offset_ns() const noexcept {
+  const uint64_t offset = log_.os().wall_ns() - log_.os().monotonic_ns();
+  uint64_t known = clock_offset_ns_.load(std::memory_order_relaxed);
+  while (known == 0 || static_cast<int64_t>(offset - known) > 0) {
+    if (clock_offset_ns_.compare_exchange_weak(known, offset, std::memory_order_relaxed))
+      return offset;
+  }
+  return known;
+}
+
+/// Under the mutex: who tells a horizon meets it, or comes before, and then it is not before that.
+uint64_t TransactionTable::take_now(const Snapshot& snapshot) const noexcept {
+  os::LockGuard lock(mutex_);
+  const uint64_t now = now_of(snapshot);
+  snapshot.now_ms_.store(now, std::memory_order_relaxed);
+  return now;
+}
+
+uint64_t TransactionTable::now_of(const Snapshot& snapshot) const noexcept {
+  const uint64_t known = snapshot.now_ms_.load(std::memory_order_relaxed);
+  if (known != 0) return known;
+  const uint64_t opened = snapshot.opened_ns_;
+  const uint64_t now = opened == 0 ? now_ms() : to_ms(opened + clock_offset_ns());
+  return std::max(now, told_horizon_ms_);
+}
+
+uint64_t TransactionTable::expiry_horizon_ms() const noexcept {
+  os::LockGuard lock(mutex_);
+  uint64_t horizon = now_ms();
+  for (const Snapshot* s = oldest_; s != nullptr; s = s->newer_)
+    horizon = std::min(horizon, now_of(*s));
+  told_horizon_ms_ = std::max(told_horizon_ms_, horizon);
+  return horizon;
 }
 
 std::vector<SnapshotBounds> TransactionTable::snapshots() const {

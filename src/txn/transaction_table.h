@@ -102,6 +102,18 @@ class TransactionTable {
   /// Copies of all that are open, oldest first.
   std::vector<SnapshotBounds> snapshots() const;
 
+  // When rows expire: milliseconds since 1970 that never go back while this object lives, whatever the wall clock does. They
+  // decide whether a row is there, and never an order.
+  /// For who reads without a snapshot.
+  uint64_t now_ms() const noexcept { return to_ms(log_.os().monotonic_ns() + clock_offset_ns()); }
+  /// The moment at which `snapshot` was opened: one answer as long as it is open.
+  uint64_t now_ms(const Snapshot& snapshot) const noexcept {
+    const uint64_t now = snapshot.now_ms_.load(std::memory_order_relaxed);
+    return now != 0 ? now : take_now(snapshot);
+  }
+  /// What has expired by then has for every snapshot, now and later.
+  uint64_t expiry_horizon_ms() const noexcept;
+
   // Serializable transactions (validation.h).
   /// Its place in the serial order, drawn when all its writes are in their pages and before its reads are looked at
   /// again. 0 as `id`: it writes nothing.
@@ -146,6 +158,10 @@ class TransactionTable {
   static constexpr uint64_t kDrawing = 1;
   static constexpr uint64_t kRestored = 2;
 
+  static uint64_t to_ms(uint64_t ns) noexcept { return ns / 1'000'000; }
+  uint64_t clock_offset_ns() const noexcept;
+  uint64_t take_now(const Snapshot& snapshot) const noexcept;
+  uint64_t now_of(const Snapshot& snapshot) const noexcept AETHER_REQUIRES(mutex_);
   TxnId try_open(Snapshot* snapshot, bool* is_safe);
   bool is_safe_moment() const noexcept AETHER_REQUIRES(mutex_);
   uint64_t lone_ids() const noexcept;
@@ -176,6 +192,10 @@ class TransactionTable {
   Snapshot* oldest_ AETHER_GUARDED_BY(mutex_) = nullptr;
   Snapshot* newest_ AETHER_GUARDED_BY(mutex_) = nullptr;
   uint64_t highest_ended_number_ AETHER_GUARDED_BY(mutex_) = 0;
+  /// The latest that was told: snapshots that are opened later are not before it.
+  mutable uint64_t told_horizon_ms_ AETHER_GUARDED_BY(mutex_) = 0;
+  /// From the monotonic clock to the wall clock, modulo 2^64; it only grows, counted from the first.
+  mutable std::atomic<uint64_t> clock_offset_ns_{0};
   std::atomic<uint64_t> snapshot_count_{0};
   /// No open snapshot sees an id from here on. 0: none is open.
   std::atomic<TxnId> newest_bound_{0};

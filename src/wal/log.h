@@ -111,6 +111,7 @@ class Log {
   /// reserve, write_record and publish in one. Returns the record's begin and end.
   Result<Reservation> append(uint32_t stream, const RecordSpec& spec);
 
+  os::Os& os() const noexcept { return os_; }
   /// The largest record: a quarter of the ring, or what fits into one block if that is less.
   uint64_t max_record_bytes() const noexcept { return record_bytes_max_; }
 

@@ -24,7 +24,7 @@ uint32_t BTree::key_bytes_max(uint32_t page_bytes) noexcept {
 
 uint32_t BTree::inline_value_max(uint32_t page_bytes, size_t key_bytes) noexcept {
   const uint32_t record_max = SlottedPage::max_record_bytes(page_bytes);
-  return record_max - page::kMetaBytes - static_cast<uint32_t>(key_bytes);
+  return record_max - page::kMetaBytes - page::kExpiryBytes - static_cast<uint32_t>(key_bytes);
 }
 
 Result<OptimisticGuard> BTree::find_leaf(Bytes key, SeekTo where, buffer::ScanRing* ring,
@@ -174,6 +174,20 @@ Result<void> BTree::get(Bytes key, std::string& value, ReadView& view,
   }
 }
 
+Result<uint64_t> BTree::expiry(Bytes key, ReadView& view, txn::TransactionContext* txn) {
+  std::string value;
+  std::string older;
+  for (os::Backoff backoff;; backoff.wait()) {
+    AETHER_TRY_ASSIGN(const OptimisticGuard guard, find_leaf_for(txn, key));
+    bool again = false;
+    view.forget_expiry();
+    Result<void> read = read_at(guard, key, value, older, view, txn, Reading::head, again);
+    if (again) continue;
+    AETHER_TRY(std::move(read));
+    return view.expiry_ms();
+  }
+}
+
 /// One look at `key` in its leaf: the one place where a row is read for its value. `again`: what was read did not hold,
 /// or needs Reading::whole, and the answer means nothing. Errors: not_found, corruption, io_error.
 Result<void> BTree::read_at(const OptimisticGuard& leaf, Bytes key, std::string& value,
@@ -189,15 +203,19 @@ Result<void> BTree::read_at(const OptimisticGuard& leaf, Bytes key, std::string&
   const uint64_t version = row.in_page ? leaf.version() : txn::PageWitness::kNoVersion;
   if (txn != nullptr) txn->log.lsn_vector.raise(leaf.frame().lsn_vector);
   const page::RecordMeta meta = page::meta_of(payload);
-  if (payload.empty() || meta.removed()) {
+  const bool is_there = !payload.empty() &&
+                        (meta.stays() || (!meta.removed() && !view.finds_expired(payload)));
+  if (!is_there) {
     if (!leaf.validate()) return look_again();
     remember(txn, key, leaf.frame(), version);
     if (txn != nullptr) services_.transactions.add_dependency(meta.txn(), txn->log.lsn_vector);
     return Code::not_found;
   }
-  if (meta.overflow()) {
+  if (reading == Reading::head) {
+    if (!leaf.validate()) return look_again();
+  } else if (meta.overflow()) {
     if (reading == Reading::inside) return look_again();
-    const Bytes where = page::value_of(payload);
+    const Bytes where = page::value_of(payload, meta);
     if (where.size() != sizeof(page::OverflowReference)) {
       if (!leaf.validate()) return look_again();
       return Error(Code::corruption, "a row's reference to its value is damaged");
@@ -215,7 +233,7 @@ Result<void> BTree::read_at(const OptimisticGuard& leaf, Bytes key, std::string&
     AETHER_TRY(std::move(read));
     if (!is_kept) keep_value(services_, reference, value, before);
   } else {
-    value.assign(page::value_of(payload));
+    value.assign(page::value_of(payload, meta));
     if (!leaf.validate()) return look_again();
   }
   remember(txn, key, leaf.frame(), version);
@@ -258,14 +276,14 @@ Result<void> BTree::visit(Bytes key, FunctionRef<void(Bytes)> visitor,
     if (txn != nullptr) txn->log.lsn_vector.raise(guard.frame().lsn_vector);
     const Bytes payload = at.exact ? node.payload(at.slot) : Bytes();
     const page::RecordMeta meta = page::meta_of(payload);
-    const bool elsewhere = at.exact &&
-                           (!ReadView(services_, txn).sees(meta.txn()) || meta.overflow());
+    ReadView view(services_, txn);
+    const bool elsewhere = at.exact && (!view.sees(meta.txn()) || meta.overflow());
     if (elsewhere) break;
     remember(txn, key, guard.frame(), guard.version());
     if (!at.exact) return Code::not_found;
     if (txn != nullptr) services_.transactions.add_dependency(meta.txn(), txn->log.lsn_vector);
-    if (meta.removed()) return Code::not_found;
-    visitor(page::value_of(payload));
+    if (!meta.stays() && (meta.removed() || view.finds_expired(payload))) return Code::not_found;
+    visitor(page::value_of(payload, meta));
     return {};
   }
   std::string value;  // Not in the leaf, or an older version: it has to be put together.

@@ -28,6 +28,7 @@
 #include "index/btree/append_places.h"
 #include "index/btree/ops.h"
 #include "index/btree/services.h"
+#include "index/btree/write_kind.h"
 #include "page/leaf_record.h"
 #include "txn/transaction_context.h"
 #include "txn/validation.h"
@@ -37,8 +38,6 @@ namespace aether::index {
 using Bytes = std::string_view;
 
 class ReadView;
-
-enum class WriteMode : uint8_t { put, insert, update, remove };
 
 /// Where a descent goes.
 enum class SeekTo : uint8_t {
@@ -74,6 +73,8 @@ class BTree {
   /// `txn`: says what is seen, and takes what the answer depends on. Null: the newest committed row.
   Result<void> get(Bytes key, std::string& value, txn::TransactionContext* txn);
   Result<void> get(Bytes key, std::string& value, ReadView& view, txn::TransactionContext* txn);
+  /// When the row expires; 0: it stays. Errors: not_found.
+  Result<uint64_t> expiry(Bytes key, ReadView& view, txn::TransactionContext* txn);
   /// The values of many keys as one `txn` sees them: `visitor(index, value)` for each, in their order, with null for
   /// what is not there; no latch is held. Without a transaction or its snapshot: each the newest committed row.
   Result<void> multi_get(std::span<const Bytes> keys,
@@ -87,7 +88,7 @@ class BTree {
 
   /// False: the change needs a transaction of more than one record (overflow pages come or go); nothing was done.
   /// Only if txn.single_record.
-  Result<bool> write(txn::TransactionContext& txn, WriteMode mode, Bytes key, Bytes value);
+  Result<bool> write(txn::TransactionContext& txn, WriteKind kind, Bytes key, Bytes value);
 
   /// Takes one change back, logging a CLR.
   Result<void> undo(txn::TransactionContext& txn, const txn::UndoEntry& entry);
@@ -188,6 +189,7 @@ class BTree {
   enum class Reading : uint8_t {
     whole,   ///< Whatever it takes.
     inside,  ///< Nothing that waits: values outside their leaf are not read.
+    head,    ///< The value is not read.
   };
   Result<void> read_at(const buffer::OptimisticGuard& leaf, Bytes key, std::string& value,
                        std::string& older, ReadView& view, txn::TransactionContext* txn,
@@ -209,13 +211,15 @@ class BTree {
                              const buffer::Frame& frame, Bytes key);
 
   // Writing (btree_write.cpp)
-  Result<void> check_arguments(WriteMode mode, Bytes key, Bytes value) const;
-  Result<Step> try_write(txn::TransactionContext& txn, WriteMode mode, Bytes key, Bytes value,
+  Result<void> check_arguments(WriteKind kind, Bytes key, Bytes value) const;
+  Result<Step> try_write(txn::TransactionContext& txn, WriteKind kind, Bytes key, Bytes value,
                          uint8_t flags, bool has_lock);
   Result<Step> write_row(txn::TransactionContext& txn, buffer::Frame& leaf,
                          page::SlottedPage::Position at, Bytes key, Bytes value, uint8_t flags);
   Result<Step> remove_row(txn::TransactionContext& txn, buffer::Frame& leaf,
                           page::SlottedPage::Position at, Bytes key);
+  Result<Step> expire_row(txn::TransactionContext& txn, buffer::Frame& leaf,
+                          page::SlottedPage::Position at, Bytes key, Bytes expiry);
   Result<void> check_writer(txn::TransactionContext& txn, TxnId writer) const;
   Result<void> log_row(txn::TransactionContext& txn, buffer::Frame& leaf, RowPart& part, Bytes key,
                        Bytes old, Bytes before);
@@ -227,6 +231,7 @@ class BTree {
                          buffer::ScanRing* ring = nullptr);
   Result<void> make_room(buffer::LogContext& context, Bytes key, uint32_t payload_bytes);
   Result<bool> purge_ghosts(buffer::LogContext& context, Bytes key);
+  bool has_expired_for_all(Bytes payload, uint64_t& horizon_ms) const noexcept;
   Result<void> split(buffer::LogContext& context, Bytes key, uint32_t level,
                      uint32_t payload_bytes);
   Result<Step> try_split(buffer::LogContext& context, Bytes key, uint32_t level,

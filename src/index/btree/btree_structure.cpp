@@ -101,7 +101,16 @@ Result<void> BTree::make_room(buffer::LogContext& context, Bytes key, uint32_t p
                                   : split(context, key, 0, payload_bytes);
 }
 
-/// Ghosts in the leaf of `key` that nobody can look behind any more make room before a split does.
+/// Its value lies in the leaf, and no reader, now or later, finds the row. `horizon_ms` is asked for once. 0: not yet.
+bool BTree::has_expired_for_all(Bytes payload, uint64_t& horizon_ms) const noexcept {
+  if (page::meta_of(payload).overflow()) return false;
+  const uint64_t expiry_ms = page::expiry_of(payload);
+  if (expiry_ms == 0) return false;
+  if (horizon_ms == 0) horizon_ms = services_.transactions.expiry_horizon_ms();
+  return page::has_expired(expiry_ms, horizon_ms);
+}
+
+/// Ghosts in the leaf of `key` that nobody can look behind any more make room before a split does, and so do expired rows.
 Result<bool> BTree::purge_ghosts(buffer::LogContext& context, Bytes key) {
   for (os::Backoff backoff;; backoff.wait()) {
     AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf(key));
@@ -109,9 +118,11 @@ Result<bool> BTree::purge_ghosts(buffer::LogContext& context, Bytes key) {
     if (!leaf) continue;
     SlottedPage node = services_.pool.node(leaf->frame());
     bool purged = false;
+    uint64_t horizon_ms = 0;
     for (uint32_t slot = node.count(); slot-- > 0;) {
       const page::RecordMeta meta = page::meta_of(node.payload(slot));
-      if (!meta.removed() || !services_.transactions.seen_by_all(meta.txn())) continue;
+      if (meta.stays() || !services_.transactions.seen_by_all(meta.txn())) continue;
+      if (!meta.removed() && !has_expired_for_all(node.payload(slot), horizon_ms)) continue;
       buffer::LogContext system = context.system();
       services_.transactions.add_dependency(meta.txn(), system.lsn_vector);
       std::string ghost;

@@ -9,6 +9,7 @@
 #include "base/reached.h"
 #include "index/btree/btree.h"
 #include "index/btree/overflow.h"
+#include "index/btree/read_view.h"
 #include "index/btree/row_patch.h"
 
 namespace aether::index {
@@ -25,46 +26,43 @@ std::string_view word_bytes(const uint64_t& word) noexcept {
   return {reinterpret_cast<const char*>(&word), sizeof word};
 }
 
-bool is_present(const SlottedPage& node, SlottedPage::Position at) noexcept {
-  return at.exact && !page::meta_of(node.payload(at.slot)).removed();
-}
-
 }  // namespace
 
-Result<void> BTree::check_arguments(WriteMode mode, Bytes key, Bytes value) const {
+Result<void> BTree::check_arguments(WriteKind kind, Bytes key, Bytes value) const {
   const uint32_t key_max = key_bytes_max(services_.pool.page_bytes());
   if (key.size() > key_max) {
     return Error(Code::too_large, "a key of " + std::to_string(key.size()) +
                                       " bytes: the longest is " + std::to_string(key_max) +
                                       ", a quarter of the environment's page");
   }
-  if (mode != WriteMode::remove && value.size() > kMaxValueBytes) {
+  if (kind.mode != WriteMode::remove && value.size() > kMaxValueBytes) {
     return Error(Code::too_large,
                  "a value of " + std::to_string(value.size()) + " bytes: the largest is 1 GiB");
   }
   return {};
 }
 
-Result<bool> BTree::write(txn::TransactionContext& txn, WriteMode mode, Bytes key, Bytes value) {
-  AETHER_TRY(check_arguments(mode, key, value));
-  uint8_t flags = 0;
-  page::OverflowReference reference;
-  const bool is_large = mode != WriteMode::remove &&
+Result<bool> BTree::write(txn::TransactionContext& txn, WriteKind kind, Bytes key, Bytes value) {
+  AETHER_TRY(check_arguments(kind, key, value));
+  uint8_t flags = kind.flags;
+  OutsideBody outside;
+  const bool is_large = kind.mode != WriteMode::remove &&
                         value.size() > inline_value_max(services_.pool.page_bytes(), key.size());
   if (is_large) {
     if (txn.single_record) return false;
     base::make_room(txn.freed, 2);  // The new one, if it was written for nothing, and the old.
-    AETHER_TRY_ASSIGN(reference, write_overflow(services_, txn, store_, value));
-    value = Bytes(reinterpret_cast<const char*>(&reference), sizeof reference);
-    flags = RecordMeta::kOverflow;
+    if (kind.expires()) outside.expiry_ms = take_expiry(value);
+    AETHER_TRY_ASSIGN(outside.reference, write_overflow(services_, txn, store_, value));
+    value = outside.bytes(kind.expires());
+    flags |= RecordMeta::kOverflow;
   }
   // Written for nothing, whatever the way out: given back at the commit.
   base::Unless needless([&] {
-    if (is_large) free_value(txn, reference);
+    if (is_large) free_value(txn, outside.reference);
   });
   bool has_lock = false;
   for (os::Backoff backoff;; backoff.wait()) {
-    AETHER_TRY_ASSIGN(const Step step, try_write(txn, mode, key, value, flags, has_lock));
+    AETHER_TRY_ASSIGN(const Step step, try_write(txn, kind, key, value, flags, has_lock));
     switch (step) {
       case Step::done: needless.dismiss(); return true;
       case Step::needs_transaction: return false;
@@ -78,14 +76,20 @@ Result<bool> BTree::write(txn::TransactionContext& txn, WriteMode mode, Bytes ke
         AETHER_TRY(txn.lock(txn::LockName::key(store_, key), txn::LockMode::x));
         has_lock = true;
         break;
-      case Step::full:
-        AETHER_TRY(make_room(txn.log, key, static_cast<uint32_t>(page::kMetaBytes + value.size())));
+      case Step::full: {
+        uint64_t payload_bytes = page::kMetaBytes + value.size();
+        if (kind.mode == WriteMode::expire) {
+          AETHER_TRY_ASSIGN(const std::string now, newest_payload(key));
+          payload_bytes = now.size() + page::kExpiryBytes;
+        }
+        AETHER_TRY(make_room(txn.log, key, static_cast<uint32_t>(payload_bytes)));
         break;
+      }
     }
   }
 }
 
-Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteMode mode, Bytes key,
+Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteKind kind, Bytes key,
                                      Bytes value, uint8_t flags, bool has_lock) {
   AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf_to_write(txn, key));
   const uint64_t version = guard.version();
@@ -99,16 +103,17 @@ Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteMode mod
   // Under the latch: a snapshot that is opened from here on sees the id, and its readers wait for the row.
   if (txn.single_record) txn.log.txn = services_.transactions.draw_id();
   if (at.exact) AETHER_TRY(check_writer(txn, page::meta_of(node.payload(at.slot)).txn()));
-  const bool present = is_present(node, at);
-  const bool refused = present ? mode == WriteMode::insert
-                               : mode == WriteMode::update || mode == WriteMode::remove;
+  const bool present = at.exact && is_present(services_, txn, kind, node.payload(at.slot));
+  const bool refused = present ? kind.mode == WriteMode::insert : kind.needs_row();
   if (refused) {
     remember(&txn, key, leaf->frame(), version);  // The answer is a read.
     return present ? Code::exists : Code::not_found;
   }
   if (!txn.single_record) txn.pin(services_.transactions);
-  return mode == WriteMode::remove ? remove_row(txn, leaf->frame(), at, key)
-                                   : write_row(txn, leaf->frame(), at, key, value, flags);
+  if (kind.mode == WriteMode::remove) return remove_row(txn, leaf->frame(), at, key);
+  if (kind.mode == WriteMode::expire) [[unlikely]]
+    return expire_row(txn, leaf->frame(), at, key, value);
+  return write_row(txn, leaf->frame(), at, key, value, flags);
 }
 
 /// First updater wins; and who overwrites a commit that is not durable yet depends on it.
@@ -151,7 +156,10 @@ Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
   const bool is_patch = same_size && patch.make(old, meta, value);
   RowPart part = is_patch ? RowPart(BTreeOp::patch, store_, key, patch.forward(), {})
                           : RowPart(BTreeOp::replace, store_, key, word_bytes(meta), value);
-  const std::optional<page::OverflowReference> large = value_outside(old);
+  std::optional<page::OverflowReference> large = value_outside(old);
+  // Nothing but its expiry changes: the row that comes refers to it, too.
+  if (large && (flags & RecordMeta::kOverflow) != 0 && value.ends_with(page::value_of(old)))
+    large.reset();
   if (large) AETHER_TRY(check_freed(txn));
   if (large) base::make_room(txn.freed);
   std::string payload;
@@ -167,6 +175,23 @@ Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
     node.replace_payload(at.slot, payload);
   }
   return Step::done;
+}
+
+/// `expiry`: as it stands in a row. Empty: the row stays from now on.
+Result<BTree::Step> BTree::expire_row(txn::TransactionContext& txn, Frame& leaf,
+                                      SlottedPage::Position at, Bytes key, Bytes expiry) {
+  const Bytes old = services_.pool.node(leaf).payload(at.slot);
+  const RecordMeta meta = page::meta_of(old);
+  std::string body(expiry);
+  body.append(page::value_of(old, meta));
+  const uint32_t record_max = SlottedPage::max_record_bytes(services_.pool.page_bytes());
+  if (page::kMetaBytes + body.size() + key.size() > record_max) {
+    return Error(Code::too_large,
+                 "the row has no room in its page for an expiry: put it with one");
+  }
+  const uint8_t kept = meta.flags() & RecordMeta::kOverflow;
+  const uint8_t expires = expiry.empty() ? uint8_t{0} : RecordMeta::kExpires;
+  return write_row(txn, leaf, at, key, body, kept | expires);
 }
 
 Result<BTree::Step> BTree::remove_row(txn::TransactionContext& txn, Frame& leaf,
@@ -292,7 +317,7 @@ Result<BTree::Step> BTree::try_undo(txn::TransactionContext& txn, const txn::Und
       RowPatch patch;
       const bool is_patch = now.size() == entry.before.size() &&
                             patch.make(now, page::meta_of(entry.before).word(),
-                                       page::value_of(entry.before));
+                                       page::body_of(entry.before));
       RowPart part = is_patch ? RowPart(BTreeOp::patch, store_, entry.key, patch.forward(), {})
                               : RowPart(BTreeOp::replace, store_, entry.key, entry.before, {});
       AETHER_TRY(log(part));

@@ -109,7 +109,7 @@ Result<bool> BTreeCursor::settle(uint32_t slot) {
   } else {
     if (txn_ != nullptr && !is_plain_)
       tree_.services().transactions.add_dependency(meta.txn(), txn_->log.lsn_vector);
-    if (meta.removed()) return false;
+    if (!meta.stays() && (meta.removed() || view.finds_expired(payload))) return false;
   }
   leaf().key(slot, next_key_);
   slot_ = slot;
@@ -217,7 +217,8 @@ Result<Bytes> BTreeCursor::value() {
   if (frame_ != nullptr) {
     if (is_older_) return Bytes(older_value_);
     const Bytes payload = leaf().payload(slot_);
-    if (!page::meta_of(payload).overflow()) return page::value_of(payload);
+    const page::RecordMeta meta = page::meta_of(payload);
+    if (!meta.overflow()) return page::value_of(payload, meta);
   }
   // Read by key, not by the copied reference: the pages may have been given back since.
   const std::string key = key_;
@@ -226,9 +227,22 @@ Result<Bytes> BTreeCursor::value() {
   return Bytes(large_value_);
 }
 
+Result<uint64_t> BTreeCursor::expiry() {
+  if (!positioned_) return Error(Code::invalid_argument, "the cursor stands on no key: seek first");
+  if (frame_ != nullptr && !is_older_) return page::expiry_of(leaf().payload(slot_));
+  const std::string key = key_;
+  ReadView view(tree_.services(), txn_, snapshot_);
+  return tree_.expiry(key, view, txn_);
+}
+
 Result<bool> BTreeCursor::visit_leaf(Visit& visit) {
   AETHER_TRY_ASSIGN(const bool more, visit_row(visit));
   return more && visit_plain_rows(visit);
+}
+
+bool BTreeCursor::has_expired(Bytes payload) const noexcept {
+  return page::has_expired(page::expiry_of(payload),
+                           tree_.services().transactions.now_ms(*snapshot_));
 }
 
 /// The row on which it stands, whatever it takes.
@@ -260,7 +274,7 @@ bool BTreeCursor::visit_plain_rows(Visit& visit) {
   for (uint32_t slot = slot_ + step; slot < count && copy_is_enough(); slot += step) {
     const SlottedPage::Record record = node.record(slot);
     const page::RecordMeta meta = page::meta_of(record.payload);
-    if (meta.removed()) continue;
+    if (!meta.stays() && (meta.removed() || has_expired(record.payload))) continue;
     if (meta.overflow()) return true;
     key_.resize(prefix_bytes + record.suffix.size());
     base::copy_short(key_.data() + prefix_bytes, record.suffix.data(), record.suffix.size());
@@ -268,7 +282,7 @@ bool BTreeCursor::visit_plain_rows(Visit& visit) {
     is_older_ = false;
     if (visit.is_outside(key_)) return false;
     ++visit.visited;
-    if (!visit.visitor(key_, page::value_of(record.payload))) return false;
+    if (!visit.visitor(key_, page::value_of(record.payload, meta))) return false;
   }
   return true;
 }

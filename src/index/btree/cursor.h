@@ -44,6 +44,8 @@ class BTreeCursor {
   bool positioned() const noexcept { return positioned_; }
   Bytes key() const noexcept { return key_; }
   Result<Bytes> value();
+  /// When the row on which it stands expires; 0: it stays. Errors: those of value.
+  Result<uint64_t> expiry();
 
   /// What a scan does from one row to the next, for all rows of a leaf at once.
   struct Visit {
@@ -73,6 +75,7 @@ class BTreeCursor {
   bool take_copy(const buffer::OptimisticGuard& guard);
   Result<bool> visit_row(Visit& visit);
   bool visit_plain_rows(Visit& visit);
+  bool has_expired(Bytes payload) const noexcept;
   bool copy_is_enough() const noexcept;
   Result<bool> forward(uint32_t slot);
   Result<bool> backward(uint32_t slots);

@@ -7,6 +7,8 @@
 
 #include "base/planted.h"
 #include "index/btree/services.h"
+#include "index/btree/write_kind.h"
+#include "page/leaf_record.h"
 #include "txn/transaction_context.h"
 
 namespace aether::index {
@@ -37,6 +39,20 @@ class ReadView {
     services_.transactions.open_snapshot(own_);
     snapshot_ = &own_;
   }
+  /// For this reader the row, which it sees, has expired. A guess where `payload` is one.
+  bool finds_expired(std::string_view payload) noexcept {
+    return finds_expired(page::expiry_of(payload));
+  }
+  bool finds_expired(uint64_t expiry_ms) noexcept {
+    expiry_ms_ = expiry_ms;
+    if (expiry_ms == 0) return false;
+    const uint64_t now = snapshot_ == nullptr ? services_.transactions.now_ms()
+                                              : services_.transactions.now_ms(*snapshot_);
+    return page::has_expired(expiry_ms, now);
+  }
+  /// Of the row that was looked at last, since it was forgotten; 0: it stays.
+  uint64_t expiry_ms() const noexcept { return expiry_ms_; }
+  void forget_expiry() noexcept { expiry_ms_ = 0; }
   /// The payload of the newest version that is seen, of a row whose newest is not. False: it did not exist. Then the
   /// page must be validated. Errors: io_error, corruption (of a version on disk).
   Result<bool> find_version(StoreId store, std::string_view key, std::string& payload) const {
@@ -48,6 +64,18 @@ class ReadView {
   const TxnId own_id_;
   const txn::Snapshot* snapshot_;
   txn::Snapshot own_;
+  uint64_t expiry_ms_ = 0;
 };
+
+/// For a write of `txn`, a row that is there with `payload`.
+inline bool is_present(Services& services, const txn::TransactionContext& txn, WriteKind kind,
+                       std::string_view payload) noexcept {
+  const page::RecordMeta meta = page::meta_of(payload);
+  if (meta.stays()) [[likely]]
+    return true;
+  if (meta.removed()) return false;
+  const bool takes_expired = kind.mode == WriteMode::remove && kind.expires();
+  return takes_expired || !ReadView(services, &txn).finds_expired(payload);
+}
 
 }  // namespace aether::index

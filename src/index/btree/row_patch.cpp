@@ -50,7 +50,7 @@ size_t end_of_run(std::string_view a, std::string_view b, size_t at) noexcept {
 }  // namespace
 
 bool RowPatch::make(std::string_view old, uint64_t meta, std::string_view value) noexcept {
-  const std::string_view before = page::value_of(old);
+  const std::string_view before = page::body_of(old);
   AETHER_ASSERT(old.size() == page::kMetaBytes + value.size());
   const size_t bytes_end = std::min(old.size(), kBytesMax);
   base::store(forward_.data(), meta);

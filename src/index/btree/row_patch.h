@@ -1,6 +1,6 @@
 /// The bytes in which two payloads of one size differ: what the log holds of an update that keeps a row's size.
 ///
-/// A patch is the row's meta word after it, then runs, each u16 offset in the value, u16 length, and the bytes. Runs
+/// A patch is the row's meta word after it, then runs, each u16 offset in the body, u16 length, and the bytes. Runs
 /// ascend, do not touch, and are not empty. It turns one payload into the other; a second one, of the same runs, turns
 /// it back. Runs are chosen by comparing words: a gap of less than a word costs less than another run's head.
 ///
