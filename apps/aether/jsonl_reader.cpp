@@ -1,4 +1,6 @@
+#include <charconv>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "apps/aether/json_reader.h"
@@ -23,12 +25,14 @@ class JsonlReader final : public RowReader {
   Result<void> read_field();
   static Complaint take(const JsonMember& member, bool hex, const char* what,
                         std::optional<std::string>& to);
+  Complaint take_expiry(const JsonMember& member);
   Result<void> require(const std::optional<std::string>& found, const std::string& what) const;
 
   std::string key_field_;
   bool begun_ = false;
   std::optional<std::string> key_;
   std::optional<std::string> value_;
+  std::optional<uint64_t> expires_at_ms_;
 };
 
 Result<RowReader::Event> JsonlReader::next() {
@@ -43,6 +47,7 @@ Result<RowReader::Event> JsonlReader::next() {
 
   key_.reset();
   value_.reset();
+  expires_at_ms_.reset();
   AETHER_TRY(key_field_.empty() ? read_pair() : read_field());
   if (row_.value.size() > kMaxValueBytes) {
     return Error(Code::too_large, lines_.name() + ", line " + with_commas(lines_.line_number()) +
@@ -73,21 +78,35 @@ JsonlReader::Complaint JsonlReader::take(const JsonMember& member, bool hex, con
   return std::nullopt;
 }
 
+JsonlReader::Complaint JsonlReader::take_expiry(const JsonMember& member) {
+  if (expires_at_ms_) return JsonError{member.name_column, "expected one expiry, found a second"};
+  uint64_t at_ms = 0;
+  const char* const end = member.raw.data() + member.raw.size();
+  const auto [read_to, error] = std::from_chars(member.raw.data(), end, at_ms);
+  if (member.kind != JsonKind::number || error != std::errc() || read_to != end) {
+    return JsonError{member.column, "expected milliseconds since 1970 as the expiry, found " +
+                                        in_quotes(member.raw, 24)};
+  }
+  expires_at_ms_ = at_ms;
+  return std::nullopt;
+}
+
 Result<void> JsonlReader::require(const std::optional<std::string>& found,
                                   const std::string& what) const {
   if (found) return {};
   return lines_.error_at(0, "expected a member " + what + " in the object, found none");
 }
 
-/// {"key": ..., "value": ...}, either with _hex. Other members are errors: silence would lose them.
+/// {"key": ..., "value": ...}, either with _hex; perhaps "expires_at_ms". Other members are errors: silence would lose them.
 Result<void> JsonlReader::read_pair() {
   const auto visit = [&](const JsonMember& member) -> Complaint {
     if (member.name == "key") return take(member, false, "key", key_);
     if (member.name == "key_hex") return take(member, true, "key", key_);
     if (member.name == "value") return take(member, false, "value", value_);
     if (member.name == "value_hex") return take(member, true, "value", value_);
+    if (member.name == "expires_at_ms") return take_expiry(member);
     return JsonError{member.name_column,
-                     "expected only key, key_hex, value or value_hex, found member " +
+                     "expected only key, key_hex, value, value_hex or expires_at_ms, found member " +
                          in_quotes(member.name, 24) +
                          "; to store whole lines, name the key's field with --key-field"};
   };
@@ -96,7 +115,7 @@ Result<void> JsonlReader::read_pair() {
   }
   AETHER_TRY(require(key_, "\"key\" or \"key_hex\""));
   AETHER_TRY(require(value_, "\"value\" or \"value_hex\""));
-  row_ = {*key_, *value_};
+  row_ = {*key_, *value_, expires_at_ms_.value_or(0)};
   return {};
 }
 
@@ -114,7 +133,7 @@ Result<void> JsonlReader::read_field() {
     return lines_.error_at(error->column, error->message);
   }
   AETHER_TRY(require(key_, in_quotes(key_field_, 40)));
-  row_ = {*key_, lines_.line()};
+  row_ = {*key_, lines_.line(), 0};
   return {};
 }
 

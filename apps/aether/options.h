@@ -40,6 +40,7 @@ struct KeyOptions {
 struct GetOptions : KeyOptions {
   std::string store = kDefaultStore;
   bool raw = false;
+  bool expires = false;  ///< Say when, and not what.
 };
 
 struct PutOptions : KeyOptions {
@@ -48,6 +49,8 @@ struct PutOptions : KeyOptions {
   std::optional<std::string> value;  ///< "-" = standard input.
   std::string value_file;
   bool no_overwrite = false;
+  std::string expires;         ///< A moment; empty: none.
+  uint64_t ttl_seconds = 0;    ///< 0: none.
   uint32_t page_bytes = 4096;
 };
 

@@ -285,12 +285,20 @@ void add_range(CLI::App& app, RangeOptions& o, CLI::Option* instead) {
 void add_rows(CLI::App& get, CLI::App& put, CLI::App& del, Options& o) {
   add_store(get, o.get.store);
   add_key(get, o.get);
-  get.add_flag("--raw", o.get.raw, "The bytes of the value, and nothing else");
+  get.add_flag("--raw", o.get.raw, "The bytes of the value, and nothing else")
+      ->excludes(get.add_flag("--expires", o.get.expires, "When the row expires, not its value"));
   add_store(put, o.put.store);
   add_key(put, o.put);
   put.add_option("value", o.put.value, "The value; - reads standard input")->type_name("VALUE");
   put.add_option("--value-file", o.put.value_file, "The value is this file")->type_name("FILE");
   put.add_flag("--no-overwrite", o.put.no_overwrite, "Fail if the key is there");
+  CLI::Option* const expires =
+      put.add_option("--expires", o.put.expires,
+                     "The row is gone from this moment on, UTC: '2026-11-29 09:59:00', or @SECONDS")
+          ->type_name("TIME");
+  add_number<uint64_t>(put, "--ttl", o.put.ttl_seconds, 1, "SECONDS",
+                       "The row is gone after so many seconds")
+      ->excludes(expires);
   add_creation(put, o.put.creation, o.put.page_bytes);
   add_store(del, o.del.store);
   CLI::Option* key = del.add_option("key", o.del.key, "The key; or a range")->type_name("KEY");

@@ -24,6 +24,7 @@ struct Section {
 struct Row {
   Bytes key;
   Bytes value;
+  uint64_t expires_at_ms = 0;  ///< 0: it stays.
 };
 
 class RowReader {

@@ -18,10 +18,10 @@ class Dumper {
 
   Result<void> dump(const KvStore& store);
   void finish() { progress_.finish(); }
-  uint64_t rows() const noexcept { return rows_; }
+  uint64_t expiring() const noexcept { return expiring_; }
 
  private:
-  Result<void> append_row(Bytes key, Bytes value);
+  Result<void> append_row(Bytes key, Bytes value, uint64_t expires_at_ms);
   Result<void> append_tsv(Bytes key, Bytes value);
 
   const DumpOptions& options_;
@@ -29,6 +29,7 @@ class Dumper {
   Progress progress_;
   std::string text_;
   uint64_t rows_ = 0;
+  uint64_t expiring_ = 0;  ///< Of those.
 };
 
 Result<void> Dumper::append_tsv(Bytes key, Bytes value) {
@@ -43,11 +44,14 @@ Result<void> Dumper::append_tsv(Bytes key, Bytes value) {
   return {};
 }
 
-Result<void> Dumper::append_row(Bytes key, Bytes value) {
+Result<void> Dumper::append_row(Bytes key, Bytes value, uint64_t expires_at_ms) {
+  expiring_ += expires_at_ms != 0 ? 1 : 0;
   if (options_.type == FileType::tsv) return append_tsv(key, value);
   if (options_.type == FileType::jsonl) {
     base::JsonWriter json(text_);
-    json.begin_object().bytes("key", key).bytes("value", value).end_object();
+    json.begin_object().bytes("key", key).bytes("value", value);
+    if (expires_at_ms != 0) json.member("expires_at_ms", expires_at_ms);
+    json.end_object();
     text_ += '\n';
   } else {
     append_db_dump_item(text_, key, options_.print);
@@ -71,7 +75,8 @@ Result<void> Dumper::dump(const KvStore& store) {
   Result<bool> there = cursor.first();
   while (there && *there && !stop_requested()) {
     AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
-    AETHER_TRY(append_row(cursor.key(), value));
+    AETHER_TRY_ASSIGN(const uint64_t expires_at_ms, cursor.expiry());
+    AETHER_TRY(append_row(cursor.key(), value, expires_at_ms));
     AETHER_TRY(out_.write(text_));
     text_.clear();
     progress_.update(0, std::nullopt, ++rows_);
@@ -95,6 +100,11 @@ Result<void> dump_stores(Session& session, const DumpOptions& options, Output& o
     AETHER_TRY(dumper.dump(store));
   }
   dumper.finish();
+  if (dumper.expiring() != 0 && options.type != FileType::jsonl) {
+    session.note(counted(dumper.expiring(), "row") +
+                 " will expire, which this type cannot carry: loaded again, they stay; use "
+                 "--type jsonl");
+  }
   return env->close();
 }
 

@@ -141,9 +141,10 @@ Result<void> Loader::take_row() {
 Result<void> Loader::write(const Row& row) {
   const Existing existing = options_.existing;
   if (existing == Existing::overwrite || existing == Existing::unspecified) {
-    AETHER_TRY(store_->put(*txn_, row.key, row.value));
+    AETHER_TRY(store_->put(*txn_, row.key, row.value, {.expires_at_ms = row.expires_at_ms}));
   } else {
-    Result<void> inserted = store_->insert(*txn_, row.key, row.value);
+    Result<void> inserted = store_->insert(*txn_, row.key, row.value,
+                                           {.expires_at_ms = row.expires_at_ms});
     if (!inserted && inserted.error().code() == Code::exists) {
       if (existing == Existing::keep) {
         ++rows_kept_;

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "apps/aether/clock_text.h"
 #include "apps/aether/report.h"
 #include "apps/aether/row_printer.h"
 #include "apps/aether/signals.h"
 #include "apps/aether/text.h"
 #include "apps/aether/verbs.h"
 #include "base/json_writer.h"
+#include "os/os.h"
 
 namespace aether::cli {
 namespace {
@@ -65,6 +67,44 @@ Result<std::string> value_to_put(const PutOptions& options) {
                     read_whole(from_file ? options.value_file : "-", kMaxValueBytes));
   if (stop_requested()) return Error(Code::closed, "interrupted; nothing was stored");
   return bytes;
+}
+
+/// Milliseconds since 1970; 0: it stays. Errors: invalid_argument.
+Result<uint64_t> expiry_to_put(const PutOptions& options) {
+  constexpr uint64_t kNsPerMs = 1'000'000;
+  constexpr uint64_t kMsPerSecond = 1000;
+  if (options.ttl_seconds != 0) {
+    const uint64_t now = os::production().wall_ns() / kNsPerMs;
+    const uint64_t seconds_max = (~uint64_t{0} - now) / kMsPerSecond;
+    return now + std::min(options.ttl_seconds, seconds_max) * kMsPerSecond;
+  }
+  if (options.expires.empty()) return uint64_t{0};
+  AETHER_TRY_ASSIGN(uint64_t expires_ns, parse_time(options.expires));
+  constexpr uint64_t kNsPerSecond = 1'000'000'000;
+  // A second without a fraction ends with this; here it is its begin that is meant.
+  if (expires_ns % kNsPerSecond == kNsPerSecond - 1) expires_ns -= kNsPerSecond - 1;
+  return std::max<uint64_t>(1, expires_ns / kNsPerMs);
+}
+
+Result<void> show_value(Session& session, const GetOptions& options, const KvStore& store,
+                        Bytes key) {
+  AETHER_TRY_ASSIGN(const std::string value, store.get(key));
+  return print_value(session, options, key, value);
+}
+
+Result<void> show_expiry(Session& session, const KvStore& store, Bytes key) {
+  AETHER_TRY_ASSIGN(const uint64_t expires_at_ms, store.expiry(key));
+  std::string text;
+  if (session.format() == Format::json) {
+    base::JsonWriter json(text);
+    json.begin_object().bytes("key", key).member("expires_at_ms", expires_at_ms).end_object();
+  } else {
+    constexpr uint64_t kNsPerMs = 1'000'000;
+    constexpr uint64_t kShownMax = ~uint64_t{0} / 2 / kNsPerMs;
+    text = expires_at_ms == 0 ? "never" : time_text(std::min(expires_at_ms, kShownMax) * kNsPerMs);
+  }
+  text += '\n';
+  return session.out().write(text);
 }
 
 /// The bounds of a scan, both kept as bytes: `end` empty means none.
@@ -139,10 +179,10 @@ Result<ExitCode> run_get(Session& session, const GetOptions& options) {
   AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env, session.open_for_reading());
   {
     AETHER_TRY_ASSIGN(const KvStore store, Session::open_store(*env, options.store));
-    Result<std::string> value = store.get(key);
-    if (!value && value.error().code() == Code::not_found) return no_such_key(key, options.store);
-    if (!value) return std::move(value).error();
-    AETHER_TRY(print_value(session, options, key, *value));
+    Result<void> shown = options.expires ? show_expiry(session, store, key)
+                                         : show_value(session, options, store, key);
+    if (!shown && shown.error().code() == Code::not_found) return no_such_key(key, options.store);
+    AETHER_TRY(std::move(shown));
   }
   AETHER_TRY(env->close());
   return ExitCode::ok;
@@ -151,11 +191,14 @@ Result<ExitCode> run_get(Session& session, const GetOptions& options) {
 Result<ExitCode> run_put(Session& session, const PutOptions& options) {
   AETHER_TRY_ASSIGN(const std::string key, given_bytes(options.key, options.hex, "key"));
   AETHER_TRY_ASSIGN(const std::string value, value_to_put(options));
+  AETHER_TRY_ASSIGN(const uint64_t expires_at_ms, expiry_to_put(options));
+  const aether::PutOptions how{.expires_at_ms = expires_at_ms};
   EnvOptions creation;
   creation.page_bytes = options.page_bytes;
   AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env, session.open_for_writing(true, creation));
   AETHER_TRY_ASSIGN(KvStore store, env->open_store(options.store, options.creation));
-  Result<void> stored = options.no_overwrite ? store.insert(key, value) : store.put(key, value);
+  Result<void> stored = options.no_overwrite ? store.insert(key, value, how)
+                                             : store.put(key, value, how);
   if (!stored && stored.error().code() == Code::exists) {
     return Error(Code::exists, "key " + in_quotes(key) + " is in store " +
                                    in_quotes(options.store) +

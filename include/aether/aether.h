@@ -377,6 +377,21 @@ int aether_remove(aether_store* store, aether_txn* txn, const void* key, size_t 
 /// for each. Errors: conflict; too_large (more than the transaction can take back).
 int aether_remove_range(aether_store* store, aether_txn* txn, const void* begin, size_t begin_size,
                         const void* end, size_t end_size, uint64_t* removed);
+/// The same three for a row that expires: from `expires_at_ms`, milliseconds since 1970, on it is as if it had been removed (0: it
+/// stays). What is written without an expiry has none. A transaction finds what there was when it began; alone each call looks at the
+/// clock, which never goes back while the environment is open.
+int aether_put_expiring(aether_store* store, aether_txn* txn, const void* key, size_t key_size,
+                        const void* value, size_t value_size, uint64_t expires_at_ms);
+int aether_insert_expiring(aether_store* store, aether_txn* txn, const void* key, size_t key_size,
+                           const void* value, size_t value_size, uint64_t expires_at_ms);
+int aether_update_expiring(aether_store* store, aether_txn* txn, const void* key, size_t key_size,
+                           const void* value, size_t value_size, uint64_t expires_at_ms);
+/// When the row expires; 0: it stays. Errors: not_found.
+int aether_expiry(aether_store* store, aether_txn* txn, const void* key, size_t key_size,
+                  uint64_t* expires_at_ms);
+/// Changes that, and leaves the value; 0: the row stays from now on. Errors: not_found, and those of aether_put.
+int aether_set_expiry(aether_store* store, aether_txn* txn, const void* key, size_t key_size,
+                      uint64_t expires_at_ms);
 /// As aether_get, with the key locked first, so that nobody else locks or writes it until `txn` (not NULL) ends. Errors:
 /// not_found (it is locked all the same), conflict, deadlock (the message names who waited for what; abort, then
 /// retry), timed_out, busy (AETHER_NO_WAIT), too_large, invalid_argument.
@@ -398,6 +413,11 @@ int aether_batch_insert(aether_batch* batch, aether_store* store, const void* ke
                         const void* value, size_t value_size);
 int aether_batch_update(aether_batch* batch, aether_store* store, const void* key, size_t key_size,
                         const void* value, size_t value_size);
+int aether_batch_put_expiring(aether_batch* batch, aether_store* store, const void* key,
+                              size_t key_size, const void* value, size_t value_size,
+                              uint64_t expires_at_ms);
+int aether_batch_set_expiry(aether_batch* batch, aether_store* store, const void* key,
+                            size_t key_size, uint64_t expires_at_ms);
 int aether_batch_remove(aether_batch* batch, aether_store* store, const void* key, size_t key_size);
 /// Its entries; 0 for NULL.
 size_t aether_batch_count(const aether_batch* batch);
@@ -431,6 +451,8 @@ int aether_cursor_prev(aether_cursor* cursor);
 int aether_cursor_key(aether_cursor* cursor, const void** key, size_t* key_size);
 /// As aether_cursor_key. Errors: invalid_argument; not_found (a large value whose row was removed since).
 int aether_cursor_value(aether_cursor* cursor, const void** value, size_t* value_size);
+/// When the row on which it stands expires; 0: it stays. Errors: those of aether_cursor_value.
+int aether_cursor_expiry(aether_cursor* cursor, uint64_t* expires_at_ms);
 
 #ifdef __cplusplus
 }  // extern "C"

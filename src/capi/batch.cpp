@@ -67,6 +67,30 @@ int aether_batch_update(aether_batch* batch, aether_store* store, const void* ke
   return add(batch, store, key, key_size, value, value_size, &WriteBatch::update);
 }
 
+int aether_batch_put_expiring(aether_batch* batch, aether_store* store, const void* key,
+                              size_t key_size, const void* value, size_t value_size,
+                              uint64_t expires_at_ms) {
+  return answer([&]() -> Result<void> {
+    AETHER_TRY(check_home(batch, store));
+    AETHER_TRY_ASSIGN(const Bytes key_bytes, bytes_of(key, key_size, "key"));
+    AETHER_TRY_ASSIGN(const Bytes value_bytes, bytes_of(value, value_size, "value"));
+    batch->writes.put(store->store, key_bytes, value_bytes, {.expires_at_ms = expires_at_ms});
+    batch->env = store->env;
+    return {};
+  });
+}
+
+int aether_batch_set_expiry(aether_batch* batch, aether_store* store, const void* key,
+                            size_t key_size, uint64_t expires_at_ms) {
+  return answer([&]() -> Result<void> {
+    AETHER_TRY(check_home(batch, store));
+    AETHER_TRY_ASSIGN(const Bytes key_bytes, bytes_of(key, key_size, "key"));
+    batch->writes.set_expiry(store->store, key_bytes, expires_at_ms);
+    batch->env = store->env;
+    return {};
+  });
+}
+
 int aether_batch_remove(aether_batch* batch, aether_store* store, const void* key,
                         size_t key_size) {
   return answer([&]() -> Result<void> {

@@ -44,6 +44,22 @@ int write(aether_store* store, aether_txn* txn, const void* key, size_t key_size
   });
 }
 
+using WriteExpiringAlone = Result<void> (KvStore::*)(Bytes key, Bytes value,
+                                                     const PutOptions& options);
+using WriteExpiringInside = Result<void> (KvStore::*)(Transaction& txn, Bytes key, Bytes value,
+                                                      const PutOptions& options);
+
+int write(aether_store* store, aether_txn* txn, const void* key, size_t key_size, const void* value,
+          size_t value_size, uint64_t expires_at_ms, WriteExpiringAlone alone,
+          WriteExpiringInside inside) {
+  return with_row(store, txn, key, key_size, [&](KvStore& rows, Bytes key_bytes) -> Result<void> {
+    AETHER_TRY_ASSIGN(const Bytes bytes, bytes_of(value, value_size, "value"));
+    const PutOptions options{.expires_at_ms = expires_at_ms};
+    return txn == nullptr ? (rows.*alone)(key_bytes, bytes, options)
+                          : (rows.*inside)(txn->transaction, key_bytes, bytes, options);
+  });
+}
+
 Result<void> visit(const KvStore& rows, aether_txn* txn, Bytes key,
                    FunctionRef<void(Bytes)> visitor) {
   return txn == nullptr ? rows.visit(key, visitor) : rows.visit(txn->transaction, key, visitor);
@@ -118,6 +134,42 @@ int aether_insert(aether_store* store, aether_txn* txn, const void* key, size_t 
 int aether_update(aether_store* store, aether_txn* txn, const void* key, size_t key_size,
                   const void* value, size_t value_size) {
   return write(store, txn, key, key_size, value, value_size, &KvStore::update, &KvStore::update);
+}
+
+int aether_put_expiring(aether_store* store, aether_txn* txn, const void* key, size_t key_size,
+                        const void* value, size_t value_size, uint64_t expires_at_ms) {
+  return write(store, txn, key, key_size, value, value_size, expires_at_ms, &KvStore::put,
+               &KvStore::put);
+}
+
+int aether_insert_expiring(aether_store* store, aether_txn* txn, const void* key, size_t key_size,
+                           const void* value, size_t value_size, uint64_t expires_at_ms) {
+  return write(store, txn, key, key_size, value, value_size, expires_at_ms, &KvStore::insert,
+               &KvStore::insert);
+}
+
+int aether_update_expiring(aether_store* store, aether_txn* txn, const void* key, size_t key_size,
+                           const void* value, size_t value_size, uint64_t expires_at_ms) {
+  return write(store, txn, key, key_size, value, value_size, expires_at_ms, &KvStore::update,
+               &KvStore::update);
+}
+
+int aether_expiry(aether_store* store, aether_txn* txn, const void* key, size_t key_size,
+                  uint64_t* expires_at_ms) {
+  return with_row(store, txn, key, key_size, [&](KvStore& rows, Bytes key_bytes) -> Result<void> {
+    AETHER_TRY(check_given(expires_at_ms, "expires_at_ms"));
+    AETHER_TRY_ASSIGN(*expires_at_ms, txn == nullptr ? rows.expiry(key_bytes)
+                                                     : rows.expiry(txn->transaction, key_bytes));
+    return {};
+  });
+}
+
+int aether_set_expiry(aether_store* store, aether_txn* txn, const void* key, size_t key_size,
+                      uint64_t expires_at_ms) {
+  return with_row(store, txn, key, key_size, [&](KvStore& rows, Bytes key_bytes) {
+    return txn == nullptr ? rows.set_expiry(key_bytes, expires_at_ms)
+                          : rows.set_expiry(txn->transaction, key_bytes, expires_at_ms);
+  });
 }
 
 int aether_remove(aether_store* store, aether_txn* txn, const void* key, size_t key_size) {
@@ -199,6 +251,14 @@ int aether_cursor_key(aether_cursor* cursor, const void** key, size_t* key_size)
     const Bytes bytes = cursor->cursor.key();
     *key = bytes.data();
     *key_size = bytes.size();
+    return {};
+  });
+}
+
+int aether_cursor_expiry(aether_cursor* cursor, uint64_t* expires_at_ms) {
+  return answer([&]() -> Result<void> {
+    AETHER_TRY(check_stands(cursor, expires_at_ms, expires_at_ms));
+    AETHER_TRY_ASSIGN(*expires_at_ms, cursor->cursor.expiry());
     return {};
   });
 }

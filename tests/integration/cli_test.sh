@@ -54,6 +54,32 @@ expect 3 run get a --store elsewhere
 has "no store" "$err" 'there are: main'
 AETHER_HOME=$home expect 0 "$aether" get a
 
+# What expires is not there from then on.
+expect 0 run put brief 1 --expires @1000
+expect 3 run get brief
+has "expired" "$err" 'no key "brief"'
+expect 0 run put brief 2 --ttl 100000
+expect 0 run get brief
+same "not yet" "$out" 2
+expect 0 run put moment 3 --expires '2100-01-01 00:00:00'
+expect 0 run get moment --expires
+same "get --expires" "$out" '2100-01-01 00:00:00.000000000'
+expect 0 run get a --expires
+same "get --expires, never" "$out" never
+expect 0 run get moment --expires --json
+same "get --expires --json" "$out" '{"key":"moment","expires_at_ms":4102444800000}'
+expect 2 run put a 1 --ttl 1 --expires @5
+expect 2 run put a 1 --expires tomorrow
+expect 0 run dump --type jsonl --output expiring.jsonl
+has dump "$(cat expiring.jsonl)" '{"key":"moment","value":"3","expires_at_ms":4102444800000}'
+expect 0 run load --store again --input expiring.jsonl
+expect 0 run get moment --store again --expires
+same "dumped and loaded" "$out" '2100-01-01 00:00:00.000000000'
+expect 0 run dump --type tsv --store again --output again.tsv
+has "dump without" "$err" '2 rows will expire'
+expect 0 run del moment
+expect 0 run del brief
+
 expect 9 run put a 9 --no-overwrite
 expect 0 run get a
 same "not overwritten" "$out" 1

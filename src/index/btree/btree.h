@@ -216,6 +216,8 @@ class BTree {
                          uint8_t flags, bool has_lock);
   Result<Step> write_row(txn::TransactionContext& txn, buffer::Frame& leaf,
                          page::SlottedPage::Position at, Bytes key, Bytes value, uint8_t flags);
+  Result<void> make_room_to_write(txn::TransactionContext& txn, WriteKind kind, Bytes key,
+                                  Bytes value);
   Result<Step> remove_row(txn::TransactionContext& txn, buffer::Frame& leaf,
                           page::SlottedPage::Position at, Bytes key);
   Result<Step> expire_row(txn::TransactionContext& txn, buffer::Frame& leaf,

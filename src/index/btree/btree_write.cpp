@@ -76,17 +76,19 @@ Result<bool> BTree::write(txn::TransactionContext& txn, WriteKind kind, Bytes ke
         AETHER_TRY(txn.lock(txn::LockName::key(store_, key), txn::LockMode::x));
         has_lock = true;
         break;
-      case Step::full: {
-        uint64_t payload_bytes = page::kMetaBytes + value.size();
-        if (kind.mode == WriteMode::expire) {
-          AETHER_TRY_ASSIGN(const std::string now, newest_payload(key));
-          payload_bytes = now.size() + page::kExpiryBytes;
-        }
-        AETHER_TRY(make_room(txn.log, key, static_cast<uint32_t>(payload_bytes)));
-        break;
-      }
+      case Step::full: AETHER_TRY(make_room_to_write(txn, kind, key, value)); break;
     }
   }
+}
+
+Result<void> BTree::make_room_to_write(txn::TransactionContext& txn, WriteKind kind, Bytes key,
+                                       Bytes value) {
+  uint64_t payload_bytes = page::kMetaBytes + value.size();
+  if (kind.mode == WriteMode::expire) {
+    AETHER_TRY_ASSIGN(const std::string now, newest_payload(key));
+    payload_bytes = now.size() + page::kExpiryBytes;
+  }
+  return make_room(txn.log, key, static_cast<uint32_t>(payload_bytes));
 }
 
 Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteKind kind, Bytes key,
@@ -102,8 +104,10 @@ Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteKind kin
   const SlottedPage::Position at = node.lower_bound(key);
   // Under the latch: a snapshot that is opened from here on sees the id, and its readers wait for the row.
   if (txn.single_record) txn.log.txn = services_.transactions.draw_id();
-  if (at.exact) AETHER_TRY(check_writer(txn, page::meta_of(node.payload(at.slot)).txn()));
-  const bool present = at.exact && is_present(services_, txn, kind, node.payload(at.slot));
+  const Bytes old = at.exact ? node.payload(at.slot) : Bytes();
+  const RecordMeta meta = page::meta_of(old);
+  if (at.exact) AETHER_TRY(check_writer(txn, meta.txn()));
+  const bool present = at.exact && (meta.stays() || is_present(services_, txn, kind, old));
   const bool refused = present ? kind.mode == WriteMode::insert : kind.needs_row();
   if (refused) {
     remember(&txn, key, leaf->frame(), version);  // The answer is a read.

@@ -40,16 +40,8 @@ class ReadView {
     snapshot_ = &own_;
   }
   /// For this reader the row, which it sees, has expired. A guess where `payload` is one.
-  bool finds_expired(std::string_view payload) noexcept {
-    return finds_expired(page::expiry_of(payload));
-  }
-  bool finds_expired(uint64_t expiry_ms) noexcept {
-    expiry_ms_ = expiry_ms;
-    if (expiry_ms == 0) return false;
-    const uint64_t now = snapshot_ == nullptr ? services_.transactions.now_ms()
-                                              : services_.transactions.now_ms(*snapshot_);
-    return page::has_expired(expiry_ms, now);
-  }
+  bool finds_expired(std::string_view payload) noexcept;
+  bool finds_expired(uint64_t expiry_ms) noexcept;
   /// Of the row that was looked at last, since it was forgotten; 0: it stays.
   uint64_t expiry_ms() const noexcept { return expiry_ms_; }
   void forget_expiry() noexcept { expiry_ms_ = 0; }
@@ -67,15 +59,8 @@ class ReadView {
   uint64_t expiry_ms_ = 0;
 };
 
-/// For a write of `txn`, a row that is there with `payload`.
-inline bool is_present(Services& services, const txn::TransactionContext& txn, WriteKind kind,
-                       std::string_view payload) noexcept {
-  const page::RecordMeta meta = page::meta_of(payload);
-  if (meta.stays()) [[likely]]
-    return true;
-  if (meta.removed()) return false;
-  const bool takes_expired = kind.mode == WriteMode::remove && kind.expires();
-  return takes_expired || !ReadView(services, &txn).finds_expired(payload);
-}
+/// For a write of `txn`, a row that is there with `payload`, and does not simply stay.
+bool is_present(Services& services, const txn::TransactionContext& txn, WriteKind kind,
+                std::string_view payload) noexcept;
 
 }  // namespace aether::index
