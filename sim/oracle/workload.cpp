@@ -229,8 +229,11 @@ void Workload::write_alone() {
   Writes writes{{place, removes ? std::nullopt : std::optional<Value>(value)}};
   say("  " + to_text(writes));
   model_.call(writes);
-  const Result<void> done = removes ? ask([&] { return store->remove(key); })
-                                    : put(*store, nullptr, key, value, present);
+  const auto take_away = [&] {
+    const bool puts_expired = value.stamp % 3 == 0;  // It counts as removed.
+    return puts_expired ? store->put(key, "gone", {.expires_at_ms = 1}) : store->remove(key);
+  };
+  const Result<void> done = removes ? ask(take_away) : put(*store, nullptr, key, value, present);
   answered(done, removes ? "remove" : "put", fate_of(profile_.env.durability), writes);
 }
 
@@ -267,10 +270,13 @@ Result<void> Workload::put(KvStore& store, Transaction* txn, const std::string& 
                            const Value& value, bool present) {
   const std::string bytes = bytes_of(value);
   const bool any = random_.percent(60);
+  // Some say that they expire, long after the run.
+  constexpr uint64_t kNever = uint64_t{1} << 62;
+  const PutOptions how{.expires_at_ms = value.stamp % 4 == 0 ? kNever + value.stamp : 0};
   return ask([&] {
-    if (any) return txn ? store.put(*txn, key, bytes) : store.put(key, bytes);
-    if (present) return txn ? store.update(*txn, key, bytes) : store.update(key, bytes);
-    return txn ? store.insert(*txn, key, bytes) : store.insert(key, bytes);
+    if (any) return txn ? store.put(*txn, key, bytes, how) : store.put(key, bytes, how);
+    if (present) return txn ? store.update(*txn, key, bytes, how) : store.update(key, bytes, how);
+    return txn ? store.insert(*txn, key, bytes, how) : store.insert(key, bytes, how);
   });
 }
 
