@@ -105,10 +105,11 @@ Result<void> JsonlReader::read_pair() {
     if (member.name == "value") return take(member, false, "value", value_);
     if (member.name == "value_hex") return take(member, true, "value", value_);
     if (member.name == "expires_at_ms") return take_expiry(member);
-    return JsonError{member.name_column,
-                     "expected only key, key_hex, value, value_hex or expires_at_ms, found member " +
-                         in_quotes(member.name, 24) +
-                         "; to store whole lines, name the key's field with --key-field"};
+    return JsonError{
+        member.name_column,
+        "expected only key, key_hex, value, value_hex or expires_at_ms, found member " +
+            in_quotes(member.name, 24) +
+            "; to store whole lines, name the key's field with --key-field"};
   };
   if (const std::optional<JsonError> error = read_json_object(lines_.line(), visit)) {
     return lines_.error_at(error->column, error->message);

@@ -49,8 +49,8 @@ struct PutOptions : KeyOptions {
   std::optional<std::string> value;  ///< "-" = standard input.
   std::string value_file;
   bool no_overwrite = false;
-  std::string expires;         ///< A moment; empty: none.
-  uint64_t ttl_seconds = 0;    ///< 0: none.
+  std::string expires;       ///< A moment; empty: none.
+  uint64_t ttl_seconds = 0;  ///< 0: none.
   uint32_t page_bytes = 4096;
 };
 

@@ -292,10 +292,10 @@ void add_rows(CLI::App& get, CLI::App& put, CLI::App& del, Options& o) {
   put.add_option("value", o.put.value, "The value; - reads standard input")->type_name("VALUE");
   put.add_option("--value-file", o.put.value_file, "The value is this file")->type_name("FILE");
   put.add_flag("--no-overwrite", o.put.no_overwrite, "Fail if the key is there");
-  CLI::Option* const expires =
-      put.add_option("--expires", o.put.expires,
-                     "The row is gone from this moment on, UTC: '2026-11-29 09:59:00', or @SECONDS")
-          ->type_name("TIME");
+  CLI::Option* const expires = put.add_option("--expires", o.put.expires,
+                                              "The row is gone from this moment on, UTC: "
+                                              "'2026-11-29 09:59:00', or @SECONDS")
+                                   ->type_name("TIME");
   add_number<uint64_t>(put, "--ttl", o.put.ttl_seconds, 1, "SECONDS",
                        "The row is gone after so many seconds")
       ->excludes(expires);

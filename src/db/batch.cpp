@@ -30,11 +30,10 @@ static_assert(sizeof(EntryHeader) == 32);  // WriteBatch::bytes() says so.
 bool append(std::string& entries, index::WriteMode mode, const KvStore& store, Bytes key,
             Bytes value, const PutOptions& options = {}) noexcept {
   const bool expires = options.expires_at_ms != 0;
-  const EntryHeader header{
-      .store = &store.impl(),
-      .key_bytes = key.size(),
-      .value_bytes = value.size() + (expires ? page::kExpiryBytes : 0),
-      .kind = {mode, expires ? page::RecordMeta::kExpires : uint8_t{0}}};
+  const EntryHeader header{.store = &store.impl(),
+                           .key_bytes = key.size(),
+                           .value_bytes = value.size() + (expires ? page::kExpiryBytes : 0),
+                           .kind = {mode, expires ? page::RecordMeta::kExpires : uint8_t{0}}};
   const size_t before = entries.size();
   const bool appended = base::if_memory_allows([&] {
     entries.append(reinterpret_cast<const char*>(&header), sizeof header);

@@ -107,12 +107,14 @@ namespace {
 /// Rows of a range as they are now, the newest of each key, whoever wrote it.
 class NewestRows {
  public:
-  NewestRows(table::Table& table, const Range& range) : at_(table.cursor()), range_(range) {}
+  NewestRows(table::Table& table, const Range& range)
+      : at_(table.cursor()), range_(range), now_ms_(table.services().transactions.now_ms()) {}
 
   Result<bool> first() { return arrive(at_.seek(range_.begin)); }
   Result<bool> next() { return arrive(at_.next()); }
   Bytes key() const noexcept { return at_.key(); }
   bool is_of_run() const noexcept { return is_of_run_; }
+  /// Or has expired.
   bool is_removal() const noexcept { return is_removal_; }
 
  private:
@@ -121,12 +123,15 @@ class NewestRows {
       return moved ? Result<bool>(false) : std::move(moved);
     AETHER_TRY_ASSIGN(const Bytes row, at_.value());
     is_of_run_ = table::is_of_run(row);
-    is_removal_ = page::meta_of(table::payload_of(row)).removed();
+    const Bytes payload = table::payload_of(row);
+    is_removal_ = page::meta_of(payload).removed() ||
+                  page::has_expired(page::expiry_of(payload), now_ms_);
     return true;
   }
 
   index::AnyCursor at_;
   const Range range_;
+  const uint64_t now_ms_;
   bool is_of_run_ = false;
   bool is_removal_ = false;
 };

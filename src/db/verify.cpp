@@ -587,7 +587,8 @@ RowLook look_at_row(const page::SlottedPage& leaf, uint32_t slot,
   }
   // A ghost: no key any more, and its overflow pages are given back.
   if (meta.removed()) return {};
-  if (meta.expires() && page::expiry_of(payload) == 0) wrong("it is to expire, and does not say when");
+  if (meta.expires() && page::expiry_of(payload) == 0)
+    wrong("it is to expire, and does not say when");
   RowLook row{.is_key = true, .value = {}};
   if (!meta.overflow()) return row;
   const page::Bytes where = page::value_of(payload);

@@ -387,8 +387,9 @@ TEST_F(Expiry, ABackupHasItAndSoHasWhatIsMadeOfIt) {
   }
   ASSERT_TRUE(env_->backup({.directory = "/backup"}).has_value());
   close();
-  ASSERT_TRUE(restore({.backups = {"/backup"}, .home = "/restored", .background_threads = false}, *os_)
-                  .has_value());
+  ASSERT_TRUE(
+      restore({.backups = {"/backup"}, .home = "/restored", .background_threads = false}, *os_)
+          .has_value());
   open("/restored");
   for (const IndexKind kind : kKinds) {
     EXPECT_EQ(rows(store(kind)), "a b ") << name_of(kind);
@@ -432,19 +433,24 @@ void ExpiryAgainstAModel::write(KvStore& store, Transaction& txn, Model& model) 
   const PutOptions options{.expires_at_ms = when(hour)};
   switch (pick(6)) {
     case 0:
-      ASSERT_EQ(code(store.insert(txn, k, value, options)), there ? std::optional(Code::exists) : std::nullopt) << k;
+      ASSERT_EQ(code(store.insert(txn, k, value, options)),
+                there ? std::optional(Code::exists) : std::nullopt)
+          << k;
       if (!there) model[k] = {value, hour};
       break;
     case 1:
-      ASSERT_EQ(code(store.update(txn, k, value, options)), there ? std::nullopt : std::optional(Code::not_found));
+      ASSERT_EQ(code(store.update(txn, k, value, options)),
+                there ? std::nullopt : std::optional(Code::not_found));
       if (there) model[k] = {value, hour};
       break;
     case 2:
-      ASSERT_EQ(code(store.remove(txn, k)), there ? std::nullopt : std::optional(Code::not_found)) << k;
+      ASSERT_EQ(code(store.remove(txn, k)), there ? std::nullopt : std::optional(Code::not_found))
+          << k;
       model.erase(k);
       break;
     case 3:
-      ASSERT_EQ(code(store.set_expiry(txn, k, when(hour))), there ? std::nullopt : std::optional(Code::not_found));
+      ASSERT_EQ(code(store.set_expiry(txn, k, when(hour))),
+                there ? std::nullopt : std::optional(Code::not_found));
       if (there) model[k].hour = hour;
       break;
     default:
@@ -460,9 +466,7 @@ void ExpiryAgainstAModel::write(KvStore& store, Transaction& txn, Model& model) 
 void ExpiryAgainstAModel::step() {
   switch (pick(12)) {
     case 0: ok(env_->checkpoint()); break;
-    case 1:
-      crash();
-      break;
+    case 1: crash(); break;
     case 2: {
       const uint64_t hours = 1 + pick(2);
       pass_hours(hours);
@@ -507,8 +511,7 @@ void ExpiryAgainstAModel::check() {
 
 TEST_F(ExpiryAgainstAModel, AnswersAsThatDoes) {
   const uint64_t seed = testing::UnitTest::GetInstance()->random_seed() != 0
-                            ? static_cast<uint64_t>(
-                                  testing::UnitTest::GetInstance()->random_seed())
+                            ? static_cast<uint64_t>(testing::UnitTest::GetInstance()->random_seed())
                             : std::random_device()();
   SCOPED_TRACE("--gtest_random_seed=" + std::to_string(seed));
   random_.seed(seed);

@@ -190,8 +190,7 @@ Result<BTree::Step> BTree::expire_row(txn::TransactionContext& txn, Frame& leaf,
   body.append(page::value_of(old, meta));
   const uint32_t record_max = SlottedPage::max_record_bytes(services_.pool.page_bytes());
   if (page::kMetaBytes + body.size() + key.size() > record_max) {
-    return Error(Code::too_large,
-                 "the row has no room in its page for an expiry: put it with one");
+    return Error(Code::too_large, "the row has no room in its page for an expiry: put it with one");
   }
   const uint8_t kept = meta.flags() & RecordMeta::kOverflow;
   const uint8_t expires = expiry.empty() ? uint8_t{0} : RecordMeta::kExpires;
