@@ -80,7 +80,7 @@ Result<uint64_t> StoreImpl::load_runs(FunctionRef<bool(Bytes& key, Bytes& value)
   AETHER_TRY_ASSIGN(const bool in_memory, lsm_->tree().has_in_memory({}, {}));
   if (in_memory) AETHER_TRY(lsm_->flush_all());
   AETHER_TRY_ASSIGN(const TransactionPointer whole, begin_ingest());
-  lsm::Ingest ingest(lsm_->upkeep(), whole->context());
+  lsm::Ingest ingest(lsm_->upkeep(), whole->context(), lsm::Ingest::Kind::rows);
   AETHER_TRY(table_->check_below({}, {}));
   {
     table::TableCursor rows(*table_, nullptr);
@@ -108,10 +108,22 @@ namespace {
 class NewestRows {
  public:
   NewestRows(table::Table& table, const Range& range)
-      : at_(table.cursor()), range_(range), now_ms_(table.services().transactions.now_ms()) {}
+      : table_(table),
+        at_(table.cursor()),
+        range_(range),
+        now_ms_(table.services().transactions.now_ms()) {}
 
   Result<bool> first() { return arrive(at_.seek(range_.begin)); }
-  Result<bool> next() { return arrive(at_.next()); }
+  Result<bool> next() {
+    removals_ = is_removal_ ? removals_ + 1 : 0;
+    if (removals_ != kRemovalsBeforeALook) return arrive(at_.next());
+    removals_ = 0;
+    from_.assign(at_.key());
+    from_.push_back('\0');
+    AETHER_TRY_ASSIGN(const bool passes, table_.pass_removed(
+                                             from_, [](TxnId) { return true; }, next_));
+    return arrive(passes ? at_.seek(next_) : at_.next());
+  }
   Bytes key() const noexcept { return at_.key(); }
   bool is_of_run() const noexcept { return is_of_run_; }
   /// Or has expired.
@@ -129,9 +141,14 @@ class NewestRows {
     return true;
   }
 
+  static constexpr uint32_t kRemovalsBeforeALook = 64;
+  table::Table& table_;
   index::AnyCursor at_;
   const Range range_;
   const uint64_t now_ms_;
+  uint32_t removals_ = 0;  ///< One after another.
+  std::string from_;
+  std::string next_;
   bool is_of_run_ = false;
   bool is_removal_ = false;
 };
@@ -162,7 +179,7 @@ Result<std::optional<uint64_t>> StoreImpl::remove_by_run(const Range& range) {
   AETHER_TRY_ASSIGN(const bool in_memory, lsm_->tree().has_in_memory(range.begin, range.end));
   if (in_memory) AETHER_TRY(lsm_->flush_all());
   AETHER_TRY_ASSIGN(const TransactionPointer whole, begin_ingest());
-  lsm::Ingest ingest(lsm_->upkeep(), whole->context());
+  lsm::Ingest ingest(lsm_->upkeep(), whole->context(), lsm::Ingest::Kind::removals);
   uint64_t removed = 0;
   NewestRows rows(*table_, range);
   AETHER_TRY_ASSIGN(bool more, rows.first());

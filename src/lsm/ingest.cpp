@@ -7,8 +7,8 @@
 
 namespace aether::lsm {
 
-Ingest::Ingest(Upkeep& upkeep, txn::TransactionContext& txn)
-    : upkeep_(upkeep), txn_(txn), since_(upkeep.begin_ingest()) {}
+Ingest::Ingest(Upkeep& upkeep, txn::TransactionContext& txn, Kind kind)
+    : upkeep_(upkeep), txn_(txn), kind_(kind), since_(upkeep.begin_ingest()) {}
 
 Ingest::~Ingest() { upkeep_.leave_ingest(); }
 
@@ -16,6 +16,7 @@ Result<void> Ingest::add(Entry entry) {
   if (output_ == nullptr) {
     AETHER_TRY_ASSIGN(output_, upkeep_.open_output(txn_.log.stream));
     if (parts_.empty()) smallest_key_.assign(entry.key);
+    part_begin_.assign(entry.key);
   }
   entry.writer = txn_.id();
   AETHER_TRY(output_->add(entry));
@@ -25,8 +26,17 @@ Result<void> Ingest::add(Entry entry) {
   return end_part();
 }
 
+/// A range tombstone beside those of the rows is for cursors alone, and ends with its run.
 Result<void> Ingest::end_part() {
   if (output_ == nullptr) return {};
+  if (kind_ == Kind::removals) {
+    std::string end(largest_key_);
+    end.push_back('\0');
+    AETHER_TRY(output_->add({.key = part_begin_,
+                             .writer = txn_.id(),
+                             .kind = EntryKind::range_tombstone,
+                             .value = end}));
+  }
   AETHER_TRY_ASSIGN(RunOutput::Finished finished, output_->finish(txn_));
   parts_.push_back(std::move(finished));
   output_ = nullptr;

@@ -27,8 +27,12 @@ class Upkeep;
 
 class Ingest {
  public:
+  enum class Kind : uint8_t {
+    rows,
+    removals,  ///< Of all rows that there are between the first and the last: readers may pass over what lies there.
+  };
   /// From here on what comes to runs is watched. `txn` is open, with an id and no snapshot.
-  Ingest(Upkeep& upkeep, txn::TransactionContext& txn);
+  Ingest(Upkeep& upkeep, txn::TransactionContext& txn, Kind kind);
   ~Ingest();
   Ingest(const Ingest&) = delete;
   Ingest& operator=(const Ingest&) = delete;
@@ -53,10 +57,12 @@ class Ingest {
 
   Upkeep& upkeep_;
   txn::TransactionContext& txn_;
+  const Kind kind_;
   const size_t since_;
   std::unique_ptr<RunOutput> output_;
   std::vector<RunOutput::Finished> parts_;
   std::string smallest_key_;
+  std::string part_begin_;
   std::string largest_key_;
   uint64_t bytes_ = 0;
 };

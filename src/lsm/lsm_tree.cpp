@@ -286,6 +286,48 @@ Result<bool> LsmTree::has_in_memory(Bytes begin, Bytes end) const {
   return found && (end.empty() || at.key() < end);
 }
 
+namespace {
+
+/// Whose removals the whole of the part is, if `key` is among them.
+const RangeTombstone* covering(const OpenRun* part, Bytes key) noexcept {
+  if (part == nullptr || part->summary().entries != part->summary().tombstones) return nullptr;
+  for (const RangeTombstone& range : part->run().range_tombstones()) {
+    if (Bytes(range.begin) <= key && key < Bytes(range.end)) return &range;
+  }
+  return nullptr;
+}
+
+/// `at` to where the cursor finds the next row, if that comes before.
+template <typename RowCursor>
+Result<void> limit_to_next(RowCursor& rows, Bytes key, std::optional<std::string>& at) {
+  AETHER_TRY_ASSIGN(const bool found, rows.seek(key));
+  if (found && (!at || rows.entry().key < Bytes(*at))) at.emplace(rows.entry().key);
+  return {};
+}
+
+}  // namespace
+
+/// Memory first: what moves down from it meanwhile is found in runs.
+Result<bool> LsmTree::pass_removed(Bytes key, FunctionRef<bool(TxnId writer)> sees,
+                                   std::string& next) const {
+  std::optional<std::string> limit;
+  TreeCursor in_memory(*this, ~TxnId{0});
+  AETHER_TRY_ASSIGN(const bool has_any, in_memory.seek(key));
+  if (has_any) limit.emplace(in_memory.key());
+  const LevelsRef levels = this->levels();
+  for (const SortedLevel& level : levels->newest_first) {
+    if (limit && Bytes(*limit) == key) return false;
+    const RangeTombstone* const range = covering(level.find(key), key);
+    if (range != nullptr && sees(range->writer)) {
+      next.assign(limit ? std::min<Bytes>(*limit, range->end) : Bytes(range->end));
+      return true;
+    }
+    SortedLevelCursor rows(std::span<const RunPart>(level.parts), RunCursor::Use::cached);
+    AETHER_TRY(limit_to_next(rows, key, limit));
+  }
+  return false;
+}
+
 // --- Layers in memory
 
 index::AnyIndex& LsmTree::home_of(Bytes key) {

@@ -56,10 +56,7 @@ Result<Upkeep::Job*> Upkeep::job_of(uint64_t merge) {
     }
     if (parts.empty()) continue;
     MergeSource& source = sources.emplace_back();
-    for (const RunPart& part : parts) {
-      for (const RangeTombstone& range : part->run().range_tombstones())
-        source.range_tombstones.push_back(range);
-    }
+    // Not their range tombstones: each row of those has a tombstone of its own (lsm/ingest.h).
     source.cursor = std::make_unique<EntryCursorOf<SortedLevelCursor>>(
         SortedLevelCursor(std::move(parts), RunCursor::Use::once));
   }

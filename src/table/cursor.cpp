@@ -2,10 +2,14 @@
 
 #include <utility>
 
+#include "base/reached.h"
 #include "index/btree/read_view.h"
 #include "table/row.h"
 
 namespace aether::table {
+
+/// So many rows that are not there, before it is asked whether that is known of more of them.
+constexpr uint64_t kRemovedBeforeALook = 64;
 
 TableCursor::TableCursor(Table& table, txn::TransactionContext* txn)
     : table_(table), txn_(txn), at_(table.cursor()), recorder_(txn, table.store()) {}
@@ -61,10 +65,27 @@ bool TableCursor::may_step() noexcept {
   return at_is_here_ && (is_same || (is_scan_ && txn_ == nullptr));
 }
 
+/// On from a row that is not there for this cursor, over those of which that is known together.
+Result<bool> TableCursor::pass_removed() {
+  next_key_.push_back('\0');
+  const index::ReadView view(table_.services(), txn_, snapshot_);
+  const auto sees = [&](TxnId writer) {
+    if (!view.sees(writer)) return false;
+    if (txn_ != nullptr)
+      table_.services().transactions.add_dependency(writer, txn_->log.lsn_vector);
+    return true;
+  };
+  AETHER_TRY_ASSIGN(const bool passes, table_.pass_removed(next_key_, sees, next_value_));
+  if (!passes) return at_.next();
+  AETHER_REACHED("table.removed_range_passed");
+  return at_.seek(next_value_);
+}
+
 /// From where at_ has come to, on to the first row that there is for this cursor.
 Result<bool> TableCursor::walk(Result<bool> moved, bool up) {
   at_is_here_ = false;  // Until it has succeeded.
-  for (; moved && *moved; moved = up ? at_.next() : at_.prev()) {
+  uint64_t looks_at = kRemovedBeforeALook;
+  for (uint64_t removed = 1; moved && *moved; ++removed) {
     AETHER_TRY_ASSIGN(const bool is_row, settle());
     if (is_row) {
       key_.swap(next_key_);
@@ -75,6 +96,9 @@ Result<bool> TableCursor::walk(Result<bool> moved, bool up) {
       return true;
     }
     take_snapshot();
+    const bool looks = up && removed == looks_at;
+    if (looks) looks_at *= 2;
+    moved = looks ? pass_removed() : up ? at_.next() : at_.prev();
   }
   if (!moved) return moved;
   positioned_ = false;

@@ -119,6 +119,11 @@ class Table {
   bool lies_outside(Bytes key, Bytes value) const noexcept {
     return lies_outside(index::WriteMode::insert, key, value);
   }
+  /// As Layers'; false if there are none.
+  Result<bool> pass_removed(Bytes key, FunctionRef<bool(TxnId writer)> sees,
+                            std::string& next) const {
+    return layers_ == nullptr ? Result<bool>(false) : layers_->pass_removed(key, sees, next);
+  }
   bool has_layers() const noexcept { return layers_ != nullptr; }
   uint64_t layer_changes() const noexcept { return layers_ == nullptr ? 0 : layers_->changes(); }
   /// The log has changes of rows that are in no image, and in no sealed layer.

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
@@ -464,6 +467,93 @@ TEST(LsmIngestConcurrent, RegionsGoBesideWriters) {
   writer.join();
   remover.join();
   EXPECT_EQ(verify(*env), "");
+  world.close();
+}
+
+// Goal:   many rows come and go without log and nursery, and a cursor passes over those that went. Prints what it took beside the way of a row after
+//         another.
+// Load:   AETHER_ROWS asks for another number: 1000000 takes a minute.
+TEST(LsmIngestFigures, ManyRowsComeAndGo) {
+  const char* const text = std::getenv("AETHER_ROWS");
+  const uint64_t count = text == nullptr ? 20'000 : std::strtoull(text, nullptr, 0);
+  testing_support::World world(4096, 65'536, std::nullopt);
+  world.options.log_bytes_max = 1 * GiB;
+  world.options.log_segment_bytes = 64 * MiB;
+  world.options.transaction_bytes_max = 1 * GiB;
+  world.options.reopen_seconds_max = 60;
+  world.open();
+  DbEnv& env = *world.env;
+  struct Taken {
+    double seconds = 0;
+    uint64_t log_bytes = 0;
+  };
+  const auto measure = [&](const char* what, FunctionRef<void()> work) {
+    const uint64_t log_before = env.stats().log_bytes_appended;
+    const auto from = std::chrono::steady_clock::now();
+    work();
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - from;
+    const Taken taken{seconds.count(), env.stats().log_bytes_appended - log_before};
+    std::printf("%-32s %8.3f s  %11llu bytes of log\n", what, taken.seconds,
+                static_cast<unsigned long long>(taken.log_bytes));
+    return taken;
+  };
+  std::mt19937_64 random(3);
+  std::string noise(1 * MiB, '\0');  // Values that no codec makes smaller.
+  for (char& byte : noise) byte = static_cast<char>(random());
+  const auto value_of = [&](uint64_t i) { return Bytes(noise).substr(i * 101 % (MiB - 100), 100); };
+  const auto first_hit = [&](KvStore& store) {
+    Cursor cursor = store.cursor();
+    EXPECT_TRUE(cursor.first().value_or(false));
+    EXPECT_EQ(cursor.key(), "z");
+  };
+  for (const bool at_once : {false, true}) {
+    KvStore store = env.open_store(at_once ? "at once" : "one by one", {.index = IndexKind::lsm})
+                        .value();
+    const auto load_rows = [&] {
+      std::string key;
+      uint64_t i = 0;
+      if (at_once) {
+        Result<uint64_t> loaded = store.bulk_load([&](Bytes& next_key, Bytes& next_value) {
+          key = key_of(i);
+          next_key = key;
+          next_value = value_of(i);
+          return i++ < count;
+        });
+        EXPECT_EQ(std::move(loaded).value_or(0), count);
+        return;
+      }
+      while (i < count) {
+        Transaction txn = env.begin().value();
+        for (uint64_t in_batch = 0; in_batch < 1000 && i < count; ++in_batch, ++i)
+          ok(store.put(txn, key_of(i), value_of(i)));
+        ok(txn.commit());
+      }
+    };
+    const Taken load = measure(at_once ? "bulk_load" : "puts, 1000 a transaction", load_rows);
+    ok(env.checkpoint());
+    ok(store.put("z", "the first"));
+    const Taken removal = measure(at_once ? "remove_range alone" : "remove_range in a transaction",
+                                  [&] {
+                                    const Range range{.begin = "k", .end = "l"};
+                                    if (at_once) {
+                                      EXPECT_EQ(store.remove_range(range).value_or(0), count);
+                                      return;
+                                    }
+                                    Transaction txn = env.begin().value();
+                                    EXPECT_EQ(store.remove_range(txn, range).value_or(0), count);
+                                    ok(txn.commit());
+                                  });
+    measure("first hit", [&] { first_hit(store); });
+    for (const StoreStats& each : env.stats().stores) {
+      if (each.name != store.name()) continue;
+      std::printf("%-32s %8.2f bytes written a byte of the user, log included\n", "",
+                  each.lsm.write_amplification);
+    }
+    if (at_once) {
+      EXPECT_LT(load.log_bytes, 64 * KiB);
+      EXPECT_LT(removal.log_bytes, 64 * KiB);
+    }
+  }
   world.close();
 }
 
