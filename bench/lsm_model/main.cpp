@@ -1,6 +1,7 @@
 /// aether-lsm-model: what merge policies cost, beside the theory. Writes nothing and takes seconds, but for --measure.
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -21,6 +22,9 @@ struct Arguments {
   bool is_paced = false;
   std::string measure;  ///< The home of an environment; empty: by the model.
   uint64_t nursery_kib = 256;
+  uint32_t value_bytes = 100;
+  bool is_compressed = false;
+  std::vector<std::string> only;  ///< Parts of names of policies; none: all.
 };
 
 struct Row {
@@ -85,6 +89,13 @@ void print(const Arguments& args) {
   }
 }
 
+bool is_wanted(const Arguments& args, const std::string& name) {
+  const auto is_part = [&](const std::string& part) {
+    return name.find(part) != std::string::npos;
+  };
+  return args.only.empty() || std::any_of(args.only.begin(), args.only.end(), is_part);
+}
+
 /// The engine's own counters, beside the model of the same policy. The first measurement tells what a nursery of that much
 /// memory holds.
 Result<void> measure(const Arguments& args) {
@@ -95,22 +106,29 @@ Result<void> measure(const Arguments& args) {
   MeasuredOptions measured;
   measured.nurseries = args.nurseries;
   measured.nursery_bytes = args.nursery_kib * 1024;
+  measured.value_bytes = args.value_bytes;
+  measured.is_compressed = args.is_compressed;
   AETHER_TRY_ASSIGN(const MeasuredFigures first, measure_writes(*env, measured));
   std::printf("16 + %u bytes, %llu nurseries of %llu KiB of memory (%.0f KiB of rows)\n\n",
               measured.value_bytes, static_cast<unsigned long long>(args.nurseries),
               static_cast<unsigned long long>(args.nursery_kib), first.flush_user_bytes / 1024);
-  std::printf("| policy | log | runs | WA | model: runs | model: WA | unpaid | sorted runs |\n");
+  std::printf(
+      "| policy | log | runs | WA | model: runs | paced model: runs | unpaid | sorted runs |\n");
   std::printf("|---|---|---|---|---|---|---|---|\n");
   for (const Row& row : rows_for(args, static_cast<uint64_t>(first.flush_user_bytes))) {
+    if (!is_wanted(args, row.name)) continue;
     measured.policy = row.policy;
     AETHER_TRY_ASSIGN(const MeasuredFigures figures, measure_writes(*env, measured));
     ModelOptions modelled;
     modelled.policy = row.policy;
     modelled.flushes = args.nurseries;
-    modelled.nursery_bytes = static_cast<uint64_t>(first.flush_user_bytes);
+    modelled.nursery_bytes = measured.nursery_bytes;
+    modelled.flush_bytes = static_cast<uint64_t>(first.flush_user_bytes);
     const double model = run_model(modelled).write_amplification;
+    modelled.is_paced = true;
+    const double paced = run_model(modelled).write_amplification;
     std::printf("| %s | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | %llu |\n", row.name.c_str(),
-                figures.log, figures.runs, figures.log + figures.runs, model - 1, model,
+                figures.log, figures.runs, figures.log + figures.runs, model - 1, paced - 1,
                 figures.unpaid, static_cast<unsigned long long>(figures.sorted_runs));
     std::fflush(stdout);
   }
@@ -134,6 +152,12 @@ int main(int argc, char** argv) {
   app.add_option("--nursery-kib", args.nursery_kib, "With --measure: memory of a nursery")
       ->check(CLI::Range(16, 1 << 20))
       ->capture_default_str();
+  app.add_option("--value-bytes", args.value_bytes, "With --measure: of a value; keys have 16")
+      ->check(CLI::Range(2, 4096))
+      ->capture_default_str();
+  app.add_flag("--lz4", args.is_compressed,
+               "With --measure: compressed, and the second half of a value repeats the first");
+  app.add_option("--only", args.only, "With --measure: policies whose names have this in them");
   CLI11_PARSE(app, argc, argv);
   if (args.measure.empty()) {
     aether::bench::print(args);

@@ -31,17 +31,19 @@ Result<KvStore> make_store(DbEnv& env, const MeasuredOptions& options) {
   store.lsm.size_ratio = options.policy.size_ratio;
   store.lsm.runs_max = options.policy.runs_max;
   store.lsm.expected_bytes = options.policy.expected_bytes;
-  store.lsm.compression = Compression::none;
+  store.lsm.compression = options.is_compressed ? Compression::lz4 : Compression::none;
   return env.open_store(kStore, store);
 }
 
-/// Its value is as random, so that nothing could be compressed.
-Result<void> put_rows(KvStore& store, std::mt19937_64& random, uint32_t value_bytes) {
+/// Keys are random; values, too, so that nothing could be compressed, or with the second half as the first.
+Result<void> put_rows(KvStore& store, std::mt19937_64& random, const MeasuredOptions& options) {
   std::string key(2 * sizeof(uint64_t), '\0');
-  std::string value(value_bytes, '\0');
+  std::string value(options.value_bytes, '\0');
+  const size_t chosen = options.is_compressed ? value.size() / 2 : value.size();
   for (uint64_t i = 0; i < kLookRows; ++i) {
     for (char& byte : key) byte = static_cast<char>(random());
-    for (char& byte : value) byte = static_cast<char>(random());
+    for (size_t at = 0; at < value.size(); ++at)
+      value[at] = at < chosen ? static_cast<char>(random()) : value[at - chosen];
     AETHER_TRY(store.put(key, value));
   }
   return {};
@@ -55,7 +57,7 @@ Result<MeasuredFigures> measure_writes(DbEnv& env, const MeasuredOptions& option
   std::mt19937_64 random(kSeed);
   StoreStats now;
   while (now.lsm.flushes < options.nurseries) {
-    AETHER_TRY(put_rows(store, random, options.value_bytes));
+    AETHER_TRY(put_rows(store, random, options));
     AETHER_TRY_ASSIGN(now, stats_of(env));
   }
   AETHER_TRY(env.checkpoint());

@@ -15,6 +15,7 @@ struct MeasuredOptions {
   uint64_t nurseries = 100;  ///< Flushes until it ends.
   uint64_t nursery_bytes = 256 << 10;
   uint32_t value_bytes = 100;  ///< Beside keys of 16.
+  bool is_compressed = false;  ///< By LZ4; half of a value repeats the other half.
 };
 
 /// Bytes to disk per byte of keys and values.

@@ -48,7 +48,7 @@ class Model {
   };
 
   void flush() {
-    uint64_t bytes = options_.nursery_bytes;
+    uint64_t bytes = options_.flush_bytes > 0 ? options_.flush_bytes : options_.nursery_bytes;
     if (options_.random_sizes > 0) {
       bytes = bytes / 2 + std::uniform_int_distribution<uint64_t>(0, bytes)(random_);
       smallest_flush_ = std::min(smallest_flush_, bytes);

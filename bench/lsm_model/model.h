@@ -11,6 +11,8 @@ namespace aether::bench {
 struct ModelOptions {
   lsm::PolicyOptions policy;
   uint64_t nursery_bytes = 1 << 20;
+  /// What a flush of it has of keys and values; 0: as much. A nursery counts its memory, so the policy's unit is larger than a run.
+  uint64_t flush_bytes = 0;
   /// Every flush: this many nurseries' bytes are accepted and flushed.
   uint64_t flushes = 100;
   /// 0: every key is new. Else a store of so many nurseries is there, and each flush overwrites a nursery of its keys.

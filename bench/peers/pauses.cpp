@@ -1,6 +1,7 @@
 #include "pauses.h"
 
 #include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,14 +38,21 @@ uint64_t Pauses::look(bool was_long) noexcept {
   return sampled_ticks_;
 }
 
-/// The file says, in nanoseconds: on a processor, waiting for one; and how often.
+/// The file says, in nanoseconds: on a processor, as of the last tick of the scheduler; waiting for one; and how often.
 Pauses::Sample Pauses::sample() const noexcept {
+  constexpr uint64_t kNsPerSecond = 1'000'000'000;
   Sample sample{.at = clock_ns()};
+  timespec work{};
+  if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &work) == 0) {
+    sample.work = static_cast<uint64_t>(work.tv_sec) * kNsPerSecond +
+                  static_cast<uint64_t>(work.tv_nsec);
+  }
   std::array<char, 96> text{};
   const ssize_t length = file_ < 0 ? 0 : pread(file_, text.data(), text.size(), 0);
   if (length <= 0) return sample;
   const char* const end = text.data() + length;
-  const auto [rest, error] = std::from_chars(text.data(), end, sample.work);
+  uint64_t at_last_tick = 0;
+  const auto [rest, error] = std::from_chars(text.data(), end, at_last_tick);
   if (error == std::errc() && rest < end) std::from_chars(rest + 1, end, sample.processor);
   return sample;
 }

@@ -1,8 +1,9 @@
 /// What the longest steps of a thread were made of: its own work, waiting for a processor that others had, and sleep, for a device or for
 /// another thread. One figure for the longest step says nothing on a machine that is shared.
 ///
-/// The kernel keeps the first two for each thread (/proc/thread-self/schedstat). They are read once in about a millisecond, between two
-/// steps, and after each step that is longer than that; so what is said of a step may hold a millisecond of those before it.
+/// The kernel keeps the first two for each thread (its processor clock, and /proc/thread-self/schedstat). They are read once in about a
+/// millisecond, between two steps, and after each step that is longer than that; so what is said of a step may hold a millisecond of
+/// those before it.
 ///
 /// Threads  The one that made it.
 #pragma once
