@@ -166,9 +166,12 @@ TEST(TransactionTable, BusyOnlyWhenEverySlotIsReallyOpen) {
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code(), Code::busy);
   // Ends that wait for the log are no reason to refuse: a flush makes room.
-  for (const TxnId id : open) t.table->end(id, t.append(id));
+  const wal::LsnVector last = t.append(open.back());  // One record: the log's ring has room.
+  for (const TxnId id : open) t.table->end(id, last);
+  EXPECT_EQ(t.log->room_wait().count(), 0u);
   const Result<TxnId> taken = t.table->open();
   ASSERT_TRUE(taken.has_value()) << taken.error().message();
+  EXPECT_EQ(t.log->room_wait().count(), 1u) << "and is told apart";
 }
 
 TEST(TransactionTableConcurrent, EveryIdIsHandedOutOnce) {
