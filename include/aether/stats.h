@@ -202,7 +202,7 @@ struct EnvStats {
   uint64_t txn_prepared = 0;  ///< In doubt now; each keeps the log from its first record on.
   AbortCounts txn_aborted_by;
   LatencySummary txn_begin;   ///< Of one in 16.
-  LatencySummary txn_commit;  ///< From call to return, of those that had written something.
+  LatencySummary txn_commit;  ///< Of those that had written; of one in 16 that do not wait.
   LatencySummary txn_durability_wait;  ///< The part of it that waited for the disk, where it did.
   double txn_oldest_seconds = 0;       ///< Age of the oldest that may write.
   // Snapshots.

@@ -43,7 +43,8 @@ namespace {
 
 /// Borrows all.
 wal::RecordSpec record_of(const LogContext& context, const ChangeKind& kind, Gsn gsn,
-                          const wal::LsnVector& durable, std::span<const wal::PartSpec> parts,
+                          const wal::LsnVector& durable, uint32_t streams,
+                          std::span<const wal::PartSpec> parts,
                           std::span<const std::string_view> undo) noexcept {
   const bool is_clr = kind.type == wal::RecordType::clr;
   return {.type = kind.type,
@@ -53,6 +54,7 @@ wal::RecordSpec record_of(const LogContext& context, const ChangeKind& kind, Gsn
           .gsn = gsn,
           .vector = &context.lsn_vector,
           .durable = &durable,
+          .streams = streams,
           .home_stream = context.stream,
           .parts = parts,
           .undo = undo};
@@ -71,6 +73,7 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
                         std::span<const PageRef> pages, std::span<wal::PartSpec> parts,
                         std::span<const std::string_view> undo) {
   AETHER_ASSERT(pages.size() == parts.size());
+  const uint32_t streams = log.stream_count();
   const LogPosition position = log.append_position();
   os::sim_window();
   Gsn gsn = std::max(context.gsn, first_gsn(log.epoch()));
@@ -79,7 +82,7 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
     AETHER_ASSERT(page.frame->latch.is_locked());
     gsn = std::max(gsn, page.header().gsn);
     if (!AETHER_PLANTED("buffer.drop_page_vector"))
-      context.lsn_vector.raise(page.frame->lsn_vector);
+      context.lsn_vector.raise(page.frame->lsn_vector, streams);
     parts[i].header.page_id = raw(page.header().page_id);
     if (parts[i].header.gsn_before != wal::kFormatGsn)
       parts[i].header.gsn_before = page.header().gsn;
@@ -87,8 +90,9 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
   }
   ++gsn;
 
-  const wal::LsnVector durable = log.durable();
-  const wal::RecordSpec spec = record_of(context, kind, gsn, durable, parts, undo);
+  wal::LsnVector durable;
+  log.read_durable(durable);
+  const wal::RecordSpec spec = record_of(context, kind, gsn, durable, streams, parts, undo);
   AETHER_TRY_ASSIGN(const wal::Reservation record, log.append(context.stream, spec));
 
 #if defined(AETHER_TRACE)
@@ -105,8 +109,10 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
 
 Result<void> log_row_change(wal::Log& log, LogContext& context, const ChangeKind& kind, Gsn gsn,
                             const wal::PartSpec& part, std::span<const std::string_view> undo) {
-  const wal::LsnVector durable = log.durable();
-  const wal::RecordSpec spec = record_of(context, kind, gsn, durable, {&part, 1}, undo);
+  wal::LsnVector durable;
+  log.read_durable(durable);
+  const wal::RecordSpec spec = record_of(context, kind, gsn, durable, log.stream_count(),
+                                         {&part, 1}, undo);
   AETHER_TRY_ASSIGN(const wal::Reservation record, log.append(context.stream, spec));
   take_in(context, record, gsn);
   return {};

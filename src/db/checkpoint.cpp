@@ -30,13 +30,6 @@ uint64_t EnvImpl::log_bytes_used() const noexcept {
   return now > start ? now - start : 0;
 }
 
-/// The log that redo needs: what a checkpoint can shorten. An old transaction may keep more of it.
-uint64_t EnvImpl::log_bytes_to_redo() const noexcept {
-  const LogPosition now = log_->append_position();
-  const LogPosition start = redo_start_.load(std::memory_order_relaxed);
-  return now > start ? now - start : 0;
-}
-
 double EnvImpl::replay_bytes_per_second() const noexcept {
   const RecoveryReport& last = recovery_report_;
   if (last.log_bytes_read < kMeasuredBytesMin || last.seconds <= 0) return kReplayBytesPerSecond;
@@ -52,11 +45,11 @@ uint64_t EnvImpl::log_bytes_bound() const noexcept {
   return std::max(static_cast<uint64_t>(bytes), kBoundMin);
 }
 
-Result<void> EnvImpl::check_log_share(const txn::TransactionContext& txn) const {
-  if (!txn.pinned) return {};
+/// Once the environment is open: from then on nothing of what it comes from changes.
+void EnvImpl::set_pace() noexcept { easy_log_bytes_ = log_bytes_bound() / kTriggerDivisor; }
+
+Error EnvImpl::why_too_old(const txn::TransactionContext& txn) const {
   const LogPosition now = log_->append_position();
-  if (now < txn.pin_position + options_.log_bytes_max) [[likely]]
-    return {};
   return Error(Code::too_large,
                "the log since the transaction's first write has grown to " +
                    std::to_string(now - txn.pin_position) + " bytes, more than log_bytes_max (" +
@@ -88,7 +81,7 @@ Result<void> EnvImpl::make_log_room(bool frees) {
           "by itself then");
 }
 
-Result<void> EnvImpl::pace_log(bool frees) {
+Result<void> EnvImpl::slow_down(bool frees) {
   if (log_->is_short_of_space()) [[unlikely]]
     AETHER_TRY(make_log_room(frees));
   if (archiver_ != nullptr) {

@@ -214,16 +214,37 @@ class EnvImpl {
   std::string name_of(StoreId id);
 
   /// Errors: closed, also in a child of fork.
-  Result<void> check_open() const;
+  Result<void> check_open() const {
+    if (!is_closed()) [[likely]]
+      return {};
+    return why_closed();
+  }
   /// False in a child made by fork: nothing here may be touched then, not even to take it apart.
   bool is_here() const noexcept { return process_.is_here(); }
   bool is_closed() const noexcept { return closed_.load(std::memory_order_relaxed) || !is_here(); }
   /// Errors: failed (a write or sync failed before), invalid_argument (opened read-only).
-  Result<void> check_writable() const;
+  Result<void> check_writable() const {
+    if (takes_writes()) [[likely]]
+      return {};
+    return why_not_writable();
+  }
+  Error why_closed() const;
+  Error why_not_writable() const;
+  bool takes_writes() const noexcept {
+    return is_here() && !options_.read_only && !failed_.load(std::memory_order_relaxed) &&
+           !log_->failed() && !writer_->failed();
+  }
   /// Before a write: lets a checkpoint begin when the log has grown, waits for it when it has grown too far. `frees`: it is
   /// one that gives space back. Errors: no_space (there is no room for more log, or the archive takes none; nothing has been
   /// written).
-  Result<void> pace_log(bool frees = false);
+  Result<void> pace_log(bool frees = false) {
+    const bool is_easy = !log_->is_short_of_space() && archiver_ == nullptr &&
+                         !any_unfinished_.load(std::memory_order_relaxed) &&
+                         log_bytes_to_redo() < easy_log_bytes_;
+    if (is_easy) [[likely]]
+      return {};
+    return slow_down(frees);
+  }
   /// Copies the log that is full into the archive now. Errors: invalid_argument (none is configured), io_error, ...
   Result<ArchiveReport> archive();
   Result<BackupReport> backup(const BackupOptions& options);
@@ -260,7 +281,12 @@ class EnvImpl {
   Result<recovery::ControlState> begin_backup();
   wal::LogReaderOptions log_to_read() const { return reader_options(); }
   /// Before a write of an open transaction: its first record keeps the log. Errors: too_large.
-  Result<void> check_log_share(const txn::TransactionContext& txn) const;
+  Result<void> check_log_share(const txn::TransactionContext& txn) const {
+    if (!txn.pinned || log_->append_position() < txn.pin_position + options_.log_bytes_max)
+        [[likely]]
+      return {};
+    return why_too_old(txn);
+  }
   /// A rollback could not be finished: nothing more is written; the next open finishes it.
   void fail(const Error& why) noexcept;
   Durability durability(const TxnOptions& options) const noexcept {
@@ -309,6 +335,8 @@ class EnvImpl {
   Result<void> open_files();
   Result<void> close_parts() noexcept;
   Result<void> last_checkpoint();
+  Result<void> slow_down(bool frees);
+  Error why_too_old(const txn::TransactionContext& txn) const;
   Result<void> check_first_pages();
   Result<void> check_segment_numbers();
   Result<void> open_tags();
@@ -379,8 +407,14 @@ class EnvImpl {
   Result<void> why_archive_behind();
   void add_archive(EnvStats& stats);
   uint64_t log_bytes_used() const noexcept;
-  uint64_t log_bytes_to_redo() const noexcept;
+  /// The log that redo needs: what a checkpoint can shorten. An old transaction may keep more of it.
+  uint64_t log_bytes_to_redo() const noexcept {
+    const LogPosition now = log_->append_position();
+    const LogPosition start = redo_start_.load(std::memory_order_relaxed);
+    return now > start ? now - start : 0;
+  }
   uint64_t log_bytes_bound() const noexcept;
+  void set_pace() noexcept;
   double replay_bytes_per_second() const noexcept;
 
   // Figures (stats.cpp), and their way out (live.h).
@@ -474,6 +508,8 @@ class EnvImpl {
   std::atomic<LogPosition> log_start_{0};  ///< Where recovery would start now.
   std::atomic<LogPosition> redo_start_{
       0};  ///< And redo: above, if an open transaction keeps more of the log.
+  uint64_t easy_log_bytes_ =
+      0;  ///< With less for redo no writer does anything about it. 0: not open yet.
   std::atomic<uint64_t> checkpoints_{0};
   std::atomic<bool> failed_{false};
   mutable os::Mutex failure_mutex_;

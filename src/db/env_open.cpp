@@ -136,6 +136,7 @@ Result<void> EnvImpl::open_files() {
       transactions_->next_id());  // Of earlier lives only those in doubt are open.
   log_start_ = control_->state().start_position;
   redo_start_ = control_->state().redo_position;
+  set_pace();
   if (options_.background_threads) {
     AETHER_TRY_ASSIGN(checkpointer_, os_.spawn("aether-ckpt", [this] { run_checkpointer(); }));
     for (const auto& [name, store] : stores_) AETHER_TRY(start_worker(*store));
@@ -335,30 +336,25 @@ Result<void> EnvImpl::last_checkpoint() {
   return checkpoint_now(~LogPosition{0}, prepared_.count() == 0);
 }
 
-Result<void> EnvImpl::check_open() const {
+Error EnvImpl::why_closed() const {
   if (!is_here()) {
     return Error(Code::closed,
                  home_ +
                      ": the environment was opened before the fork that made this process: only "
                      "the process that opened it may use it; open another one here");
   }
-  if (is_closed()) return Error(Code::closed, home_ + ": the environment is closed: open it again");
-  return {};
+  return Error(Code::closed, home_ + ": the environment is closed: open it again");
 }
 
-Result<void> EnvImpl::check_writable() const {
-  if (!is_here()) [[unlikely]]
-    return check_open();
+Error EnvImpl::why_not_writable() const {
+  if (!is_here()) return why_closed();
   if (options_.read_only) return Error(Code::invalid_argument, home_ + " was opened read-only");
-  if (failed_.load(std::memory_order_relaxed) || log_->failed() || writer_->failed()) [[unlikely]] {
-    os::LockGuard lock(failure_mutex_);
-    return Error(
-        Code::failed,
-        home_ + ": a write to the " +
-            (failure_.empty() ? std::string("disk failed") : "disk failed (" + failure_ + ")") +
-            "; nothing more is written: close the environment, see to the disk, open it again");
-  }
-  return {};
+  os::LockGuard lock(failure_mutex_);
+  return Error(
+      Code::failed,
+      home_ + ": a write to the " +
+          (failure_.empty() ? std::string("disk failed") : "disk failed (" + failure_ + ")") +
+          "; nothing more is written: close the environment, see to the disk, open it again");
 }
 
 void EnvImpl::fail(const Error& why) noexcept {
@@ -375,14 +371,15 @@ Result<TransactionPointer> EnvImpl::begin(const TxnOptions& options) {
     finish_rollbacks();
   TransactionPointer transaction(new TransactionImpl(*this, options));
   AETHER_TRY(transaction->open());
-  if (statistics_.count_begin()) statistics_.begun(now_ns() - transaction->begun_ns());
+  transaction->is_timed_ = statistics_.count_begin();
+  if (transaction->is_timed_) statistics_.begun(now_ns() - transaction->begun_ns());
   return transaction;
 }
 
 Result<Transaction> EnvImpl::begin_transaction(const TxnOptions& options) {
   AETHER_TRY(check_open());
   AETHER_TRY_ASSIGN(TransactionPointer impl, begin(options));
-  return Transaction(std::move(impl));
+  return Transaction(share(std::move(impl)));
 }
 
 }  // namespace aether::db

@@ -16,19 +16,21 @@ namespace db {
 
 namespace {
 
-/// `txn` as one to which `store` may belong. Errors: closed; invalid_argument (of another environment).
-Result<TransactionImpl*> locker_of(Transaction& txn, StoreImpl& store) {
+Error why_no_part(Transaction& txn, StoreImpl& store) {
   if (!txn.active()) {
-    return Error(Code::closed,
-                 "the transaction has ended or was moved to another object: begin another");
+    return {Code::closed,
+            "the transaction has ended or was moved to another object: begin another"};
   }
-  TransactionImpl& impl = txn.impl();
-  if (&impl.env() != &store.env()) {
-    return Error(Code::invalid_argument, "the transaction belongs to environment " +
-                                             impl.env().home() + ", store '" + store.name() +
-                                             "' to " + store.env().home());
-  }
-  return &impl;
+  return {Code::invalid_argument, "the transaction belongs to environment " +
+                                      txn.impl().env().home() + ", store '" + store.name() +
+                                      "' to " + store.env().home()};
+}
+
+/// `txn` as one to which `store` may belong. Errors: closed; invalid_argument (of another environment).
+inline Result<TransactionImpl*> locker_of(Transaction& txn, StoreImpl& store) {
+  if (txn.active() && &txn.impl().env() == &store.env()) [[likely]]
+    return &txn.impl();
+  return why_no_part(txn, store);
 }
 
 }  // namespace

@@ -92,6 +92,52 @@ void TransactionRelease::operator()(TransactionImpl* transaction) const noexcept
   }
 }
 
+/// The last owner has gone; the count, which lies in the transaction, has not yet.
+struct SharedRelease {
+  void operator()(TransactionImpl* transaction) const noexcept {
+    transaction->is_abandoned_ = transaction->abandon();
+  }
+};
+
+/// Gives the count its place in the transaction, which goes with it.
+template <typename Block>
+class InsideAllocator {
+ public:
+  using value_type = Block;
+  explicit InsideAllocator(TransactionImpl& transaction) noexcept : transaction_(&transaction) {}
+  template <typename Other>
+  InsideAllocator(const InsideAllocator<Other>& other) noexcept  // NOLINT: as allocators convert
+      : transaction_(other.transaction_) {}
+
+  Block* allocate(size_t count) noexcept {
+    static_assert(sizeof(Block) <= TransactionImpl::kCountBytes &&
+                  alignof(Block) <= alignof(std::max_align_t));
+    AETHER_ASSERT(count == 1);
+    return reinterpret_cast<Block*>(transaction_->shared_count_.data());
+  }
+  void deallocate(Block* /*block*/, size_t /*count*/) noexcept {
+    if (transaction_->is_abandoned_) {
+      delete transaction_;
+    } else {
+      transaction_->env().keep_unfinished(*transaction_);
+    }
+  }
+  template <typename Other>
+  bool operator==(const InsideAllocator<Other>& other) const noexcept {
+    return transaction_ == other.transaction_;
+  }
+
+ private:
+  template <typename Other>
+  friend class InsideAllocator;
+  TransactionImpl* transaction_;
+};
+
+std::shared_ptr<TransactionImpl> share(TransactionPointer transaction) {
+  TransactionImpl* const raw = transaction.release();
+  return {raw, SharedRelease(), InsideAllocator<TransactionImpl>(*raw)};
+}
+
 void EnvImpl::keep_unfinished(TransactionImpl& transaction) noexcept {
   AETHER_REACHED("txn.rollback_left_to_others");
   os::LockGuard lock(unfinished_mutex_);
@@ -174,20 +220,20 @@ void TransactionImpl::leave() noexcept {
   if (!context_.pinned) env_.garbage().collect();
 }
 
-Result<void> TransactionImpl::check_active() const {
+Error TransactionImpl::why_not_active() const {
   if (!active_) return Error(Code::closed, "the transaction has ended: begin another");
   if (rollback_ != Rollback::none) {
     return Error(Code::closed,
                  "the transaction is half rolled back, for want of memory: roll it back again");
   }
-  return env_.check_open();
+  return env_.why_closed();
 }
 
-Result<void> TransactionImpl::check_writable() const {
-  AETHER_TRY(check_active());
+Error TransactionImpl::why_not_writable() const {
+  if (!active()) return why_not_active();
   if (options_.read_only)
     return Error(Code::invalid_argument, "the transaction was begun read-only");
-  return env_.check_writable();
+  return env_.why_not_writable();
 }
 
 Result<void> TransactionImpl::lock(StoreImpl& store, const txn::LockName& name, LockMode mode) {
@@ -306,10 +352,10 @@ Result<void> TransactionImpl::wait_durable(const wal::LsnVector& vector, Durabil
 }
 
 Result<void> TransactionImpl::commit() {
-  const uint64_t from_ns = time_of_commit();
+  const Durability durability = env_.durability(options_);
+  const uint64_t from_ns = time_of_commit(durability != Durability::none);
   AETHER_TRY_ASSIGN(const wal::LsnVector vector, precommit_or_abort());
   env_.statistics().count_commit();
-  const Durability durability = env_.durability(options_);
   Result<void> durable;
   if (durability != Durability::none) durable = wait_durable(vector, durability);
   env_.garbage().add(context_);
@@ -351,7 +397,7 @@ Result<void> TransactionImpl::commit_below(table::Table& table, const Range& ran
 }
 
 Result<wal::LsnVector> TransactionImpl::commit_without_wait() {
-  const uint64_t from_ns = time_of_commit();
+  const uint64_t from_ns = time_of_commit(false);
   AETHER_TRY_ASSIGN(const wal::LsnVector vector, precommit_or_abort());
   env_.statistics().count_commit();
   env_.garbage().add(context_);

@@ -3,12 +3,15 @@
 /// Threads   One at a time.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "aether/transaction.h"
+#include "base/spare_memory.h"
 #include "db/env_impl.h"
 #include "txn/transaction_context.h"
 
@@ -18,6 +21,10 @@ class TransactionImpl {
  public:
   TransactionImpl(EnvImpl& env, const TxnOptions& options);
   ~TransactionImpl();
+  static void* operator new(size_t bytes) { return base::take_memory(bytes); }
+  static void operator delete(void* memory) noexcept {
+    base::give_memory(memory, sizeof(TransactionImpl));
+  }
 
   /// Draws its id and takes its snapshot, as far as it needs them. Before anything else. Errors: busy.
   Result<void> open();
@@ -55,8 +62,16 @@ class TransactionImpl {
   /// By the monotonic clock.
   uint64_t begun_ns() const noexcept { return begun_ns_; }
 
-  Result<void> check_active() const;
-  Result<void> check_writable() const;
+  Result<void> check_active() const {
+    if (active()) [[likely]]
+      return {};
+    return why_not_active();
+  }
+  Result<void> check_writable() const {
+    if (active() && !options_.read_only && env_.takes_writes()) [[likely]]
+      return {};
+    return why_not_writable();
+  }
   bool active() const noexcept {
     return active_ && rollback_ == Rollback::none && !env_.is_closed();
   }
@@ -66,6 +81,9 @@ class TransactionImpl {
 
  private:
   friend class EnvImpl;
+  friend struct SharedRelease;
+  template <typename Block>
+  friend class InsideAllocator;
   /// What the context held when a savepoint was made.
   struct Mark {
     uint64_t id = 0;
@@ -78,6 +96,8 @@ class TransactionImpl {
   /// it be committed.
   enum class Rollback : uint8_t { none, to_savepoint, whole };
 
+  Error why_not_active() const;
+  Error why_not_writable() const;
   bool open_safe_snapshot();
   Result<void> take_back();
   Result<void> take_lock(StoreImpl& store, const txn::LockName& name, LockMode mode);
@@ -90,8 +110,11 @@ class TransactionImpl {
   Result<void> log_prepare(Bytes gid);
   void hand_over(Bytes gid, std::unique_ptr<Prepared> prepared) noexcept;
   Result<wal::LsnVector> commit_without_wait();
-  /// 0: it has written nothing, and its commit is not timed.
-  uint64_t time_of_commit() const noexcept { return context_.pinned ? env_.now_ns() : 0; }
+  /// 0: it has written nothing, or neither waits nor is one of those that are timed. A look at the clock costs as much as a
+  /// tenth of a small transaction.
+  uint64_t time_of_commit(bool waits) const noexcept {
+    return context_.pinned && (waits || is_timed_) ? env_.now_ns() : 0;
+  }
   Result<void> wait_durable(const wal::LsnVector& vector, Durability durability);
   Result<std::vector<Mark>::iterator> find(const Savepoint& savepoint);
 
@@ -108,8 +131,16 @@ class TransactionImpl {
   TransactionImpl* next_unfinished_ = nullptr;  ///< In the environment's list of those.
   bool is_fresh_ = true;                        ///< It has not read or written yet.
   txn::AbortReason abort_reason_ = txn::AbortReason::user;
+  bool is_timed_ = false;
   uint64_t begun_ns_ = 0;
+  /// Of its shared owners (share): how many they are.
+  static constexpr size_t kCountBytes = 64;
+  alignas(std::max_align_t) std::array<std::byte, kCountBytes> shared_count_;
+  bool is_abandoned_ = false;  ///< The last of them has gone, and nothing of it is left open.
 };
+
+/// For owners that share it, without memory for how many they are.
+std::shared_ptr<TransactionImpl> share(TransactionPointer transaction);
 
 /// `txn` as a part of which `store` is to be used. Errors: closed; invalid_argument (of another environment).
 Result<TransactionImpl*> part_of(Transaction& txn, StoreImpl& store);

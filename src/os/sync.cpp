@@ -7,13 +7,25 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <new>
 
 namespace aether::os {
 
 #if !defined(AETHER_SIM)  // Else: sync_sim.cpp.
+
+namespace {
+
+void futex_wake(const std::atomic<uint32_t>& word, int32_t sleepers_max) noexcept {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, sleepers_max, nullptr, nullptr, 0);
+}
+
+}  // namespace
+
+#if defined(AETHER_TSAN)
 
 void CondVar::wait(Mutex& mutex) {
   std::unique_lock lock(mutex.mutex_, std::adopt_lock);
@@ -28,13 +40,65 @@ bool CondVar::wait_for(Mutex& mutex, uint64_t nanoseconds) {
   return status == std::cv_status::no_timeout;
 }
 
+#else
+
+// Three states and a futex: Drepper, "Futexes Are Tricky". Most are held for less time than a thread takes to fall asleep.
+void Mutex::wait_for_it() noexcept {
+  constexpr uint32_t kLooks = 64;
+  for (uint32_t look = 0; look < kLooks; ++look) {
+    const uint32_t seen = word_.load(std::memory_order_relaxed);
+    if (seen == kWaitedFor) break;
+    if (seen == kFree && take_free()) return;
+    spin_pause();
+  }
+  // Others may sleep already: it is left as one that is waited for.
+  while (word_.exchange(kWaitedFor, std::memory_order_acquire) != kFree)
+    futex_wait(word_, kWaitedFor);
+}
+
+void Mutex::wake_one() noexcept { futex_wake(word_, 1); }
+
+template <typename Sleep>
+bool CondVar::wait_by(Mutex& mutex, Sleep sleep) {
+  waiters_.fetch_add(1, std::memory_order_relaxed);
+  // A call that comes after the mutex is let go changes the word, and nobody sleeps on it.
+  const uint32_t calls = calls_.load(std::memory_order_relaxed);
+  mutex.unlock();
+  const bool in_time = sleep(calls);
+  mutex.lock();
+  waiters_.fetch_sub(1, std::memory_order_relaxed);
+  return in_time;
+}
+
+void CondVar::wait(Mutex& mutex) {
+  static_cast<void>(wait_by(mutex, [&](uint32_t calls) {
+    futex_wait(calls_, calls);
+    return true;
+  }));
+}
+
+bool CondVar::wait_for(Mutex& mutex, uint64_t nanoseconds) {
+  constexpr uint64_t kNsPerSecond = 1'000'000'000;
+  const timespec limit{static_cast<time_t>(nanoseconds / kNsPerSecond),
+                       static_cast<long>(nanoseconds % kNsPerSecond)};
+  return wait_by(mutex, [&](uint32_t calls) {
+    return syscall(SYS_futex, &calls_, FUTEX_WAIT_PRIVATE, calls, &limit, nullptr, 0) == 0 ||
+           errno != ETIMEDOUT;
+  });
+}
+
+void CondVar::call(int32_t sleepers_max) noexcept {
+  calls_.fetch_add(1, std::memory_order_release);
+  futex_wake(calls_, sleepers_max);
+}
+
+#endif
+
 void futex_wait(const std::atomic<uint32_t>& word, uint32_t expected) noexcept {
   syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
 }
 
-void futex_wake_all(const std::atomic<uint32_t>& word) noexcept {
-  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
-}
+void futex_wake_all(const std::atomic<uint32_t>& word) noexcept { futex_wake(word, INT32_MAX); }
 
 void yield() noexcept { sched_yield(); }
 

@@ -1,7 +1,8 @@
 /// Waiting and excluding: mutex, condition, futex, spin pause, worker-local ids.
 ///
 /// These are concrete classes, not virtual ones: they stand on hot paths. A simulation build (AETHER_SIM) replaces this
-/// header's bodies by those of src/os/sync_sim.cpp, which ask the scheduler of the calling thread.
+/// header's bodies by those of src/os/sync_sim.cpp, which ask the scheduler of the calling thread. ThreadSanitizer
+/// (AETHER_TSAN) knows the standard library's mutexes, not ours: it gets those.
 #pragma once
 
 #include <atomic>
@@ -23,6 +24,7 @@
 
 namespace aether::os {
 
+#if defined(AETHER_SIM) || defined(AETHER_TSAN)
 /// A mutual exclusion lock. Not recursive.
 class AETHER_TSA(capability("mutex")) Mutex {
  public:
@@ -40,6 +42,40 @@ class AETHER_TSA(capability("mutex")) Mutex {
   friend class CondVar;
   std::mutex mutex_;
 };
+#else
+/// A mutual exclusion lock. Not recursive. One word: free, it is taken and left by one instruction each, without a call; who
+/// finds it taken looks again for a microsecond, then sleeps in the kernel.
+class AETHER_TSA(capability("mutex")) Mutex {
+ public:
+  Mutex() = default;
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
+  void lock() noexcept AETHER_TSA(acquire_capability()) {
+    if (!take_free()) [[unlikely]]
+      wait_for_it();
+  }
+  void unlock() noexcept AETHER_TSA(release_capability()) {
+    // Whoever comes may end the mutex: from here on only its address is used, to wake.
+    if (word_.exchange(kFree, std::memory_order_release) == kWaitedFor) [[unlikely]]
+      wake_one();
+  }
+  bool try_lock() noexcept AETHER_TSA(try_acquire_capability(true)) { return take_free(); }
+
+ private:
+  static constexpr uint32_t kFree = 0, kTaken = 1, kWaitedFor = 2;
+
+  bool take_free() noexcept {
+    uint32_t free = kFree;
+    return word_.compare_exchange_strong(free, kTaken, std::memory_order_acquire,
+                                         std::memory_order_relaxed);
+  }
+  void wait_for_it() noexcept;
+  void wake_one() noexcept;
+
+  std::atomic<uint32_t> word_{kFree};
+};
+#endif
 
 class AETHER_TSA(scoped_lockable) LockGuard {
  public:
@@ -54,22 +90,45 @@ class AETHER_TSA(scoped_lockable) LockGuard {
   Mutex& mutex_;
 };
 
-/// A condition to wait for under a Mutex. Wakes without cause: always wait in a loop.
+/// A condition to wait for under a Mutex. Wakes without cause: always wait in a loop. Who makes it true does so under that
+/// mutex.
 class CondVar {
  public:
+#if !defined(AETHER_SIM) && !defined(AETHER_TSAN)
+  CondVar() = default;
+  CondVar(const CondVar&) = delete;
+  CondVar& operator=(const CondVar&) = delete;
+#endif
   void wait(Mutex& mutex) AETHER_REQUIRES(mutex);
   /// False: the time has passed.
   bool wait_for(Mutex& mutex, uint64_t nanoseconds) AETHER_REQUIRES(mutex);
 #if defined(AETHER_SIM)
   void notify_one() noexcept;
   void notify_all() noexcept;
-#else
+#elif defined(AETHER_TSAN)
   void notify_one() noexcept { condition_.notify_one(); }
   void notify_all() noexcept { condition_.notify_all(); }
+#else
+  void notify_one() noexcept { notify(1); }
+  void notify_all() noexcept { notify(INT32_MAX); }
 #endif
 
  private:
+#if defined(AETHER_SIM) || defined(AETHER_TSAN)
   std::condition_variable condition_;
+#else
+  /// `sleep` is given what calls_ was under the mutex.
+  template <typename Sleep>
+  bool wait_by(Mutex& mutex, Sleep sleep) AETHER_REQUIRES(mutex);
+  void notify(int32_t sleepers_max) noexcept {
+    // Who waits has been counted under the mutex under which the caller has made the condition true.
+    if (waiters_.load(std::memory_order_relaxed) != 0) call(sleepers_max);
+  }
+  void call(int32_t sleepers_max) noexcept;
+
+  std::atomic<uint32_t> waiters_{0};
+  std::atomic<uint32_t> calls_{0};
+#endif
 };
 
 /// Sleeps while `word` equals `expected`. May return without cause.

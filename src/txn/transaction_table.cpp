@@ -32,8 +32,8 @@ wal::LsnVector TransactionTable::vector_of(const Slot& slot) noexcept {
 
 bool TransactionTable::is_durable(const Slot& slot) const noexcept {
   bool durable = true;
-#pragma GCC unroll 8
-  for (uint32_t i = 0; i < wal::kMaxStreams; ++i)
+  const uint32_t streams = log_.stream_count();
+  for (uint32_t i = 0; i < streams; ++i)
     durable &= slot.vector[i].load(std::memory_order_relaxed) <= log_.durable(i);
   return durable;
 }
@@ -64,7 +64,7 @@ TxnId TransactionTable::try_open(Snapshot* snapshot, bool* is_safe) {
   if (snapshot != nullptr) make_room(*snapshot);
   // Ids that fall on a slot in use are skipped: they cost nothing.
   for (uint32_t tries = 0; tries < kSlots; ++tries) {
-    entered_ids_.fetch_add(1, std::memory_order_seq_cst);  // First: see lone_ids.
+    step(entered_ids_, 1);  // First, and released by the drawing: see lone_ids.
     const TxnId id = draw_id();
     Slot& slot = slots_[id % kSlots];
     if (!reusable(slot)) continue;
@@ -74,7 +74,7 @@ TxnId TransactionTable::try_open(Snapshot* snapshot, bool* is_safe) {
     slot.commit_number.store(0, std::memory_order_relaxed);
     slot.begun_ns.store(0, std::memory_order_relaxed);
     slot.state.store(State::open, std::memory_order_release);
-    open_count_.fetch_add(1, std::memory_order_relaxed);
+    step(open_count_, 1);
     open_ids_.push_back(id);
     if (snapshot != nullptr) enter(*snapshot);
     if (is_safe != nullptr) *is_safe = is_safe_moment();
@@ -89,12 +89,12 @@ void TransactionTable::reopen(TxnId id, LogPosition pin) noexcept {
   slot.id.store(id, std::memory_order_release);
   slot.pin.store(pin, std::memory_order_relaxed);
   slot.state.store(State::open, std::memory_order_release);
-  open_count_.fetch_add(1, std::memory_order_relaxed);
   // Who has read before it was known took it for old history.
   settled_below_.store(std::min(settled_below(), id), std::memory_order_relaxed);
   lowest_id_.store(std::min(lowest_id_.load(std::memory_order_relaxed), id),
                    std::memory_order_relaxed);
   os::LockGuard lock(mutex_);
+  step(open_count_, 1);
   open_ids_.insert(std::lower_bound(open_ids_.begin(), open_ids_.end(), id), id);
 }
 
@@ -111,8 +111,12 @@ void TransactionTable::leave(Slot& slot, State state, Snapshot* snapshot) noexce
   if (number == 0 && state == State::ended)
     number = next_commit_number_.load(std::memory_order_seq_cst) - 1;
   highest_ended_number_ = std::max(highest_ended_number_, number);
-  open_ids_.erase(std::lower_bound(open_ids_.begin(), open_ids_.end(), id));
-  open_count_.fetch_sub(1, std::memory_order_release);
+  if (open_ids_.back() == id) [[likely]] {
+    open_ids_.pop_back();
+  } else {
+    open_ids_.erase(std::lower_bound(open_ids_.begin(), open_ids_.end(), id));
+  }
+  step(open_count_, -1);
   if (snapshot != nullptr && snapshot->is_open()) drop(*snapshot);
 }
 
@@ -122,16 +126,16 @@ LogPosition TransactionTable::pin(TxnId id) noexcept {
   AETHER_ASSERT(slot.pin.load(std::memory_order_relaxed) == 0);
   const LogPosition position = log_.append_position();
   os::sim_point();
-  slot.pin.store(position, std::memory_order_seq_cst);
+  slot.pin.store(position, std::memory_order_release);
   return position;
 }
 
 void TransactionTable::end(TxnId id, const wal::LsnVector& vector, Snapshot* snapshot) noexcept {
   Slot& slot = slots_[id % kSlots];
   AETHER_ASSERT(slot.id.load(std::memory_order_relaxed) == id);
-  for (uint32_t i = 0; i < wal::kMaxStreams; ++i) {
+  const uint32_t streams = log_.stream_count();  // Of others nobody has anything.
+  for (uint32_t i = 0; i < streams; ++i)
     slot.vector[i].store(vector.at[i], std::memory_order_relaxed);
-  }
   os::sim_point();
   leave(slot, State::ended, snapshot);
 }
@@ -167,11 +171,12 @@ void TransactionTable::enter(Snapshot& snapshot) noexcept {
   AETHER_ASSERT(!snapshot.is_open());
   // First the count, then the bound: who draws an id that this snapshot does not see, sees the count. Likewise the
   // newest bound, which is not known before.
-  snapshot_count_.fetch_add(1, std::memory_order_seq_cst);
-  newest_bound_.store(~TxnId{0}, std::memory_order_seq_cst);
+  step(snapshot_count_, 1);
+  newest_bound_.store(~TxnId{0}, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   SnapshotBounds& bounds = snapshot.bounds_;
   bounds.next = next_id_.load(std::memory_order_seq_cst);
-  newest_bound_.store(bounds.next, std::memory_order_seq_cst);
+  newest_bound_.store(bounds.next, std::memory_order_release);
   if (!AETHER_PLANTED("txn.snapshot_sees_open"))
     bounds.open.assign(open_ids_.begin(), open_ids_.end());
   bounds.low = open_ids_.empty() ? bounds.next : open_ids_.front();
@@ -256,11 +261,11 @@ void TransactionTable::drop(Snapshot& snapshot) noexcept {
   (snapshot.older_ == nullptr ? oldest_ : snapshot.older_->newer_) = snapshot.newer_;
   if (newest_ == &snapshot) {
     newest_bound_.store(snapshot.older_ == nullptr ? 0 : snapshot.older_->bounds_.next,
-                        std::memory_order_seq_cst);
+                        std::memory_order_release);  // Seen late: a version is kept for nothing.
   }
   (snapshot.newer_ == nullptr ? newest_ : snapshot.newer_->older_) = snapshot.older_;
   snapshot.bounds_.next = 0;
-  snapshot_count_.fetch_sub(1, std::memory_order_seq_cst);
+  step(snapshot_count_, -1);
 }
 
 TxnId TransactionTable::horizon() const noexcept {

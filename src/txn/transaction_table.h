@@ -162,6 +162,12 @@ class TransactionTable {
   uint64_t clock_offset_ns() const noexcept;
   uint64_t take_now(const Snapshot& snapshot) const noexcept;
   uint64_t now_of(const Snapshot& snapshot) const noexcept AETHER_REQUIRES(mutex_);
+
+  /// A number that others read at any time and that changes under the mutex only: needs no locked instruction.
+  static void step(std::atomic<uint64_t>& number, int64_t by) noexcept {
+    number.store(number.load(std::memory_order_relaxed) + static_cast<uint64_t>(by),
+                 std::memory_order_release);
+  }
   TxnId try_open(Snapshot* snapshot, bool* is_safe);
   bool is_safe_moment() const noexcept AETHER_REQUIRES(mutex_);
   uint64_t lone_ids() const noexcept;

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/no_memory.h"
+#include "base/spare_memory.h"
 
 namespace aether::txn {
 namespace {
@@ -16,21 +18,23 @@ constexpr uint64_t kBytesMin = 64 * KiB;
 }  // namespace
 
 Version* Version::make(StoreId store, std::string_view key, std::string_view payload) {
-  void* memory = ::operator new(sizeof(Version) + key.size() + payload.size());
+  void* memory = base::take_memory(sizeof(Version) + key.size() + payload.size());
   auto* version = new (memory) Version;
   version->store = store;
   version->key_bytes = static_cast<uint32_t>(key.size());
   version->payload_bytes = static_cast<uint32_t>(payload.size());
-  char* bytes = reinterpret_cast<char*>(version + 1);
-  // Not memcpy: either may be empty, without an address.
-  char* const end = std::copy(key.begin(), key.end(), bytes);
-  std::copy(payload.begin(), payload.end(), end);
+  char* const bytes = reinterpret_cast<char*>(version + 1);
+  base::copy_short(bytes, key.data(), key.size());
+  // Not memcpy: it may be empty, without an address.
+  std::copy(payload.begin(), payload.end(), bytes + key.size());
   return version;
 }
 
 void Version::destroy(Version* version) noexcept {
+  if (version == nullptr) return;
+  const size_t bytes = version->memory_bytes();
   version->~Version();
-  ::operator delete(version);
+  base::give_memory(version, bytes);
 }
 
 Result<void> VersionStore::check(const VersionOptions& options) {

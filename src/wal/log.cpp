@@ -10,6 +10,7 @@
 #include "base/probes.h"
 #include "base/reached.h"
 #include "wal/block.h"
+#include "wal/record_write.h"
 
 namespace aether::wal {
 namespace {
@@ -110,15 +111,18 @@ Log::~Log() {
 
 // --- Appending ---------------------------------------------------------------------------------------
 
+Error Log::why_no_record(uint64_t size) const {
+  if (current_segment() == 0) return Error(Code::unsupported, "the log is open for reading only");
+  return Error(Code::too_large,
+               "a log record of " + std::to_string(size) + " bytes exceeds the limit of " +
+                   std::to_string(record_bytes_max_) + "; make the change smaller");
+}
+
 Result<Reservation> Log::reserve(uint32_t stream, uint64_t size) {
   AETHER_ASSERT(stream < options_.streams);
   AETHER_ASSERT(size % kRecordAlignment == 0 && size >= sizeof(RecordHeader));
-  if (size > record_bytes_max_) {
-    if (current_segment() == 0) return Error(Code::unsupported, "the log is open for reading only");
-    return Error(Code::too_large,
-                 "a log record of " + std::to_string(size) + " bytes exceeds the limit of " +
-                     std::to_string(record_bytes_max_) + "; make the change smaller");
-  }
+  if (size > record_bytes_max_) [[unlikely]]
+    return why_no_record(size);
   Ring& ring = rings_[stream];
   const Lsn begin = ring.reserve(size);
   os::sim_point();
@@ -148,11 +152,23 @@ void Log::publish(const Reservation& reservation) noexcept {
 }
 
 Result<Reservation> Log::append(uint32_t stream, const RecordSpec& spec) {
-  AETHER_ASSERT(spec.home_stream == stream);
-  const RecordLayout layout = lay_out(spec);
-  AETHER_TRY_ASSIGN(const Reservation space, reserve(stream, layout.size));
+  AETHER_ASSERT(spec.home_stream == stream && stream < options_.streams);
+  const RecordLayout layout = lay_out_here(spec);
+  if (layout.size > record_bytes_max_) [[unlikely]]
+    return why_no_record(layout.size);
+  // As `reserve`, whose Result would cost as much again.
+  Ring& ring = rings_[stream];
+  const Lsn begin = ring.reserve(layout.size);
+  os::sim_point();
+  if (!ring.has_room(begin + layout.size)) [[unlikely]] {
+    AETHER_TRY(wait_for_room(stream, begin + layout.size));
+  } else if (failed()) [[unlikely]] {
+    return failure();
+  }
+  const Reservation space{
+      .data = ring.at(begin), .size = layout.size, .stream = stream, .begin = begin};
   if (AETHER_PLANTED("wal.publish_early")) publish(space);
-  write_record(spec, layout, space.data);
+  write_record_here(spec, layout, space.data);
   if (!AETHER_PLANTED("wal.publish_early")) publish(space);
   return space;
 }

@@ -122,6 +122,10 @@ class Log {
   Lsn durable(uint32_t stream) const noexcept {
     return streams_durable_[stream].load(std::memory_order_acquire);
   }
+  /// The same into `vector`, of the log's streams; the others' elements stay as they are.
+  void read_durable(LsnVector& vector) const noexcept {
+    for (uint32_t s = 0; s < options_.streams; ++s) vector.at[s] = durable(s);
+  }
   /// Waits until `vector` is covered by durable(), leading flush steps where nobody else does.
   /// `linger`: lets other committers join the step it leads (Durability::group).
   Result<void> wait_durable(const LsnVector& vector, bool linger = false);
@@ -212,6 +216,7 @@ class Log {
 
   // Appending and waiting (log.cpp).
   class RoomWait;
+  Error why_no_record(uint64_t size) const;
   Result<void> wait_for_room(uint32_t stream, Lsn end);
   Result<void> wait_until_durable(const LsnVector& vector, bool linger);
   bool is_durable(const LsnVector& vector) const noexcept;

@@ -22,6 +22,10 @@ struct LsnVector {
 #pragma GCC unroll 8
     for (uint32_t i = 0; i < kMaxStreams; ++i) at[i] = std::max(at[i], other.at[i]);
   }
+  /// The same where streams from `count` on are none of this log's: both have nothing there that counts.
+  void raise(const LsnVector& other, uint32_t count) noexcept {
+    for (uint32_t i = 0; i < count; ++i) at[i] = std::max(at[i], other.at[i]);
+  }
   void raise(uint32_t stream, Lsn lsn) noexcept { at[stream] = std::max(at[stream], lsn); }
   bool covered_by(const LsnVector& durable) const noexcept {
     bool covered = true;

@@ -86,6 +86,7 @@ struct RecordSpec {
   Gsn gsn = 0;                         ///< After; for records with parts.
   const LsnVector* vector = nullptr;   ///< Dependencies; null: none.
   const LsnVector* durable = nullptr;  ///< Elements at or below these are left out.
+  uint32_t streams = kMaxStreams;      ///< Elements from here on are left out, too.
   uint32_t home_stream = 0;  ///< Its own stream's element is left out: the position says it.
   std::span<const PartSpec> parts = {};
   std::span<const std::string_view> undo = {};  ///< What undo needs, read by the manager of part 0.

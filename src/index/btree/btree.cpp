@@ -201,7 +201,8 @@ Result<void> BTree::read_at(const OptimisticGuard& leaf, Bytes key, std::string&
   if (row.again) return look_again();
   const Bytes payload = row.payload;
   const uint64_t version = row.in_page ? leaf.version() : txn::PageWitness::kNoVersion;
-  if (txn != nullptr) txn->log.lsn_vector.raise(leaf.frame().lsn_vector);
+  if (txn != nullptr)
+    txn->log.lsn_vector.raise(leaf.frame().lsn_vector, services_.log.stream_count());
   const page::RecordMeta meta = page::meta_of(payload);
   const bool is_there = !payload.empty() &&
                         (meta.stays() || (!meta.removed() && !view.finds_expired(payload)));

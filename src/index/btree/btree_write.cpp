@@ -26,16 +26,18 @@ std::string_view word_bytes(const uint64_t& word) noexcept {
   return {reinterpret_cast<const char*>(&word), sizeof word};
 }
 
+Error key_too_large(Bytes key, uint32_t key_max) {
+  return {Code::too_large, "a key of " + std::to_string(key.size()) + " bytes: the longest is " +
+                               std::to_string(key_max) + ", a quarter of the environment's page"};
+}
+
 }  // namespace
 
 Result<void> BTree::check_arguments(WriteKind kind, Bytes key, Bytes value) const {
   const uint32_t key_max = key_bytes_max(services_.pool.page_bytes());
-  if (key.size() > key_max) {
-    return Error(Code::too_large, "a key of " + std::to_string(key.size()) +
-                                      " bytes: the longest is " + std::to_string(key_max) +
-                                      ", a quarter of the environment's page");
-  }
-  if (kind.mode != WriteMode::remove && value.size() > kMaxValueBytes) {
+  if (key.size() > key_max) [[unlikely]]
+    return key_too_large(key, key_max);
+  if (kind.mode != WriteMode::remove && value.size() > kMaxValueBytes) [[unlikely]] {
     return Error(Code::too_large,
                  "a value of " + std::to_string(value.size()) + " bytes: the largest is 1 GiB");
   }
