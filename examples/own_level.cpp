@@ -35,6 +35,7 @@ Result<void> remove(LockedMap& level, aether::TxnId writer, const char* key) {
 /// The newest first.
 std::vector<MergeSource> sources_of(const std::vector<const LockedMap*>& levels) {
   std::vector<MergeSource> sources;
+  sources.reserve(levels.size());
   for (const LockedMap* level : levels) {
     sources.push_back(MergeSource{aether::lsm::entries_of(*level), {}});
   }

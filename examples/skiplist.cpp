@@ -45,6 +45,7 @@ Result<int> run(const std::string& home) {
   AETHER_TRY_ASSIGN(KvStore sessions, env->open_store("sessions", sessions_options()));
   std::vector<Result<void>> results(kThreads);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&results, sessions, thread] {
       results[static_cast<size_t>(thread)] = work(sessions, thread);

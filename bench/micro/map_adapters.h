@@ -2,6 +2,7 @@
 // insert(key, value), get(key): the first byte of the value, or -1; scan(key, count): how many were there from `key` on.
 #pragma once
 
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -225,15 +226,15 @@ class RocksMemtable {
    public:
     char* Allocate(size_t bytes) override { return AllocateAligned(bytes, 0, nullptr); }
     char* AllocateAligned(size_t bytes, size_t, rocksdb::Logger*) override {
-      thread_local Arena* owner = nullptr;
+      thread_local uint64_t owner = 0;  // Not its address: another one may come to lie there.
       thread_local char* next = nullptr;
       thread_local size_t left = 0;
       bytes = (bytes + 7) & ~size_t{7};
-      if (owner != this || left < bytes) {
+      if (owner != id_ || left < bytes) {
         const size_t block = std::max<size_t>(bytes, 256 << 10);
         const std::lock_guard guard(mutex_);
         blocks_.push_back(std::make_unique<char[]>(block));
-        owner = this;
+        owner = id_;
         next = blocks_.back().get();
         left = block;
       }
@@ -243,6 +244,11 @@ class RocksMemtable {
     size_t BlockSize() const override { return 256 << 10; }
 
    private:
+    static uint64_t next_id() {
+      static std::atomic<uint64_t> last{0};
+      return ++last;
+    }
+    const uint64_t id_ = next_id();
     std::mutex mutex_;
     std::vector<std::unique_ptr<char[]>> blocks_;
   };
