@@ -7,6 +7,8 @@
 ///                          27 is a bucket, 28 the value lies apart
 ///   12      4     bytes of the value; of a bucket: of all that follows this field
 ///
+/// 40 bytes at least.
+///
 /// An inner node goes on with:
 ///   16      n     edges: the least byte that leads to each child, ascending
 ///   ..            prefix: what every key below goes on with, the byte of the edge that led here included
