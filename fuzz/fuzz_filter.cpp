@@ -32,6 +32,8 @@ void ask(const FilterView& view, const std::vector<std::string>& words) {
     static_cast<void>(view.may_contain(a, lsm::filter_hash(a)));
     static_cast<void>(view.may_contain_prefix(a));
     static_cast<void>(view.may_contain_range(a, std::nullopt));
+    std::string bound;
+    FUZZ_REQUIRE(!view.first_at_least(a, bound) || Bytes(bound) >= Bytes(a));
     for (const std::string& b : words) static_cast<void>(view.may_contain_range(a, Bytes(b)));
   }
 }

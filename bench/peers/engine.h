@@ -63,6 +63,14 @@ class Session {
   /// from the last key <= `from`.
   virtual Answer scan(Bytes from, bool reverse, uint32_t limit,
                       FunctionRef<void(Bytes key, Bytes value)> visitor) = 0;
+  /// Visits all pairs from `from` on, up to and without `end`. As here: upwards one pair, for engines that take no end, and ranges that
+  /// have at most one.
+  virtual Answer scan_range(Bytes from, Bytes end,
+                            FunctionRef<void(Bytes key, Bytes value)> visitor) {
+    return scan(from, false, 1, [&](Bytes key, Bytes value) {
+      if (key < end) visitor(key, value);
+    });
+  }
 
   // One transaction at a time. After anything but `ok` or `not_found` only `abort` may follow.
   virtual Answer begin() = 0;

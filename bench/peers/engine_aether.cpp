@@ -3,6 +3,7 @@
 ///   aether               transactions with Isolation::snapshot, the default: the first updater of a row wins.
 ///   aether-serializable  Isolation::serializable, for transactions only.
 ///   aether-lsm           a store of kind lsm, in the place of the B+ tree.
+///   aether-lsm-surf      the same with SuRF for filters.
 ///   aether-skiplist      the rows in memory: what is larger than that it cannot do.
 ///   aether-rax           the same, in a radix tree.
 ///   aether-rax-paged     a radix tree in pages, in the place of the B+ tree.
@@ -65,6 +66,16 @@ class AetherSession final : public Session {
     return visited ? Answer::ok : refuse(visited.error());
   }
 
+  Answer scan_range(Bytes from, Bytes end,
+                    FunctionRef<void(Bytes key, Bytes value)> visitor) override {
+    const Result<uint64_t> visited = store_.scan({.begin = from, .end = end},
+                                                 [&visitor](Bytes key, Bytes value) {
+                                                   visitor(key, value);
+                                                   return true;
+                                                 });
+    return visited ? Answer::ok : refuse(visited.error());
+  }
+
   Answer begin() override { return begin_with(write_); }
 
   Answer txn_get(Bytes key, std::string& value) override {
@@ -117,8 +128,9 @@ class AetherSession final : public Session {
 
 class AetherEngine final : public Engine {
  public:
-  AetherEngine(Isolation isolation, IndexKind kind) : isolation_(isolation) {
+  AetherEngine(Isolation isolation, IndexKind kind, RunFilter filter) : isolation_(isolation) {
     store_options_.index = kind;
+    store_options_.lsm.filter = filter;
   }
 
   Result<void> open(const EngineConfig& config) override {
@@ -158,9 +170,12 @@ class AetherEngine final : public Engine {
   std::string version() const override { return kVersion; }
 
   std::string describe() const override {
-    constexpr const char* kIndexes[] = {"B+ tree", "skiplist", "RAX", "LSM, tiered, Bloom",
+    constexpr const char* kIndexes[] = {"B+ tree", "skiplist", "RAX", "LSM, tiered, ",
                                         "RAX in pages"};
-    return kIndexes[static_cast<size_t>(store_options_.index) - 1] + std::string(", pool ") +
+    const std::string filter = !is_lsm()                                      ? ""
+                               : store_options_.lsm.filter == RunFilter::surf ? "SuRF"
+                                                                              : "Bloom";
+    return kIndexes[static_cast<size_t>(store_options_.index) - 1] + filter + ", pool " +
            std::to_string(options_.pool_bytes / MiB) + " MiB, block cache " +
            std::to_string(options_.block_cache_bytes / MiB) + " MiB, " +
            std::to_string(options_.page_bytes / KiB) + " KiB pages, log bound " +
@@ -185,20 +200,21 @@ class AetherEngine final : public Engine {
   std::optional<KvStore> store_;
 };
 
-template <Isolation isolation, IndexKind kind = IndexKind::btree>
+template <Isolation isolation, IndexKind kind = IndexKind::btree,
+          RunFilter filter = RunFilter::bloom>
 std::unique_ptr<Engine> make() {
-  return std::make_unique<AetherEngine>(isolation, kind);
+  return std::make_unique<AetherEngine>(isolation, kind, filter);
 }
 
 constexpr bool is_on_disk(IndexKind kind) {
   return kind == IndexKind::lsm || kind == IndexKind::rax_paged;
 }
 
-template <IndexKind kind>
+template <IndexKind kind, RunFilter filter = RunFilter::bloom>
 EngineKind kind_of(const char* name) {
   return {name,
           name,
-          make<Isolation::snapshot, kind>,
+          make<Isolation::snapshot, kind, filter>,
           [](const EngineConfig& config) -> std::string {
             return is_on_disk(kind) || !config.larger_than_memory ? ""
                                                                   : "it holds all rows in memory";
@@ -232,6 +248,9 @@ EngineKind aether_serializable_kind() {
 }
 
 EngineKind aether_lsm_kind() { return kind_of<IndexKind::lsm>("aether-lsm"); }
+EngineKind aether_lsm_surf_kind() {
+  return kind_of<IndexKind::lsm, RunFilter::surf>("aether-lsm-surf");
+}
 EngineKind aether_skiplist_kind() { return kind_of<IndexKind::skiplist>("aether-skiplist"); }
 EngineKind aether_rax_kind() { return kind_of<IndexKind::rax>("aether-rax"); }
 EngineKind aether_rax_paged_kind() { return kind_of<IndexKind::rax_paged>("aether-rax-paged"); }

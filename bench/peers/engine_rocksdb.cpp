@@ -113,6 +113,17 @@ class RocksSession final : public Session {
     return answer("Iterator", it->status());
   }
 
+  Answer scan_range(Bytes from, Bytes end,
+                    FunctionRef<void(Bytes key, Bytes value)> visitor) override {
+    const rocksdb::Slice upper = to_slice(end);
+    rocksdb::ReadOptions bounded = read_;
+    bounded.iterate_upper_bound = &upper;
+    const std::unique_ptr<rocksdb::Iterator> it(db_.NewIterator(bounded));
+    for (it->Seek(to_slice(from)); it->Valid(); it->Next())
+      visitor(to_bytes(it->key()), to_bytes(it->value()));
+    return answer("Iterator", it->status());
+  }
+
   Answer begin() override {
     txn_.reset(begin_(db_, write_, txn_.release()));
     txn_read_.snapshot = txn_->GetSnapshot();

@@ -1,5 +1,6 @@
 #include "kv_workers.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -142,6 +143,35 @@ class ScanWorker final : public EngineWorker {
   const bool reverse_;
 };
 
+class EmptyScanWorker final : public EngineWorker {
+ public:
+  EmptyScanWorker(std::unique_ptr<Session> session, const RunOptions& options, uint64_t lane)
+      : EngineWorker(std::move(session), options, lane),
+        width_(std::max<uint64_t>(~uint64_t{0} / options.records / kShare, 1)) {}
+
+  bool step() override {
+    const uint64_t first = rng().below(~uint64_t{0} - width_);
+    const uint64_t begin = __builtin_bswap64(first);
+    const uint64_t end = __builtin_bswap64(first + width_);
+    uint64_t visited = 0;
+    uint64_t within = 0;
+    const Answer answer = session().scan_range(
+        bytes_of(begin), bytes_of(end), [&](Bytes key, Bytes) {
+          ++visited;
+          within += key >= bytes_of(begin) && key < bytes_of(end);
+        });
+    if (answer != Answer::ok) return wrong_answer("scan_range", answer);
+    return visited == within || fail("a scan of a range visited a key that is not in it");
+  }
+
+ private:
+  static constexpr uint64_t kShare = 65536;
+  static Bytes bytes_of(const uint64_t& word) noexcept {
+    return {reinterpret_cast<const char*>(&word), sizeof word};
+  }
+  const uint64_t width_;
+};
+
 class UpdateWorker final : public EngineWorker {
  public:
   using EngineWorker::EngineWorker;
@@ -200,6 +230,11 @@ std::unique_ptr<Worker> make_visit_worker(std::unique_ptr<Session> session,
 std::unique_ptr<Worker> make_scan_worker(std::unique_ptr<Session> session,
                                          const RunOptions& options, uint64_t lane, bool reverse) {
   return std::make_unique<ScanWorker>(std::move(session), options, lane, reverse);
+}
+
+std::unique_ptr<Worker> make_empty_scan_worker(std::unique_ptr<Session> session,
+                                               const RunOptions& options, uint64_t lane) {
+  return std::make_unique<EmptyScanWorker>(std::move(session), options, lane);
 }
 
 std::unique_ptr<Worker> make_update_worker(std::unique_ptr<Session> session,

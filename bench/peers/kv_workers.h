@@ -33,6 +33,9 @@ std::unique_ptr<Worker> make_visit_worker(std::unique_ptr<Session> session,
 /// 100 records from a random one.
 std::unique_ptr<Worker> make_scan_worker(std::unique_ptr<Session> session,
                                          const RunOptions& options, uint64_t lane, bool reverse);
+/// Ranges at random places, so small that next to none has a key; one that has is counted as any other.
+std::unique_ptr<Worker> make_empty_scan_worker(std::unique_ptr<Session> session,
+                                               const RunOptions& options, uint64_t lane);
 std::unique_ptr<Worker> make_update_worker(std::unique_ptr<Session> session,
                                            const RunOptions& options, uint64_t lane);
 /// New records, in the gaps between the keys that are there.

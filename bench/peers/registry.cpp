@@ -7,6 +7,7 @@ namespace aether::bench {
 EngineKind aether_kind();
 EngineKind aether_serializable_kind();
 EngineKind aether_lsm_kind();
+EngineKind aether_lsm_surf_kind();
 EngineKind aether_skiplist_kind();
 EngineKind aether_rax_kind();
 EngineKind aether_rax_paged_kind();
@@ -39,6 +40,7 @@ const std::vector<EngineKind>& engine_kinds() {
     all.push_back(aether_kind());
     all.push_back(aether_serializable_kind());
     all.push_back(aether_lsm_kind());
+    all.push_back(aether_lsm_surf_kind());
     all.push_back(aether_skiplist_kind());
     all.push_back(aether_rax_kind());
     all.push_back(aether_rax_paged_kind());

@@ -57,6 +57,7 @@ std::unique_ptr<Worker> make_worker(Task task, std::unique_ptr<Session> session,
     case Task::scan_forward:
     case Task::scan_back:
       return make_scan_worker(std::move(session), options, lane, task == Task::scan_back);
+    case Task::scan_empty: return make_empty_scan_worker(std::move(session), options, lane);
     case Task::update: return make_update_worker(std::move(session), options, lane);
     case Task::insert: return make_insert_worker(std::move(session), options, lane);
     case Task::transaction: return make_transaction_worker(std::move(session), options, lane);
@@ -126,6 +127,8 @@ const std::vector<Workload>& workloads() {
        "100 records upwards from a random one"},
       {"scan-back", scan_back, Base::memory, false, false, one,
        "100 records downwards from a random one"},
+      {"scan-empty", scan_empty, Base::memory, false, false, one,
+       "a range between two keys that has none, a 65,536th of the room that a key has on average"},
       {"update-rand", update, Base::memory, true, false, both,
        "put a new value of a random record"},
       {"insert-rand", insert, Base::memory, true, false, one,

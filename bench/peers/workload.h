@@ -32,6 +32,7 @@ enum class Task : uint8_t {
   visit_uniform,
   scan_forward,
   scan_back,
+  scan_empty,
   update,
   insert,
   ycsb_a,

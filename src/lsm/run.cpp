@@ -39,7 +39,7 @@ Result<bool> Run::get(Bytes key, FunctionRef<bool(TxnId writer)> sees, FoundEntr
   AETHER_TRY_ASSIGN(BlockHandle inner, file_->block(place, BlockKind::data));
   RawEntry entry;
   BlockView view;
-  if (!view.attach(inner.bytes())) return file_->damaged(place.offset, "a block is malformed");
+  view.attach_headed(inner.bytes());
   switch (view.find(key, sees, entry)) {
     case BlockView::Answer::found:
       found = {.writer = entry.writer,

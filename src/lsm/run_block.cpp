@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "index/concept/key_order.h"
 #include "lsm/varint.h"
 
 namespace aether::lsm {
@@ -83,13 +84,79 @@ bool BlockView::attach(std::string_view bytes) noexcept {
   if (uint64_t{count} * sizeof(uint32_t) > room) return false;
   begin_ = bytes.data();
   end_ = end - uint64_t{count} * sizeof(uint32_t);
+  offsets_ = end_;
   restarts_ = count;
   if (count == 0) return begin_ == end_;
   return begin_ != end_ && base::load<uint32_t>(end_) == 0;
 }
 
+void BlockView::attach_headed(std::string_view bytes) noexcept {
+  restarts_ = base::load<uint32_t>(bytes.data());
+  skip_ = base::load<uint32_t>(bytes.data() + sizeof(uint32_t));
+  heads_ = bytes.data() + 2 * sizeof(uint32_t);
+  offsets_ = heads_ + uint64_t{restarts_} * sizeof(uint64_t);
+  begin_ = bytes.data() + head_bytes();
+  end_ = bytes.data() + bytes.size() - (uint64_t{restarts_} + 1) * sizeof(uint32_t);
+}
+
+bool BlockView::write_head(char* to) const noexcept {
+  Bytes first;
+  Bytes last;
+  for (const uint32_t each : {0u, restarts_ - 1}) {
+    if (restarts_ == 0) break;
+    RawEntry entry;
+    const char* const at = restart(each);
+    if (at == nullptr || read(at, entry) == nullptr || entry.shared != 0) return false;
+    (each == 0 ? first : last) = entry.rest;
+  }
+  if (restarts_ == 1) last = first;
+  // They are sorted, or the block is malformed, and whatever is found in it is an answer.
+  const auto skip = static_cast<uint32_t>(common_prefix(first, last));
+  base::store(to, restarts_);
+  base::store(to + sizeof(uint32_t), skip);
+  char* head = to + 2 * sizeof(uint32_t);
+  for (uint32_t i = 0; i < restarts_; ++i, head += sizeof(uint64_t)) {
+    RawEntry entry;
+    const char* const at = restart(i);
+    if (at == nullptr || read(at, entry) == nullptr || entry.shared != 0) return false;
+    base::store(head,
+                index::key_begin(entry.rest.substr(std::min<size_t>(skip, entry.rest.size()))));
+  }
+  std::memcpy(head, offsets_, uint64_t{restarts_} * sizeof(uint32_t));
+  return true;
+}
+
+uint64_t BlockView::head(uint32_t restart) const noexcept {
+  return base::load<uint64_t>(heads_ + uint64_t{restart} * sizeof(uint64_t));
+}
+
+/// The restart points below `low` come before `key`, those from `high` on do not. False: malformed.
+bool BlockView::narrow(Bytes key, uint32_t& low, uint32_t& high) const noexcept {
+  if (skip_ > 0) {
+    RawEntry entry;
+    if (read(begin_, entry) == nullptr || entry.rest.size() < skip_) return false;
+    const int order = key.substr(0, skip_).compare(entry.rest.substr(0, skip_));
+    if (order != 0) {
+      (order < 0 ? high : low) = order < 0 ? 0 : restarts_;
+      return true;
+    }
+    key.remove_prefix(skip_);
+  }
+  const uint64_t wanted = index::key_begin(key);
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (head(middle) < wanted) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  for (high = low; high < restarts_ && head(high) == wanted;) ++high;
+  return true;
+}
+
 const char* BlockView::restart(uint32_t index) const noexcept {
-  const auto at = base::load<uint32_t>(end_ + uint64_t{index} * sizeof(uint32_t));
+  const auto at = base::load<uint32_t>(offsets_ + uint64_t{index} * sizeof(uint32_t));
   return at < static_cast<uint64_t>(end_ - begin_) ? begin_ + at : nullptr;
 }
 
@@ -123,6 +190,11 @@ const char* BlockView::read(const char* at, RawEntry& entry) const noexcept {
 const char* BlockView::restart_before(Bytes key, TxnId writer) const noexcept {
   uint32_t low = 0;  // The restart point `low` comes before, or is the first.
   uint32_t high = restarts_;
+  if (heads_ != nullptr) {
+    if (!narrow(key, low, high)) return nullptr;
+    if (low > 0) --low;
+    if (high == 0) high = 1;
+  }
   RawEntry entry;
   while (high - low > 1) {
     const uint32_t middle = low + (high - low) / 2;
@@ -195,6 +267,11 @@ BlockView::Answer BlockView::find(Bytes key, FunctionRef<bool(TxnId)> sees,
 bool BlockCursor::attach(std::string_view bytes) noexcept {
   at_ = next_ = nullptr;
   return view_.attach(bytes);
+}
+
+void BlockCursor::attach_headed(std::string_view bytes) noexcept {
+  at_ = next_ = nullptr;
+  view_.attach_headed(bytes);
 }
 
 BlockCursor::At BlockCursor::step() {

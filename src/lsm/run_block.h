@@ -1,6 +1,11 @@
 /// The inside of a block: entries with the bytes that their keys share left out, and restart points, where a key stands whole.
 /// Data, index and range tombstones are written alike. Format: docs/formats/run.md.
 ///
+/// In memory a data block has a head before it, with where its restart points are and how their keys begin: so that a search reads
+/// that, side by side, and then one place in the block.
+///
+///   restarts (4) | skip (4) | restarts * 8: of each key 8 bytes behind the first `skip`, which all have in common | restarts * 4: offsets
+///
 /// Threads   One.
 #pragma once
 
@@ -53,6 +58,13 @@ class BlockView {
   BlockView() = default;
   /// False: it is no block.
   bool attach(std::string_view bytes) noexcept;
+  /// Of a block with a head.
+  void attach_headed(std::string_view bytes) noexcept;
+  /// Of the block that it is attached to, which then has its head before it: `to` has head_bytes() and behind those the block. False: it is malformed.
+  bool write_head(char* to) const noexcept;
+  uint64_t head_bytes() const noexcept {
+    return 2 * sizeof(uint32_t) + restarts_ * (sizeof(uint64_t) + sizeof(uint32_t));
+  }
   bool empty() const noexcept { return restarts_ == 0; }
   const char* begin() const noexcept { return begin_; }
   const char* end() const noexcept { return end_; }
@@ -78,9 +90,15 @@ class BlockView {
   Answer find(Bytes key, FunctionRef<bool(TxnId)> sees, RawEntry& found) const noexcept;
 
  private:
+  uint64_t head(uint32_t restart) const noexcept;
+  bool narrow(Bytes key, uint32_t& low, uint32_t& high) const noexcept;
+
   const char* begin_ = nullptr;
   const char* end_ = nullptr;  ///< Of the entries; the restart points follow.
   uint32_t restarts_ = 0;
+  uint32_t skip_ = 0;
+  const char* offsets_ = nullptr;
+  const char* heads_ = nullptr;  ///< Null: it has no head.
 };
 
 /// A place at an entry of a block.
@@ -90,6 +108,8 @@ class BlockCursor {
 
   /// The bytes stay where they are while it is used. False: it is no block.
   bool attach(std::string_view bytes) noexcept;
+  /// Of a block with a head, which is one.
+  void attach_headed(std::string_view bytes) noexcept;
   At first();
   At last();
   At next();

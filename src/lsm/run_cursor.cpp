@@ -59,9 +59,8 @@ struct RunCursor::State {
     if (block && number == wanted) return {};
     number = wanted;
     block.reset();
-    AETHER_TRY_ASSIGN(BlockHandle loaded, load_data(directory->place(number)));
-    if (!cursor.attach(loaded.bytes())) return malformed();
-    block = std::move(loaded);
+    AETHER_TRY_ASSIGN(block, load_data(directory->place(number)));
+    cursor.attach_headed(block.bytes());
     return {};
   }
 

@@ -250,12 +250,25 @@ Result<BlockHandle> RunFile::unpack(const BlockPlace& place, BlockKind kind,
   if (frame.header.raw_bytes > most ||
       !may_become(frame.header.codec, frame.stored, frame.header.raw_bytes))
     return damaged(place.offset, "the block cannot be as large as it says");
-  BlockHandle block = BlockHandle::make(frame.header.raw_bytes);
-  if (!decompress(frame.header.codec, frame.stored, {block.memory(), frame.header.raw_bytes},
-                  dictionary_.get())) {
-    return damaged(place.offset, "the block cannot be decompressed");
+  const uint64_t raw_bytes = frame.header.raw_bytes;
+  const bool is_plain = frame.header.codec == BlockCodec::none && frame.stored.size() == raw_bytes;
+  BlockHandle block;
+  std::string_view raw = frame.stored;
+  if (kind != BlockKind::data || !is_plain) {
+    block = BlockHandle::make(raw_bytes);
+    if (!decompress(frame.header.codec, frame.stored, {block.memory(), raw_bytes},
+                    dictionary_.get())) {
+      return damaged(place.offset, "the block cannot be decompressed");
+    }
+    raw = block.bytes();
   }
-  return block;
+  if (kind != BlockKind::data) return block;
+  BlockView view;
+  if (!view.attach(raw)) return damaged(place.offset, "a block is malformed");
+  BlockHandle headed = BlockHandle::make(view.head_bytes() + raw_bytes);
+  if (!view.write_head(headed.memory())) return damaged(place.offset, "a block is malformed");
+  std::memcpy(headed.memory() + view.head_bytes(), raw.data(), raw_bytes);
+  return headed;
 }
 
 Result<void> RunFile::read_bytes(uint64_t offset, uint64_t bytes, char* to) const {

@@ -46,7 +46,7 @@ class RunFile {
     return found ? Result<uint64_t>(*found) : find_in_index(directory, key, writer);
   }
 
-  /// A block of data or of the index, by way of the cache.
+  /// A block of data, with its head (run_block.h), or of the index; by way of the cache.
   Result<buffer::BlockHandle> block(const BlockPlace& place, BlockKind kind) const;
   /// The same without it. `bytes`: of the run, from `place` on, if somebody has them.
   Result<buffer::BlockHandle> read_block(const BlockPlace& place, BlockKind kind) const;

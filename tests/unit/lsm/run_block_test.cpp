@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -38,6 +39,15 @@ std::string block_of(const std::vector<std::string>& keys, uint32_t interval) {
   return builder.take();
 }
 
+/// As the cache keeps it. Empty: it is malformed.
+std::string headed(const std::string& block) {
+  BlockView view;
+  if (!view.attach(block)) return {};
+  std::string bytes(view.head_bytes(), '\0');
+  if (!view.write_head(bytes.data())) return {};
+  return bytes.append(block);
+}
+
 TEST(RunBlock, ABlockOfNothing) {
   const std::string block = BlockBuilder(16).take();
   BlockCursor cursor;
@@ -56,10 +66,14 @@ TEST(RunBlock, KeysAreFoundWithoutBeingPutTogether) {
                                       "bb",      "c",
                                       "ca",      "\xff",
                                       "\xff\xff"};
-  for (const uint32_t interval : {1u, 2u, 3u, 16u}) {
-    const std::string bytes = block_of(keys, interval);
+  for (const uint32_t form : {1u, 2u, 3u, 16u, 101u, 102u, 103u, 116u}) {
+    const bool has_head = form > 100;
+    const std::string bytes = block_of(keys, form % 100);
+    const std::string with_head = headed(bytes);
+    ASSERT_FALSE(with_head.empty());
     BlockView view;
     ASSERT_TRUE(view.attach(bytes));
+    if (has_head) view.attach_headed(with_head);
     RawEntry found;
     const auto sees = [](TxnId) { return true; };
     for (const std::string& key : keys) {
@@ -70,6 +84,46 @@ TEST(RunBlock, KeysAreFoundWithoutBeingPutTogether) {
                                    std::string("ba"), std::string("d"), std::string("\xff\xfe"),
                                    std::string("\xff\xff\xff"), std::string("\0\0", 2)}) {
       EXPECT_EQ(view.find(key, sees, found), BlockView::Answer::absent) << key;
+    }
+  }
+}
+
+// Goal:   with a head a search comes to where it comes without, also where all keys begin alike, or are versions of one.
+TEST(RunBlock, AHeadChangesNoAnswer) {
+  constexpr uint64_t kSeed = 11;
+  SCOPED_TRACE(kSeed);
+  std::mt19937_64 random(kSeed);
+  for (int round = 0; round < 300; ++round) {
+    const std::string beginning(random() % 12, 'p');
+    std::map<std::string, int> versions;
+    for (uint64_t i = 1 + random() % 40; i > 0; --i) {
+      std::string key = beginning;
+      for (uint64_t length = random() % 11; length > 0; --length)
+        key.push_back("\0ab\xff"[random() % (random() % 2 == 0 ? 2 : 4)]);
+      ++versions[key];
+    }
+    BlockBuilder builder(static_cast<uint32_t>(1 + random() % 5));
+    for (const auto& [key, count] : versions) {
+      for (int writer = count; writer > 0; --writer)
+        builder.add({.key = key, .writer = static_cast<TxnId>(writer), .value = "v"});
+    }
+    const std::string bytes = builder.take();
+    const std::string with_head = headed(bytes);
+    BlockCursor plain;
+    ASSERT_TRUE(plain.attach(bytes));
+    BlockCursor cursor;
+    cursor.attach_headed(with_head);
+    for (const auto& [key, count] : versions) {
+      for (const std::string& wanted :
+           {key, key + '\0', key + "zzzzzzzzz", key.substr(0, key.size() / 2), std::string("q")}) {
+        for (const TxnId writer : {kEveryWriter, TxnId{1}, TxnId{0}}) {
+          ASSERT_EQ(cursor.seek_at_least(wanted, writer), plain.seek_at_least(wanted, writer));
+          ASSERT_EQ(cursor.entry().key, plain.entry().key);
+          ASSERT_EQ(cursor.seek_at_most(wanted, writer), plain.seek_at_most(wanted, writer));
+          ASSERT_EQ(cursor.entry().key, plain.entry().key);
+          ASSERT_EQ(cursor.entry().writer, plain.entry().writer);
+        }
+      }
     }
   }
 }
@@ -96,6 +150,11 @@ TEST(RunBlock, DamagedBytesAreMalformedOrRead) {
       at = cursor.next();
     for (auto at = cursor.last(); at == BlockCursor::At::entry && steps < 200; ++steps)
       at = cursor.prev();
+    cursor.seek_at_least("ac", 3);
+    cursor.seek_at_most("ac", 3);
+    const std::string with_head = headed(bytes);
+    if (with_head.empty()) continue;
+    cursor.attach_headed(with_head);
     cursor.seek_at_least("ac", 3);
     cursor.seek_at_most("ac", 3);
   }
