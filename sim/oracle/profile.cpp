@@ -115,6 +115,13 @@ Profile make_swarm_profile(uint64_t seed) {
     profile.large_percent = 30;  // The data file grows.
     profile.keys = 300;
   }
+  if (profile.memory_stores && seed % 15 == 4 && !profile.deep) {
+    profile.favours_runs = true;
+    profile.keys = 300;
+    profile.large_percent = 0;
+    profile.value_bytes = 4000;
+    profile.operations = 300 + seed / 15 % 200;
+  }
   return profile;
 }
 

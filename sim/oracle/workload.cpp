@@ -131,6 +131,7 @@ Value Workload::pick_value(const Value* old, const std::string& store) {
 }
 
 std::string Workload::pick_store() {
+  if (profile_.favours_runs && live_.count("s2") != 0 && random_.percent(80)) return "s2";
   auto it = live_.begin();
   std::advance(it, static_cast<int64_t>(random_.below(live_.size())));
   return it->first;
