@@ -25,7 +25,7 @@ struct Generations {
   LsmTree tree{[this] { return index::AnyIndex(std::make_unique<Counted>(freed)); }};
 
   void seal() {
-    ASSERT_TRUE(tree.active().put("key", "row"));
+    ASSERT_TRUE(tree.active("key").put("key", "row"));
     ASSERT_TRUE(tree.seal(1, 1));
   }
 };
