@@ -58,7 +58,7 @@ if(AETHER_BUILD_BENCH)
 
   # What the comparison programs share: clocks, processes, histograms, numbers.
   set(bench_shared "")
-  foreach(unit drive histogram json numbers process work_dir)
+  foreach(unit drive histogram json numbers pauses process work_dir)
     list(APPEND bench_shared "${PROJECT_SOURCE_DIR}/bench/peers/${unit}.cpp")
   endforeach()
   add_library(aether_bench_shared OBJECT ${bench_shared})
