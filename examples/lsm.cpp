@@ -19,7 +19,8 @@ namespace {
 using aether::KvStore;
 using aether::Result;
 
-constexpr int kPuts = 30'000;
+constexpr int kPuts = 30'000;  // And more, until a merge has ended: they are done beside the puts.
+constexpr int kPutsMax = 100 * kPuts;
 constexpr int kPutsBetweenPictures = 1'500;
 constexpr size_t kPeg = 18;
 
@@ -90,11 +91,14 @@ Result<int> run(const std::string& home) {
   events_options.lsm.nursery_bytes = 128 * aether::KiB;
   AETHER_TRY_ASSIGN(KvStore events, env->open_store("events", events_options));
   uint64_t key = 1;
-  for (int i = 0; i < kPuts; ++i) {
+  bool has_merged = false;
+  for (int i = 0; i < kPuts || (!has_merged && i < kPutsMax); ++i) {
     key = key * 6364136223846793005 + 1442695040888963407;
     AETHER_TRY(events.put(std::to_string(key), std::string(100, 'e')));
-    if (!moves || i % kPutsBetweenPictures != 0) continue;
+    if (i % kPutsBetweenPictures != 0) continue;
     AETHER_TRY_ASSIGN(const aether::LsmStats lsm, look(*env));
+    has_merged = lsm.merges > 0;
+    if (!moves) continue;
     std::printf("\x1b[H\x1b[J%s", picture_of(lsm).c_str());
     std::fflush(stdout);
     ::usleep(100'000);  // For the eye alone.

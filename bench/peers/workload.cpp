@@ -16,7 +16,6 @@ namespace aether::bench {
 namespace {
 
 constexpr size_t kBatchKeys = 64;
-constexpr size_t kDiskBatchKeys = 64;
 /// Larger than memory, the warm-up also fills the pool.
 constexpr double kDiskWarmUpSeconds = 3;
 
@@ -30,13 +29,11 @@ struct Shared {
       zipf = std::make_unique<Zipf>(options.records);
     }
     if (workload.task == Task::load_seq) sorted = sorted_hashes(options.records);
-    batch_keys = workload.base == Base::disk ? kDiskBatchKeys : kBatchKeys;
   }
 
   std::unique_ptr<Zipf> zipf;
   std::vector<uint64_t> sorted;
   Inserted inserted;
-  size_t batch_keys = 0;
 };
 
 std::unique_ptr<Worker> make_worker(Task task, std::unique_ptr<Session> session,
@@ -50,8 +47,7 @@ std::unique_ptr<Worker> make_worker(Task task, std::unique_ptr<Session> session,
     case Task::get_uniform:
     case Task::get_zipf:
       return make_get_worker(std::move(session), options, lane, shared.zipf.get());
-    case Task::get_batch:
-      return make_batch_worker(std::move(session), options, lane, shared.batch_keys);
+    case Task::get_batch: return make_batch_worker(std::move(session), options, lane, kBatchKeys);
     case Task::get_miss: return make_miss_worker(std::move(session), options, lane);
     case Task::visit_uniform: return make_visit_worker(std::move(session), options, lane);
     case Task::scan_forward:

@@ -8,7 +8,11 @@ namespace aether::base {
 namespace {
 
 constexpr size_t kStep = 16;
+#if defined(AETHER_ASAN)
+constexpr size_t kBytesMax = 0;  // The sanitizer is to see each object's life.
+#else
 constexpr size_t kBytesMax = 1536;  // A transaction and most rows.
+#endif
 
 /// As many bytes as the heap would give.
 constexpr size_t class_of(size_t bytes) noexcept { return (bytes + kStep - 1) / kStep; }
@@ -17,6 +21,9 @@ constexpr size_t kClasses = class_of(kBytesMax) + 1;
 struct Spares {
   ~Spares() {
     is_over = true;
+    drop();
+  }
+  void drop() noexcept {
     for (void*& spare : of) ::operator delete(std::exchange(spare, nullptr));
   }
   std::array<void*, kClasses> of{};
@@ -44,5 +51,7 @@ void give_memory(void* memory, size_t bytes) noexcept {
     return ::operator delete(memory);
   mine.of[size_class] = memory;
 }
+
+void drop_spare_memory() noexcept { spares.drop(); }
 
 }  // namespace aether::base

@@ -13,5 +13,7 @@ namespace aether::base {
 void* take_memory(size_t bytes);
 /// `bytes`: as they were asked for. Null: nothing.
 void give_memory(void* memory, size_t bytes) noexcept;
+/// What this thread has at hand goes back to the heap: for who counts what is not given back.
+void drop_spare_memory() noexcept;
 
 }  // namespace aether::base

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "base/spare_memory.h"
 #include "crash/alloc_attack.h"
 
 namespace aether::crash {
@@ -24,6 +25,7 @@ class AllocFailure : public testing::Test {
  protected:
   AllocFailure() : attack_(seed_of_environment()) {
     attack_.set_stride(effort_.stride(3));
+    base::drop_spare_memory();
     blocks_ = faults::blocks();
     descriptors_ = open_descriptors();
   }
@@ -57,6 +59,7 @@ class AllocFailure : public testing::Test {
   void TearDown() override {
     subject_.reset();
     attack_.forget();
+    base::drop_spare_memory();
     if (!HasFailure()) {
       EXPECT_EQ(faults::blocks(), blocks_);
     }
