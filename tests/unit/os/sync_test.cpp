@@ -33,18 +33,22 @@ TEST(Mutex, OneAtATimeAlsoWhereTheyQueue) {
   EXPECT_EQ(sum, uint64_t{kThreads} * kRounds);
 }
 
+bool try_and_leave(Mutex& mutex) {
+  if (!mutex.try_lock()) return false;
+  mutex.unlock();
+  return true;
+}
+
 TEST(Mutex, TryLockTakesOnlyWhatIsFree) {
   Mutex mutex;
-  ASSERT_TRUE(mutex.try_lock());
-  bool taken_twice = true;
-  std::thread([&] {
-    taken_twice = mutex.try_lock();
-    if (taken_twice) mutex.unlock();
-  }).join();
-  EXPECT_FALSE(taken_twice);
-  mutex.unlock();
-  ASSERT_TRUE(mutex.try_lock());
-  mutex.unlock();
+  EXPECT_TRUE(try_and_leave(mutex));
+  {
+    const LockGuard held(mutex);
+    bool was_free = true;
+    std::thread([&] { was_free = try_and_leave(mutex); }).join();
+    EXPECT_FALSE(was_free);
+  }
+  EXPECT_TRUE(try_and_leave(mutex));
 }
 
 TEST(Mutex, ASleeperIsWoken) {
