@@ -87,7 +87,7 @@ struct World {
 };
 
 World& world() {
-  static World& only = *new World;
+  static World only;  // Ends with the program: whoever looks for leaks does not see through the words of a RAX.
   return only;
 }
 
