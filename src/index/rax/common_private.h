@@ -68,7 +68,7 @@ class PaddedKey {
 inline bool begins_with_prefix(const char* readable, const char* at, const Node& node) noexcept {
   const uint32_t length = node.prefix_bytes();
   const char* const prefix = reinterpret_cast<const char*>(node.edges()) + node.children();
-#if defined(__SSE2__)
+#if defined(AETHER_RAX_READS_OVER)
   if (length <= 16) {
     const __m128i mine = _mm_loadu_si128(reinterpret_cast<const __m128i*>(prefix));
     const __m128i other = _mm_loadu_si128(reinterpret_cast<const __m128i*>(readable));
