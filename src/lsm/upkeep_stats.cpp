@@ -66,7 +66,10 @@ SortedRunStats Upkeep::stats_of(uint64_t age, const std::vector<ManifestRun>& ru
                            static_cast<double>(nursery_bytes_.load(std::memory_order_relaxed));
   // A run is a little smaller than what it is made of: half a step belongs to the level above.
   double bound = ratio - 0.5;
-  for (; nurseries >= bound; bound *= ratio) ++sorted.level;
+  while (nurseries >= bound) {
+    bound *= ratio;
+    ++sorted.level;
+  }
   return sorted;
 }
 
