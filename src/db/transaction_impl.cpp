@@ -110,8 +110,9 @@ class InsideAllocator {
       : transaction_(other.transaction_) {}
 
   Block* allocate(size_t count) noexcept {
-    static_assert(sizeof(Block) <= TransactionImpl::kCountBytes &&
-                  alignof(Block) <= alignof(std::max_align_t));
+    // NOLINTNEXTLINE(misc-redundant-expression): of this library's block they are alike.
+    static_assert(sizeof(Block) <= TransactionImpl::kCountBytes);
+    static_assert(alignof(Block) <= alignof(std::max_align_t));
     AETHER_ASSERT(count == 1);
     return reinterpret_cast<Block*>(transaction_->shared_count_.data());
   }
