@@ -210,7 +210,7 @@ Result<Table::Step> Table::try_write(TransactionContext& txn, Bytes key, Given& 
   }
   const bool found = met != Met::nothing;
   if (found) AETHER_TRY(check_writer(txn, page::meta_of(payload_of(old)).txn()));
-  const bool present = found && index::is_present(services_, txn, kind, payload_of(old));
+  const bool present = found && index::is_present(services_, txn, payload_of(old));
   const bool refused = present ? kind.mode == WriteMode::insert : kind.needs_row();
   if (refused) {
     remember(&txn, key);  // The answer is a read.

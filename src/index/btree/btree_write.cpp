@@ -109,7 +109,7 @@ Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteKind kin
   const Bytes old = at.exact ? node.payload(at.slot) : Bytes();
   const RecordMeta meta = page::meta_of(old);
   if (at.exact) AETHER_TRY(check_writer(txn, meta.txn()));
-  const bool present = at.exact && (meta.stays() || is_present(services_, txn, kind, old));
+  const bool present = at.exact && (meta.stays() || is_present(services_, txn, old));
   const bool refused = present ? kind.mode == WriteMode::insert : kind.needs_row();
   if (refused) {
     remember(&txn, key, leaf->frame(), version);  // The answer is a read.

@@ -16,13 +16,12 @@ bool ReadView::finds_expired(uint64_t expiry_ms) noexcept {
   return page::has_expired(expiry_ms, now);
 }
 
-bool is_present(Services& services, const txn::TransactionContext& txn, WriteKind kind,
+bool is_present(Services& services, const txn::TransactionContext& txn,
                 std::string_view payload) noexcept {
   const page::RecordMeta meta = page::meta_of(payload);
   if (meta.stays()) return true;
   if (meta.removed()) return false;
-  const bool takes_expired = kind.mode == WriteMode::remove && kind.expires();
-  return takes_expired || !ReadView(services, &txn).finds_expired(payload);
+  return !ReadView(services, &txn).finds_expired(payload);
 }
 
 }  // namespace aether::index

@@ -7,7 +7,6 @@
 
 #include "base/planted.h"
 #include "index/btree/services.h"
-#include "index/btree/write_kind.h"
 #include "page/leaf_record.h"
 #include "txn/transaction_context.h"
 
@@ -60,7 +59,7 @@ class ReadView {
 };
 
 /// For a write of `txn`, a row that is there with `payload`, and does not simply stay.
-bool is_present(Services& services, const txn::TransactionContext& txn, WriteKind kind,
+bool is_present(Services& services, const txn::TransactionContext& txn,
                 std::string_view payload) noexcept;
 
 }  // namespace aether::index

@@ -26,7 +26,7 @@ struct WriteKind {
   bool expires() const noexcept { return (flags & page::RecordMeta::kExpires) != 0; }
 
   WriteMode mode;
-  /// page::RecordMeta::kExpires: the value that is given begins with when it expires. Of a removal: an expired row goes, too.
+  /// page::RecordMeta::kExpires: the value that is given begins with when it expires.
   uint8_t flags;
 };
 
