@@ -86,8 +86,9 @@ struct World {
   }
 };
 
+/// Ends with the program: whoever looks for leaks does not see through the words of a RAX.
 World& world() {
-  static World only;  // Ends with the program: whoever looks for leaks does not see through the words of a RAX.
+  static World only;
   return only;
 }
 
