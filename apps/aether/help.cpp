@@ -38,8 +38,10 @@ constexpr std::array<VerbHelp, 20> kVerbs = {{
      "verify\n"},
     {Verb::checkpoint, "checkpoint", "Write all changed pages, so that the log can be let go.",
      "checkpoint\n"},
-    {Verb::recover, "recover", "Recover after a crash, and say what was done.",
-     "recover\nrecover --dry-run\n"},
+    {Verb::recover, "recover",
+     "Recover after a crash, or back to an earlier moment; say what was done.",
+     "recover\nrecover --dry-run\n"
+     "recover --until '2026-11-29 09:59:00' --from /backups/monday --archive /archive/box\n"},
     {Verb::backup, "backup", "Copy the environment, all of it or what has changed; check a copy.",
      "backup /backups/monday --archive /archive/box\n"
      "backup /backups/tuesday --parent /backups/monday --rate 50MiB\n"

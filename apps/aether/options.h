@@ -126,7 +126,8 @@ struct CheckpointOptions {};
 
 struct RecoverOptions {
   bool dry_run = false;
-  std::string until;  ///< Refused: `restore` does it.
+  std::string until;              ///< A moment; empty: recovery after a crash.
+  std::vector<std::string> from;  ///< With `until`: a full backup and its incremental ones.
 };
 
 struct BackupVerbOptions {

@@ -1,4 +1,4 @@
-// verify, checkpoint, recover: looking after an environment.
+// verify, checkpoint, policy: looking after an environment.
 
 #include <cstdlib>
 #include <utility>
@@ -164,48 +164,6 @@ Result<ExitCode> verify_online(Session& session) {
   return state.report.ok() ? ExitCode::ok : complain(session, state.report);
 }
 
-Report report_of(const RecoveryReport& recovered) {
-  Report report;
-  report.add("ran", recovered.ran)
-      .add_bytes("log_bytes_read", recovered.log_bytes_read)
-      .add("records_read", recovered.records_read)
-      .add("records_redone", recovered.records_redone)
-      .add("pages_redone", recovered.pages_redone)
-      .add("pages_restored", recovered.pages_restored)
-      .add("transactions_committed", recovered.transactions_committed)
-      .add("transactions_undone", recovered.transactions_undone)
-      .add("records_undone", recovered.records_undone)
-      .add_seconds("seconds", recovered.seconds);
-  return report;
-}
-
-EnvOptions options_of(const GlobalOptions& global) {
-  EnvOptions options;
-  options.create = false;
-  options.pool_bytes = global.pool_bytes;
-  options.io_mode = global.io_mode;
-  options.archive_directory = global.archive;
-  return options;
-}
-
-/// Whether recovery is needed, without changing a byte.
-Result<ExitCode> say_whether_needed(Session& session) {
-  EnvOptions options = options_of(session.global());
-  options.read_only = true;
-  Result<std::unique_ptr<DbEnv>> env = DbEnv::open(session.global().home, options);
-  bool needed = false;
-  if (env) {
-    AETHER_TRY((*env)->close());
-  } else {
-    // A newer format is `unsupported` as well; only the other reason mentions recovery.
-    needed = env.error().code() == Code::unsupported &&
-             env.error().message().find("recover") != std::string_view::npos;
-    if (!needed) return std::move(env).error();
-  }
-  AETHER_TRY(Report().add("recovery_needed", needed).print(session));
-  return needed ? ExitCode::problem : ExitCode::ok;
-}
-
 }  // namespace
 
 Result<ExitCode> run_verify(Session& session, const VerifyOptions& options) {
@@ -239,26 +197,6 @@ Result<ExitCode> run_checkpoint(Session& session, const CheckpointOptions& /*opt
                  .add("page_writes", stats.page_writes)
                  .add_seconds("seconds", seconds)
                  .print(session));
-  AETHER_TRY(env->close());
-  return ExitCode::ok;
-}
-
-Result<ExitCode> run_recover(Session& session, const RecoverOptions& options) {
-  if (!options.until.empty()) {
-    // Pages already hold what came after any earlier point (docs/decisions/0013-backup-and-archive.md).
-    return Error(Code::invalid_argument,
-                 "an environment cannot go back in its place: make another one as of that point "
-                 "with `aether --home NEW restore BACKUP --archive DIR --until-time T`, then swap "
-                 "the directories");
-  }
-  if (options.dry_run) return say_whether_needed(session);
-  if (session.global().read_only) {
-    return Error(Code::invalid_argument, "recover writes; use recover --dry-run with --read-only");
-  }
-  EnvOptions all = options_of(session.global());
-  all.redo_on_demand = false;
-  AETHER_TRY_ASSIGN(const std::unique_ptr<DbEnv> env, DbEnv::open(session.global().home, all));
-  AETHER_TRY(report_of(env->recovery_report()).print(session));
   AETHER_TRY(env->close());
   return ExitCode::ok;
 }

@@ -50,7 +50,11 @@ expect 9 "$aether" --home "$work/plain" restore "$work/full"
 expect 2 "$aether" --home "$work/x" restore "$work/full" --until-time yesterday
 expect 2 "$aether" --home "$work/x" restore "$work/full" --until-lsn 1
 expect 2 run recover --until '2026-01-01 00:00:00'
-has "recover --until" "$err" "restore"
+has "recover --until without a backup" "$err" "--from"
+expect 2 run recover --until yesterday --from "$work/full"
+expect 2 run recover --from "$work/full"
+expect 3 run recover --until '2026-01-01 00:00:00' --from "$work/full"
+expect 0 run get key003500
 expect 3 "$aether" --home "$work/x" restore "$work/env"
 mkdir "$work/cut" && cp -r "$work/full/." "$work/cut" && rm "$work/cut/MANIFEST"
 expect 3 "$aether" backup --verify "$work/cut"
@@ -68,6 +72,27 @@ expect 1 "$aether" --home "$home" --read-only verify
 expect 0 run verify --repair --from "$work"
 expect 0 run verify
 same "after the repair" "$(run dump --type tsv | sha256sum)" "$(sha256sum <now.tsv)"
+
+# Back to a moment, in place; then from a state that a kill between its two renames has left; then of what cannot be opened.
+expect 0 run recover --until "@$at" --from "$work/full" "$work/second" --json
+json_holds 'len(rows) == 1 and rows[0]["environment"] != ""' <out
+expect 0 "$aether" --home "$home" get key000007
+expect 0 "$aether" --home "$home" get key003500
+expect 3 "$aether" --home "$home" get large2
+expect 0 "$aether" --home "$home.before" get large2
+expect 9 run recover --until "@$at" --from "$work/full"
+has "an environment from before" "$err" "env.before"
+mv "$home" "$home.until"
+expect 0 run recover --until "@$at" --from "$work/full"
+expect 0 "$aether" --home "$home" get key000007
+rm -r "$home"
+expect 3 "$aether" --home "$work/nothing" --archive "$work/archive" recover --until "@$at" --from "$work/full"
+mv "$home.before" "$home"
+tr '\0-\377' x <"$home/CONTROL" >CONTROL && cp CONTROL "$home/CONTROL"
+expect 5 "$aether" --home "$home" get key000007
+expect 0 "$aether" --home "$home" --archive "$work/archive" recover --until "@$at" --from "$work/full"
+has "what cannot be opened" "$err" "left out"
+expect 0 "$aether" --home "$home/" get key000007
 
 expect 0 "$aether" archive "$work/archive" --prune-before "$work/second" --quiet
 finish
