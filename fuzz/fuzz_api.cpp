@@ -2,8 +2,9 @@
 // both ways, transactions with savepoints, batches, checkpoints, closes, and power cuts of the simulated disk; every
 // answer is the model's. Commits wait for the disk: after a power cut all that was acknowledged is there, and no more.
 //
-// Opening costs a hundred times what most calls do: one environment lives across inputs, each of which begins with an empty
-// store, emptied by the one before or, now and then, new. Reopenings, crashes and checkpoints have to be earned: the first ones happen, later ones once in so many inputs.
+// Opening costs a hundred times what most calls do: one environment lives across inputs, and so does its store with what they
+// have left in it, until it is emptied or, every so many inputs, dropped. Reopenings, crashes and checkpoints have to be earned:
+// the first ones happen, later ones once in so many inputs.
 // An input that fails and passes alone needed those before it: it is replayed with them, in order, as files of one process
 // (AETHER_FUZZ_SEQUENCE=DIR keeps those since the environment was new).
 #include <algorithm>
@@ -38,12 +39,14 @@ constexpr uint32_t kInputsPerCheckpoint = 8;
 constexpr uint32_t kReopeningsSaved = 4;
 constexpr uint32_t kInputsPerVerify = 32;
 constexpr uint32_t kInputsPerStore = 16;
+constexpr size_t kRowsKept = 64;  // For the next input; every input compares all of them.
 constexpr uint32_t kInputsPerEnvironment = 4096;
 
 /// The environment that lives across inputs.
 struct World {
   std::unique_ptr<sim::SimOs> os;
   std::unique_ptr<DbEnv> env;
+  Rows committed;       ///< The model: what the store holds.
   uint32_t inputs = 0;  ///< Since it was new.
   uint32_t credit = kReopeningsSaved * kInputsPerReopening;
 
@@ -57,6 +60,7 @@ struct World {
     if (env == nullptr || inputs == kInputsPerEnvironment) {
       env.reset();
       os = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = 3});
+      committed.clear();
       inputs = 0;
       open();
     }
@@ -93,9 +97,8 @@ class Driver {
       const Result<VerifyReport> verified = env()->verify();
       FUZZ_REQUIRE(verified && verified->ok());
     }
-    if (world_.inputs % kInputsPerStore != 0) return empty_store();
-    store_.reset();
-    require(env()->drop_store("s"));
+    if (world_.inputs % kInputsPerStore == 0) return drop_store();
+    if (committed_.size() > kRowsKept) empty_store();
   }
 
  private:
@@ -109,9 +112,14 @@ class Driver {
   }
 
   void empty_store() {
-    if (committed_.empty()) return;
     const Result<uint64_t> removed = store_->remove_range({});
     FUZZ_REQUIRE(removed && *removed == committed_.size());
+    committed_.clear();
+  }
+  void drop_store() {
+    store_.reset();
+    require(env()->drop_store("s"));
+    committed_.clear();
   }
 
   std::string key() {
@@ -395,7 +403,7 @@ class Driver {
   std::optional<Transaction> txn_;
   std::optional<Cursor> cursor_;
   std::optional<std::string> place_;  ///< The cursor's key.
-  Rows committed_;
+  Rows& committed_ = world_.committed;
   Rows inside_;  ///< What the open transaction sees.
   std::vector<std::pair<Savepoint, Rows>> savepoints_;
 };
