@@ -15,6 +15,7 @@ void TransactionTable::Release::operator()(Slot* slots) const noexcept {
 TransactionTable::TransactionTable(wal::Log& log, TxnId first_id)
     : log_(log),
       slots_(static_cast<Slot*>(os::reserve_memory(kSlots * sizeof(Slot)))),
+      settled_below_(first_id),  // Those of lives before; but for whom recovery reopens.
       lowest_id_(first_id),
       next_id_(first_id) {
   AETHER_ASSERT(first_id > 0);

@@ -121,6 +121,14 @@ TEST(TransactionTable, ALongOpenOneHoldsSettledBackHoweverManyIdsFollow) {
   EXPECT_EQ(settled(*t.table), t.table->next_id());
 }
 
+TEST(TransactionTable, WhoWroteInALifeBeforeIsSettledAtOnce) {
+  TableFixture t;
+  t.table = std::make_unique<TransactionTable>(*t.log, 5000);
+  EXPECT_EQ(t.table->settled_below(), 5000u) << "reads of such rows look no second time";
+  t.table->reopen(4321, 1);
+  EXPECT_EQ(t.table->settled_below(), 4321u);
+}
+
 TEST(TransactionTable, OneThatRecoveryReopensIsSettledNoMore) {
   TableFixture t;
   for (int i = 0; i < 10; ++i) t.table->draw_id();
