@@ -24,7 +24,18 @@ uint64_t hash_of(const BlockKey& key) noexcept {
   return hash ^ hash >> 32;
 }
 
-uint64_t cost_of(const Block& block) noexcept { return sizeof(Block) + block.bytes; }
+/// A smaller cache takes no chunks of memory: a few that are half empty would count, and small pages reach it as well.
+constexpr uint64_t kBytesForChunks = 32 << 20;
+#if defined(AETHER_ASAN)
+constexpr bool kTakesChunks = false;  // The sanitizer is to see each block's life.
+#else
+constexpr bool kTakesChunks = true;
+#endif
+
+uint64_t cost_of(const Block& block) noexcept {
+  const uint64_t bytes = sizeof(Block) + block.bytes;
+  return block.memory == nullptr ? bytes : BlockMemory::slot_bytes(bytes);
+}
 
 /// The newest at one end, the oldest at the other.
 struct Queue {
@@ -49,13 +60,26 @@ struct Queue {
 }  // namespace
 
 void Block::destroy(Block* block) noexcept {
+  BlockMemory* const memory = block->memory;
   block->~Block();
+  if (memory != nullptr) return memory->give(block);
   ::operator delete(block);
 }
 
 BlockHandle BlockHandle::make(uint64_t bytes) {
+  AETHER_ASSERT(bytes <= ~uint32_t{0});
   auto* const block = new (::operator new(sizeof(Block) + bytes)) Block();
-  block->bytes = bytes;
+  block->bytes = static_cast<uint32_t>(bytes);
+  return BlockHandle(block);
+}
+
+BlockHandle BlockCache::make(uint64_t bytes) {
+  const uint64_t slot = memory_ == nullptr ? 0 : BlockMemory::slot_bytes(sizeof(Block) + bytes);
+  void* const taken = slot == 0 ? nullptr : memory_->take(slot);
+  if (taken == nullptr) return BlockHandle::make(bytes);
+  auto* const block = new (taken) Block();
+  block->memory = memory_.get();
+  block->bytes = static_cast<uint32_t>(bytes);
   return BlockHandle(block);
 }
 
@@ -120,6 +144,7 @@ struct alignas(64) BlockCache::Shard {
 };
 
 BlockCache::BlockCache(uint64_t bytes_max) {
+  if (kTakesChunks && bytes_max >= kBytesForChunks) memory_ = BlockMemory::make();
   while (shard_bits_ < kShardBitsMax && bytes_max >> (shard_bits_ + 1) >= kShardBytesMin)
     ++shard_bits_;
   const uint64_t shards = uint64_t{1} << shard_bits_;

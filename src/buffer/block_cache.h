@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "buffer/block_memory.h"
 #include "os/sync.h"
 
 namespace aether::buffer {
@@ -34,13 +35,14 @@ struct BlockKey {
 
 namespace detail {
 
-/// Its bytes lie behind it.
+/// Its bytes lie behind it. A line of the processor's cache, where it is one of BlockMemory.
 struct Block {
   BlockKey key;
   Block* next_in_bucket = nullptr;
   Block* newer = nullptr;  ///< In its queue.
   Block* older = nullptr;
-  uint64_t bytes = 0;
+  BlockMemory* memory = nullptr;  ///< Null: it is of the heap.
+  uint32_t bytes = 0;
   std::atomic<uint32_t> references{1};
   uint8_t found = 0;  ///< Times, at most 3. Under the shard's mutex, as all above but bytes.
   bool in_main = false;
@@ -49,13 +51,14 @@ struct Block {
   const char* data() const noexcept { return reinterpret_cast<const char*>(this + 1); }
   static void destroy(Block* block) noexcept;
 };
+static_assert(sizeof(Block) == 64);
 
 }  // namespace detail
 
 class BlockHandle {
  public:
   BlockHandle() = default;
-  /// A block of its own, to be filled and perhaps inserted. Throws std::bad_alloc.
+  /// A block of its own, of the heap, to be filled and perhaps inserted. Less than 4 GiB. Throws std::bad_alloc.
   static BlockHandle make(uint64_t bytes);
   BlockHandle(BlockHandle&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
   BlockHandle& operator=(BlockHandle&& other) noexcept {
@@ -108,6 +111,9 @@ class BlockCache {
   /// Above 0; never given twice.
   uint64_t new_owner() noexcept { return next_owner_.fetch_add(1, std::memory_order_relaxed); }
 
+  /// A block to be filled and inserted. Of a large cache it lies on huge pages. Throws std::bad_alloc.
+  BlockHandle make(uint64_t bytes);
+
   /// Empty: it is not there.
   BlockHandle find(const BlockKey& key) noexcept;
 
@@ -127,6 +133,7 @@ class BlockCache {
   Shard& shard_of(uint64_t hash) noexcept;
   void insert_if(const BlockKey& key, const BlockHandle& block, const uint64_t* erasures_before);
 
+  BlockMemory::Owner memory_;  ///< Null: the heap serves.
   uint32_t shard_bits_ = 0;
   uint64_t shard_bytes_max_ = 0;
   std::unique_ptr<Shard[]> shards_;

@@ -265,7 +265,7 @@ Result<BlockHandle> RunFile::unpack(const BlockPlace& place, BlockKind kind,
   if (kind != BlockKind::data) return block;
   BlockView view;
   if (!view.attach(raw)) return damaged(place.offset, "a block is malformed");
-  BlockHandle headed = BlockHandle::make(view.head_bytes() + raw_bytes);
+  BlockHandle headed = services_.blocks.make(view.head_bytes() + raw_bytes);
   if (!view.write_head(headed.memory())) return damaged(place.offset, "a block is malformed");
   std::memcpy(headed.memory() + view.head_bytes(), raw.data(), raw_bytes);
   return headed;

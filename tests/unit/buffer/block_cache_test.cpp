@@ -55,6 +55,32 @@ TEST(BlockCache, IsBoundedAndAHandleOutlivesItsBlock) {
   EXPECT_EQ(held.bytes(), "held");
 }
 
+// Goal:   a large cache, whose blocks lie in chunks, keeps to its bound and to what blocks hold; a handle outlives even the cache.
+// Method: blocks of all sizes, several times what it keeps.
+TEST(BlockCache, IsBoundedWhereBlocksLieInChunks) {
+  constexpr uint64_t kBytesMax = 64 << 20;
+  std::mt19937_64 random(5);
+  BlockHandle held;
+  {
+    BlockCache cache(kBytesMax);
+    for (uint64_t i = 0; i < 6000; ++i) {
+      const BlockKey key{7, i};
+      const std::string text = content(key, random() % 60'000);
+      BlockHandle block = cache.make(text.size());
+      std::memcpy(block.memory(), text.data(), text.size());
+      cache.insert(key, block);
+      ASSERT_LE(cache.stats().bytes, kBytesMax);
+      const BlockKey other{7, random() % (i + 1)};
+      held = cache.find(other);
+      ASSERT_TRUE(!held || held.bytes().starts_with(content(other, 0))) << other.place;
+    }
+    EXPECT_GT(cache.stats().evictions, 1000u);
+    held = cache.find({7, 5999});
+    ASSERT_TRUE(held);
+  }
+  EXPECT_EQ(held.bytes().substr(0, 6), "7/5999");
+}
+
 TEST(BlockCache, WhatIsFoundAgainOutlivesAScan) {
   BlockCache cache(4 << 20);
   const uint64_t owner = cache.new_owner();
