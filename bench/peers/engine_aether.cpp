@@ -4,6 +4,7 @@
 ///   aether-serializable  Isolation::serializable, for transactions only.
 ///   aether-lsm           a store of kind lsm, in the place of the B+ tree.
 ///   aether-lsm-surf      the same with SuRF for filters.
+///   aether-lsm-leveled   the same with policy leveled.
 ///   aether-skiplist      the rows in memory: what is larger than that it cannot do.
 ///   aether-rax           the same, in a radix tree.
 ///   aether-rax-paged     a radix tree in pages, in the place of the B+ tree.
@@ -128,9 +129,11 @@ class AetherSession final : public Session {
 
 class AetherEngine final : public Engine {
  public:
-  AetherEngine(Isolation isolation, IndexKind kind, RunFilter filter) : isolation_(isolation) {
+  AetherEngine(Isolation isolation, IndexKind kind, RunFilter filter, MergePolicyKind policy)
+      : isolation_(isolation) {
     store_options_.index = kind;
     store_options_.lsm.filter = filter;
+    store_options_.lsm.policy = policy;
   }
 
   Result<void> open(const EngineConfig& config) override {
@@ -170,12 +173,14 @@ class AetherEngine final : public Engine {
   std::string version() const override { return kVersion; }
 
   std::string describe() const override {
-    constexpr const char* kIndexes[] = {"B+ tree", "skiplist", "RAX", "LSM, tiered, ",
-                                        "RAX in pages"};
+    constexpr const char* kIndexes[] = {"B+ tree", "skiplist", "RAX", "LSM, ", "RAX in pages"};
+    const std::string policy = !is_lsm()                                               ? ""
+                               : store_options_.lsm.policy == MergePolicyKind::leveled ? "leveled, "
+                                                                                       : "tiered, ";
     const std::string filter = !is_lsm()                                      ? ""
                                : store_options_.lsm.filter == RunFilter::surf ? "SuRF"
                                                                               : "Bloom";
-    return kIndexes[static_cast<size_t>(store_options_.index) - 1] + filter + ", pool " +
+    return kIndexes[static_cast<size_t>(store_options_.index) - 1] + policy + filter + ", pool " +
            std::to_string(options_.pool_bytes / MiB) + " MiB, block cache " +
            std::to_string(options_.block_cache_bytes / MiB) + " MiB, " +
            std::to_string(options_.page_bytes / KiB) + " KiB pages, log bound " +
@@ -201,20 +206,21 @@ class AetherEngine final : public Engine {
 };
 
 template <Isolation isolation, IndexKind kind = IndexKind::btree,
-          RunFilter filter = RunFilter::bloom>
+          RunFilter filter = RunFilter::bloom, MergePolicyKind policy = MergePolicyKind::tiered>
 std::unique_ptr<Engine> make() {
-  return std::make_unique<AetherEngine>(isolation, kind, filter);
+  return std::make_unique<AetherEngine>(isolation, kind, filter, policy);
 }
 
 constexpr bool is_on_disk(IndexKind kind) {
   return kind == IndexKind::lsm || kind == IndexKind::rax_paged;
 }
 
-template <IndexKind kind, RunFilter filter = RunFilter::bloom>
+template <IndexKind kind, RunFilter filter = RunFilter::bloom,
+          MergePolicyKind policy = MergePolicyKind::tiered>
 EngineKind kind_of(const char* name) {
   return {name,
           name,
-          make<Isolation::snapshot, kind, filter>,
+          make<Isolation::snapshot, kind, filter, policy>,
           [](const EngineConfig& config) -> std::string {
             return is_on_disk(kind) || !config.larger_than_memory ? ""
                                                                   : "it holds all rows in memory";
@@ -250,6 +256,9 @@ EngineKind aether_serializable_kind() {
 EngineKind aether_lsm_kind() { return kind_of<IndexKind::lsm>("aether-lsm"); }
 EngineKind aether_lsm_surf_kind() {
   return kind_of<IndexKind::lsm, RunFilter::surf>("aether-lsm-surf");
+}
+EngineKind aether_lsm_leveled_kind() {
+  return kind_of<IndexKind::lsm, RunFilter::bloom, MergePolicyKind::leveled>("aether-lsm-leveled");
 }
 EngineKind aether_skiplist_kind() { return kind_of<IndexKind::skiplist>("aether-skiplist"); }
 EngineKind aether_rax_kind() { return kind_of<IndexKind::rax>("aether-rax"); }

@@ -1,10 +1,12 @@
-/// RocksDB, in three forms:
+/// RocksDB, in four forms:
 ///
 ///   rocksdb              WAL with sync=false: the log record is with the kernel when put returns.
 ///   rocksdb-bufferedwal  the WAL stays in the process and a thread hands it over every 20 ms: the
 ///                        same promise as Aether's Durability::none.
 ///   rocksdb-occ          OptimisticTransactionDB, for transactions only; the other two use
 ///                        TransactionDB with deadlock detection there.
+///   rocksdb-universal    as rocksdb, with universal compaction as it comes: sorted runs of about the same size become one, which
+///                        is what tiered merging is.
 #if defined(AETHER_PEERS_HAVE_ROCKSDB)
 
 #include <rocksdb/cache.h>
@@ -33,7 +35,7 @@ constexpr uint64_t kMemtableBytes = 64 * MiB;
 constexpr uint64_t kMemtableOfAllBytes = 1 * GiB;  ///< Never full: what is put stays in the log.
 constexpr int kBackgroundJobs = 3;
 
-enum class Form : uint8_t { plain, buffered_wal, optimistic };
+enum class Form : uint8_t { plain, buffered_wal, optimistic, universal };
 
 rocksdb::Slice to_slice(Bytes bytes) { return {bytes.data(), bytes.size()}; }
 Bytes to_bytes(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -257,9 +259,9 @@ class RocksEngine final : public Engine {
 
   std::string describe() const override {
     std::string text = "HyperClock block cache " + std::to_string(config_.pool_bytes / MiB) +
-                       " MiB, bloom 10 bits, 4 KiB blocks with hash index, leveled, dynamic level "
-                       "bytes, 3 background jobs, memtable " +
-                       std::to_string(memtable_bytes() / MiB) +
+                       " MiB, bloom 10 bits, 4 KiB blocks with hash index, " +
+                       (form_ == Form::universal ? "universal" : "leveled, dynamic level bytes") +
+                       ", 3 background jobs, memtable " + std::to_string(memtable_bytes() / MiB) +
                        " MiB x4 with whole-key bloom, no compression, ";
     if (config_.larger_than_memory) {
       text +=
@@ -300,7 +302,11 @@ class RocksEngine final : public Engine {
     rocksdb::Options options;
     options.create_if_missing = true;
     options.compression = rocksdb::kNoCompression;
-    options.level_compaction_dynamic_level_bytes = true;
+    if (form_ == Form::universal) {
+      options.compaction_style = rocksdb::kCompactionStyleUniversal;
+    } else {
+      options.level_compaction_dynamic_level_bytes = true;
+    }
     options.max_background_jobs = kBackgroundJobs;
     options.write_buffer_size = memtable_bytes();
     options.max_write_buffer_number = 4;
@@ -357,6 +363,15 @@ EngineKind rocksdb_occ_kind() {
           [](const EngineConfig& config) -> std::string {
             return config.transactions ? "" : "outside transactions it is the same as rocksdb";
           },
+          false,
+          "MultiGet"};
+}
+
+EngineKind rocksdb_universal_kind() {
+  return {"rocksdb-universal",
+          "rocksdb-universal",
+          make<Form::universal>,
+          [](const EngineConfig&) { return std::string(); },
           false,
           "MultiGet"};
 }

@@ -8,6 +8,7 @@ EngineKind aether_kind();
 EngineKind aether_serializable_kind();
 EngineKind aether_lsm_kind();
 EngineKind aether_lsm_surf_kind();
+EngineKind aether_lsm_leveled_kind();
 EngineKind aether_skiplist_kind();
 EngineKind aether_rax_kind();
 EngineKind aether_rax_paged_kind();
@@ -19,6 +20,7 @@ EngineKind lmdb_kind();
 EngineKind rocksdb_kind();
 EngineKind rocksdb_bufferedwal_kind();
 EngineKind rocksdb_occ_kind();
+EngineKind rocksdb_universal_kind();
 #endif
 #if defined(AETHER_PEERS_HAVE_WIREDTIGER)
 EngineKind wiredtiger_kind();
@@ -41,6 +43,7 @@ const std::vector<EngineKind>& engine_kinds() {
     all.push_back(aether_serializable_kind());
     all.push_back(aether_lsm_kind());
     all.push_back(aether_lsm_surf_kind());
+    all.push_back(aether_lsm_leveled_kind());
     all.push_back(aether_skiplist_kind());
     all.push_back(aether_rax_kind());
     all.push_back(aether_rax_paged_kind());
@@ -52,6 +55,7 @@ const std::vector<EngineKind>& engine_kinds() {
     all.push_back(rocksdb_kind());
     all.push_back(rocksdb_bufferedwal_kind());
     all.push_back(rocksdb_occ_kind());
+    all.push_back(rocksdb_universal_kind());
 #endif
 #if defined(AETHER_PEERS_HAVE_WIREDTIGER)
     all.push_back(wiredtiger_kind());

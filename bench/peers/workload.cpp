@@ -164,6 +164,8 @@ const std::vector<Workload>& workloads() {
        "get-uniform, data 8 times the pool"},
       {"oom-batch-get", get_batch, Base::disk, false, false, both,
        "get 32 random records in one call, data 8 times the pool; a record is an operation"},
+      {"oom-scan-empty", scan_empty, Base::disk, false, false, one,
+       "scan-empty, data 8 times the pool"},
       {"oom-update", update, Base::disk, true, false, two, "update-rand, data 8 times the pool"},
       {"dev-append-sync", device_append, Base::none, true, true, one,
        "append 4 KiB and fdatasync, one thread, file preallocated and zeroed"},
