@@ -416,6 +416,11 @@ Result<uint64_t> run_scan(db::CursorImpl& scan, const Range& range,
 Result<uint64_t> KvStore::scan(const Range& range, FunctionRef<bool(Bytes, Bytes)> visitor) const {
   return base::or_no_memory([&]() -> Result<uint64_t> {
     AETHER_TRY(impl_->check());
+    if (impl_->table() != nullptr && !range.end.empty()) {
+      // A range that filters know to be empty needs no moment to read at: it was empty at one.
+      AETHER_TRY_ASSIGN(const bool may_have, impl_->table()->may_have(range.begin, range.end));
+      if (!may_have) return uint64_t{0};
+    }
     db::TransactionImpl moment(impl_->env(), {.read_only = true});
     AETHER_TRY(moment.open());
     Result<uint64_t> visited = [&] {

@@ -29,6 +29,16 @@ const OpenRun* SortedLevel::find(Bytes key) const noexcept {
   return key <= part.largest_key() ? &part : nullptr;
 }
 
+bool SortedLevel::may_have(Bytes begin, Bytes end) const noexcept {
+  auto part = std::lower_bound(
+      parts.begin(), parts.end(), begin,
+      [](const RunPart& each, Bytes wanted) { return each->largest_key() < wanted; });
+  for (; part != parts.end() && (*part)->smallest_key() < end; ++part) {
+    if ((*part)->filter().may_contain_range(begin, end)) return true;
+  }
+  return false;
+}
+
 void SortedLevelCursor::open(size_t part) {
   at_ = part;
   if (cursor_ != nullptr && cursor_part_ == part) return;

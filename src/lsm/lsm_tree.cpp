@@ -286,6 +286,29 @@ Result<bool> LsmTree::has_in_memory(Bytes begin, Bytes end) const {
   return found && (end.empty() || at.key() < end);
 }
 
+/// Runs first: their filters cost less than a look into memory, and mostly some run may have a key. What moves meanwhile from layer to
+/// layer, which could be missed, changes the version.
+Result<bool> LsmTree::may_have(Bytes begin, Bytes end) const {
+  const uint64_t version = this->version();
+  {
+    const auto levels = levels_.read(os::worker_id());
+    for (const SortedLevel& level : levels->newest_first) {
+      if (level.may_have(begin, end)) return true;
+    }
+  }
+  {
+    const auto memory = memory_.read(os::worker_id());
+    for (const GenerationPointer& generation : memory->newest_first) {
+      AETHER_TRY_ASSIGN(const bool has_any, generation->rows.has_any(begin, end));
+      if (has_any) return true;
+    }
+  }
+  if (version != this->version()) return true;
+  AETHER_REACHED("lsm.empty_range_by_filters");
+  count_scan();
+  return false;
+}
+
 namespace {
 
 /// Whose removals the whole of the part is, if `key` is among them.

@@ -64,6 +64,7 @@ class LsmTree final : public table::Layers {
   TxnId newest_writer_in_runs() const noexcept override;
   index::AnyCursor cursor_of_later(TxnId from) const override;
   Result<bool> has_in_memory(Bytes begin, Bytes end) const override;
+  Result<bool> may_have(Bytes begin, Bytes end) const override;
   Result<bool> pass_removed(Bytes key, FunctionRef<bool(TxnId writer)> sees,
                             std::string& next) const override;
   index::AnyIndex& home_of(Bytes key) override;

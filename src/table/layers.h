@@ -60,6 +60,10 @@ class Layers {
   /// A row in memory, whoever wrote it, has a key of [begin, end). An empty end: there is none.
   virtual Result<bool> has_in_memory(Bytes begin, Bytes end) const = 0;
 
+  /// False: there was a moment since the call when no row, whoever wrote it, had a key of [begin, end), as filters and layers in memory
+  /// tell. Reads nothing.
+  virtual Result<bool> may_have(Bytes begin, Bytes end) const = 0;
+
   /// All rows of [key, next) are removed for who sees writers as `sees` does, as far as somebody knows it without a look at each. False:
   /// nobody does.
   virtual Result<bool> pass_removed(Bytes key, FunctionRef<bool(TxnId writer)> sees,

@@ -124,6 +124,10 @@ class Table {
                             std::string& next) const {
     return layers_ == nullptr ? Result<bool>(false) : layers_->pass_removed(key, sees, next);
   }
+  /// As Layers'; true if there are none.
+  Result<bool> may_have(Bytes begin, Bytes end) const {
+    return layers_ == nullptr ? Result<bool>(true) : layers_->may_have(begin, end);
+  }
   bool has_layers() const noexcept { return layers_ != nullptr; }
   uint64_t layer_changes() const noexcept { return layers_ == nullptr ? 0 : layers_->changes(); }
   /// The log has changes of rows that are in no image, and in no sealed layer.

@@ -84,6 +84,8 @@ class AnyIndex {
   Result<void> update(Bytes key, Bytes value) { return body_->update(key, value); }
   Result<void> remove(Bytes key) { return body_->remove(key); }
   AnyCursor cursor() const { return body_->cursor(); }
+  /// A key of [begin, end) is there; an empty `end`: there is none. Allocates no cursor.
+  Result<bool> has_any(Bytes begin, Bytes end) const { return body_->has_any(begin, end); }
 
   // Of an index in memory; 0 and nothing of others.
   uint64_t keys() const noexcept { return body_->keys(); }
@@ -101,6 +103,7 @@ class AnyIndex {
     virtual Result<void> update(Bytes key, Bytes value) = 0;
     virtual Result<void> remove(Bytes key) = 0;
     virtual AnyCursor cursor() const = 0;
+    virtual Result<bool> has_any(Bytes begin, Bytes end) const = 0;
     virtual uint64_t keys() const noexcept = 0;
     virtual uint64_t memory_bytes() const noexcept = 0;
     virtual void collect() noexcept = 0;
@@ -119,6 +122,12 @@ class AnyIndex {
     Result<void> update(Bytes key, Bytes value) override { return index->update(key, value); }
     Result<void> remove(Bytes key) override { return index->remove(key); }
     AnyCursor cursor() const override { return AnyCursor::of(std::as_const(*index).cursor()); }
+    Result<bool> has_any(Bytes begin, Bytes end) const override {
+      auto cursor = std::as_const(*index).cursor();
+      Result<bool> found = cursor.seek(begin);
+      if (!found || !*found) return found;
+      return end.empty() || cursor.key() < end;
+    }
     uint64_t keys() const noexcept override {
       if constexpr (requires { index->stats().keys; }) return index->stats().keys;
       return 0;

@@ -1,6 +1,7 @@
 #include "lsm/filter/bit_vector.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 
@@ -10,6 +11,9 @@ namespace {
 constexpr uint64_t kNearBits = 512;
 constexpr uint64_t kFarBits = 65536;
 constexpr uint64_t kSampleOnes = 16384;
+constexpr uint64_t kPlaceOnes = 32;
+/// What a select walks at most. A node of a trie has at most 256 labels, and each node a one.
+constexpr uint64_t kPlaceBitsMax = kPlaceOnes * 256;
 
 uint64_t words_for(uint64_t bits) noexcept { return (bits + 63) / 64; }
 uint64_t far_bytes(uint64_t bits) noexcept { return (bits / kFarBits + 1) * 8; }
@@ -121,8 +125,37 @@ uint64_t BitVector::rank(uint64_t at) const noexcept {
   return ones;
 }
 
+void BitVector::keep_places() {
+  if (ones_ == 0 || size_ > uint64_t{1} << 32) return;
+  std::vector<uint32_t> places;
+  places.reserve(ones_ / kPlaceOnes + 1);
+  uint64_t ones = 0;
+  uint64_t last = 0;
+  for (uint64_t at = next_one(0, size_); at < size_ && ones < ones_; at = next_one(at + 1, size_)) {
+    if (at - last > kPlaceBitsMax) return;  // Of no trie.
+    if (ones++ % kPlaceOnes == 0) places.push_back(static_cast<uint32_t>(last = at));
+  }
+  if (ones == ones_) places_ = std::move(places);
+}
+
+/// From the place of the nearest one before it that is known.
+uint64_t BitVector::select_by_place(uint64_t rank) const noexcept {
+  const uint64_t from = places_[rank / kPlaceOnes];
+  rank %= kPlaceOnes;
+  uint64_t at = from / 64;
+  uint64_t bits = word(at) >> from % 64 << from % 64;
+  for (const uint64_t end = words_for(size_);;) {
+    const uint64_t here = count_ones(bits);
+    if (rank < here) return std::min(at * 64 + select_in_word(bits, rank), size_);
+    rank -= here;
+    if (++at == end) return size_;
+    bits = word(at);
+  }
+}
+
 uint64_t BitVector::select(uint64_t rank) const noexcept {
   if (rank >= ones_) return size_;
+  if (!places_.empty()) return select_by_place(rank);
   const uint64_t last_block = size_ / kNearBits;
   const uint64_t sample = rank / kSampleOnes;
   uint64_t low = std::min(base::load<uint64_t>(samples_ + sample * 8), last_block);

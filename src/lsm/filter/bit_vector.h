@@ -5,11 +5,14 @@
 ///   near       16 bits for each 512: ones before them, since the last `far`
 ///   samples    64 bits for each 16,384 ones: in which 512 bits the first of them is; only where ones are selected
 ///
-/// The last three take at most 3.7 % of the bits, and some bytes.
+/// The last three take at most 3.7 % of the bits, and some bytes. In memory alone, and only once somebody asks for it:
 ///
-/// Threads     Views are const.
+///   places     32 bits for each 32 ones: where the first of them is. A select is then a look and a short walk.
+///
+/// Threads     Views are const, once `keep_places` has been called.
 /// Invariants  Every question has an answer, whatever the bytes say: nothing is read outside of them.
-/// Source      Vigna: "Broadword Implementation of Rank/Select Queries", WEA 2008: counts at two distances.
+/// Source      Vigna: "Broadword Implementation of Rank/Select Queries", WEA 2008: counts at two distances. Zhou, Andersen, Kaminsky:
+///             "Space-Efficient, High-Performance Rank & Select Structures", SEA 2013: places of samples.
 #pragma once
 
 #include <bit>
@@ -63,6 +66,9 @@ class BitVector {
   /// `from`: bytes_for(bits, selects, ones) bytes.
   BitVector(const char* from, uint64_t bits, bool selects, uint64_t ones) noexcept;
 
+  /// Makes selects fast. Nothing happens where ones are not selected, or two of them lie far apart. May throw std::bad_alloc.
+  void keep_places();
+
   uint64_t size() const noexcept { return size_; }
   bool get(uint64_t at) const noexcept { return at < size_ && (word(at / 64) >> at % 64 & 1) != 0; }
   /// Ones before `at`.
@@ -74,6 +80,7 @@ class BitVector {
 
  private:
   uint64_t word(uint64_t i) const noexcept { return base::load<uint64_t>(words_ + 8 * i); }
+  uint64_t select_by_place(uint64_t rank) const noexcept;
   uint64_t before_block(uint64_t block) const noexcept {
     return base::load<uint64_t>(far_ + block / 128 * 8) + base::load<uint16_t>(near_ + block * 2);
   }
@@ -84,6 +91,7 @@ class BitVector {
   const char* samples_ = nullptr;
   uint64_t size_ = 0;
   uint64_t ones_ = 0;  ///< 0: not selected.
+  std::vector<uint32_t> places_;
 };
 
 }  // namespace aether::lsm

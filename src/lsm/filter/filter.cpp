@@ -46,8 +46,8 @@ Result<FilterView> FilterView::open(std::string_view bytes) {
   view.bytes_ = header->bytes;
   const auto take = [&view](auto opened) -> Result<FilterView> {
     if (!opened) return std::move(opened.error());
-    view.view_ = *opened;
-    return view;
+    view.view_ = std::move(opened).value();
+    return std::move(view);
   };
   switch (static_cast<FilterKind>(header->kind)) {
     case FilterKind::bloom: return take(BloomView::open(*header, bytes));

@@ -72,6 +72,7 @@ Result<SurfView> SurfView::open(const FilterHeader& header, std::string_view byt
   view.dense_has_child_ = take_bits(dense_bits, false, 0);
   view.sparse_has_child_ = take_bits(shape.sparse_labels, false, 0);
   view.sparse_first_ = take_bits(shape.sparse_labels, true, sparse_nodes);
+  view.sparse_first_.keep_places();
   if (shape.has_ends != 0) view.ends_ = take_bits(shape.nodes, false, 0);
   view.sparse_label_ = reinterpret_cast<const unsigned char*>(at);
   if (has_suffix) view.suffixes_ = at + label_bytes;
@@ -92,6 +93,19 @@ SurfView::Node SurfView::node(uint64_t number) const noexcept {
 
 bool SurfView::ends_at(const Node& node) const noexcept { return ends_.get(node.number); }
 
+/// Most nodes have so few labels that a call costs more than a look at each.
+uint64_t SurfView::find_label(const Node& node, unsigned char label) const noexcept {
+  constexpr uint64_t kFew = 8;
+  if (node.end - node.begin <= kFew) {
+    uint64_t at = node.begin;
+    while (at != node.end && sparse_label_[at] != label) ++at;
+    return at;
+  }
+  const void* const found = std::memchr(sparse_label_ + node.begin, label, node.end - node.begin);
+  if (found == nullptr) return node.end;
+  return static_cast<uint64_t>(static_cast<const unsigned char*>(found) - sparse_label_);
+}
+
 SurfView::Step SurfView::step(const Node& node, unsigned char label) const noexcept {
   constexpr Step kNothing{Found::nothing, 0};
   if (is_dense(node)) {
@@ -101,10 +115,8 @@ SurfView::Step SurfView::step(const Node& node, unsigned char label) const noexc
     if (dense_has_child_.get(at)) return {Found::child, children + 1};
     return {Found::leaf, suffixes_ == nullptr ? 0 : dense_labels_.rank(at) - children};
   }
-  if (node.begin == node.end) return kNothing;
-  const void* const found = std::memchr(sparse_label_ + node.begin, label, node.end - node.begin);
-  if (found == nullptr) return kNothing;
-  const auto at = static_cast<uint64_t>(static_cast<const unsigned char*>(found) - sparse_label_);
+  const uint64_t at = find_label(node, label);
+  if (at == node.end) return kNothing;
   const bool is_leaf = !sparse_has_child_.get(at);
   if (is_leaf && suffixes_ == nullptr) return {Found::leaf, 0};
   const uint64_t children = sparse_has_child_.rank(at);

@@ -82,6 +82,8 @@ class SurfView {
   Node node(uint64_t number) const noexcept;
   bool ends_at(const Node& node) const noexcept;
   Step step(const Node& node, unsigned char label) const noexcept;
+  /// Of a sparse node; its end if it has no such label.
+  uint64_t find_label(const Node& node, unsigned char label) const noexcept;
   /// The smallest label above `above` (-1: of all); 256 if there is none.
   int next_label(const Node& node, int above) const noexcept;
 

@@ -20,6 +20,8 @@ TEST(BitVector, CountsAsCountingDoes) {
       std::string bytes = "x";  // At an odd address.
       list.write(true, bytes);
       const BitVector bits(bytes.data() + 1, size, true, ones);
+      BitVector with_places = bits;
+      with_places.keep_places();
       const uint64_t stride = size < 70000 ? 1 : 97;
       uint64_t before = 0;
       uint64_t last_one = 0;
@@ -32,6 +34,7 @@ TEST(BitVector, CountsAsCountingDoes) {
         if (!bit) continue;
         if (before % stride == 0) {
           ASSERT_EQ(bits.select(before), i) << size << ", one " << before;
+          ASSERT_EQ(with_places.select(before), i) << size << ", one " << before;
         }
         if (i % stride == 0) {
           ASSERT_EQ(bits.next_one(before == 0 ? 0 : last_one + 1, size), i);
@@ -43,8 +46,28 @@ TEST(BitVector, CountsAsCountingDoes) {
       EXPECT_EQ(bits.rank(size), ones);
       EXPECT_EQ(bits.rank(size + 1000), ones);
       EXPECT_EQ(bits.select(ones), size);
+      EXPECT_EQ(with_places.select(ones), size);
       EXPECT_EQ(bits.next_one(size, size), size);
     }
+  }
+}
+
+// Goal:   places are kept only of what says the truth and has no wide gaps; else selects are as they were.
+// Method: two ones far apart; and counts of ones that are not those of the bits.
+TEST(BitVector, NoPlacesOfWhatIsNoTrie) {
+  BitList list;
+  list.grow(100'000);
+  list.set(3);
+  list.set(99'998);
+  std::string bytes;
+  list.write(true, bytes);
+  for (const uint64_t ones : {1u, 2u, 3u, 90u}) {
+    bytes.resize(BitVector::bytes_for(100'000, true, ones));
+    const BitVector bits(bytes.data(), 100'000, true, ones);
+    BitVector with_places = bits;
+    with_places.keep_places();
+    for (uint64_t rank = 0; rank < 100; ++rank)
+      ASSERT_EQ(with_places.select(rank), bits.select(rank)) << rank << " of " << ones;
   }
 }
 
