@@ -29,6 +29,13 @@ const OpenRun* SortedLevel::find(Bytes key) const noexcept {
   return key <= part.largest_key() ? &part : nullptr;
 }
 
+const OpenRun* SortedLevel::find_below(Bytes key) const noexcept {
+  const auto from = std::lower_bound(
+      parts.begin(), parts.end(), key,
+      [](const RunPart& part, Bytes wanted) { return part->smallest_key() < wanted; });
+  return from == parts.begin() ? nullptr : std::prev(from)->get();
+}
+
 bool SortedLevel::may_have(Bytes begin, Bytes end) const noexcept {
   auto part = std::lower_bound(
       parts.begin(), parts.end(), begin,

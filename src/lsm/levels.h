@@ -62,6 +62,8 @@ struct SortedLevel {
 
   /// The part that may have `key`; null: none.
   const OpenRun* find(Bytes key) const noexcept;
+  /// The last part that has keys below `key`; null: none.
+  const OpenRun* find_below(Bytes key) const noexcept;
   /// False: no part has a key of [begin, end), by where they begin and end, and by their filters.
   bool may_have(Bytes begin, Bytes end) const noexcept;
 };

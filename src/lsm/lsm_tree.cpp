@@ -311,11 +311,13 @@ Result<bool> LsmTree::may_have(Bytes begin, Bytes end) const {
 
 namespace {
 
-/// Whose removals the whole of the part is, if `key` is among them.
-const RangeTombstone* covering(const OpenRun* part, Bytes key) noexcept {
+/// Whose removals the whole of the part is, if `key` is among them; `below`: if what comes right before it is.
+const RangeTombstone* covering(const OpenRun* part, Bytes key, bool below = false) noexcept {
   if (part == nullptr || part->summary().entries != part->summary().tombstones) return nullptr;
   for (const RangeTombstone& range : part->run().range_tombstones()) {
-    if (Bytes(range.begin) <= key && key < Bytes(range.end)) return &range;
+    const Bytes begin = range.begin;
+    const Bytes end = range.end;
+    if (below ? begin < key && key <= end : begin <= key && key < end) return &range;
   }
   return nullptr;
 }
@@ -328,7 +330,42 @@ Result<void> limit_to_next(RowCursor& rows, Bytes key, std::optional<std::string
   return {};
 }
 
+/// The same downwards, where it finds the last row below `key`.
+template <typename RowCursor>
+Result<void> limit_to_previous(RowCursor& rows, Bytes key, std::optional<std::string>& at) {
+  AETHER_TRY_ASSIGN(bool found, rows.seek_for_prev(key));
+  while (found && rows.entry().key == key) {
+    AETHER_TRY_ASSIGN(found, rows.prev());
+  }
+  if (found && (!at || rows.entry().key > Bytes(*at))) at.emplace(rows.entry().key);
+  return {};
+}
+
 }  // namespace
+
+Result<bool> LsmTree::pass_removed_below(Bytes key, FunctionRef<bool(TxnId writer)> sees,
+                                         std::string& next) const {
+  std::optional<std::string> limit;  // What lies between it and the key is in no layer so far.
+  TreeCursor in_memory(*this, ~TxnId{0});
+  AETHER_TRY_ASSIGN(bool has_any, in_memory.seek_for_prev(key));
+  if (has_any && in_memory.key() == key) {
+    AETHER_TRY_ASSIGN(has_any, in_memory.prev());
+  }
+  if (has_any) limit.emplace(in_memory.key());
+  const LevelsRef levels = this->levels();
+  for (const SortedLevel& level : levels->newest_first) {
+    const RangeTombstone* const range = covering(level.find_below(key), key, true);
+    if (range != nullptr && sees(range->writer)) {
+      const bool ends_at_limit = limit && Bytes(*limit) >= Bytes(range->begin);
+      next.assign(ends_at_limit ? *limit : range->begin);
+      if (ends_at_limit) next.push_back('\0');  // Behind it.
+      return true;
+    }
+    SortedLevelCursor rows(std::span<const RunPart>(level.parts), RunCursor::Use::cached);
+    AETHER_TRY(limit_to_previous(rows, key, limit));
+  }
+  return false;
+}
 
 /// Memory first: what moves down from it meanwhile is found in runs.
 Result<bool> LsmTree::pass_removed(Bytes key, FunctionRef<bool(TxnId writer)> sees,

@@ -67,6 +67,8 @@ class LsmTree final : public table::Layers {
   Result<bool> may_have(Bytes begin, Bytes end) const override;
   Result<bool> pass_removed(Bytes key, FunctionRef<bool(TxnId writer)> sees,
                             std::string& next) const override;
+  Result<bool> pass_removed_below(Bytes key, FunctionRef<bool(TxnId writer)> sees,
+                                  std::string& next) const override;
   index::AnyIndex& home_of(Bytes key) override;
   index::AnyIndex& active(Bytes key) noexcept override;
   uint64_t inline_value_max() const noexcept override {

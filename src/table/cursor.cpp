@@ -66,8 +66,7 @@ bool TableCursor::may_step() noexcept {
 }
 
 /// On from a row that is not there for this cursor, over those of which that is known together.
-Result<bool> TableCursor::pass_removed() {
-  next_key_.push_back('\0');
+Result<bool> TableCursor::pass_removed(bool up) {
   const index::ReadView view(table_.services(), txn_, snapshot_);
   const auto sees = [&](TxnId writer) {
     if (!view.sees(writer)) return false;
@@ -75,6 +74,13 @@ Result<bool> TableCursor::pass_removed() {
       table_.services().transactions.add_dependency(writer, txn_->log.lsn_vector);
     return true;
   };
+  if (!up) {
+    AETHER_TRY_ASSIGN(const bool passes, table_.pass_removed_below(next_key_, sees, next_value_));
+    if (!passes) return at_.prev();
+    AETHER_REACHED("table.removed_range_passed_downwards");
+    return at_.seek(index::SeekOp::less, next_value_);
+  }
+  next_key_.push_back('\0');
   AETHER_TRY_ASSIGN(const bool passes, table_.pass_removed(next_key_, sees, next_value_));
   if (!passes) return at_.next();
   AETHER_REACHED("table.removed_range_passed");
@@ -96,9 +102,9 @@ Result<bool> TableCursor::walk(Result<bool> moved, bool up) {
       return true;
     }
     take_snapshot();
-    const bool looks = up && removed == looks_at;
+    const bool looks = removed == looks_at;
     if (looks) looks_at *= 2;
-    moved = looks ? pass_removed() : up ? at_.next() : at_.prev();
+    moved = looks ? pass_removed(up) : up ? at_.next() : at_.prev();
   }
   if (!moved) return moved;
   positioned_ = false;

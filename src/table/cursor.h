@@ -52,7 +52,7 @@ class TableCursor {
   void take_snapshot();
   bool may_step() noexcept;
   Result<bool> walk(Result<bool> moved, bool up);
-  Result<bool> pass_removed();
+  Result<bool> pass_removed(bool up);
   Result<bool> settle();
 
   Table& table_;

@@ -68,6 +68,9 @@ class Layers {
   /// nobody does.
   virtual Result<bool> pass_removed(Bytes key, FunctionRef<bool(TxnId writer)> sees,
                                     std::string& next) const = 0;
+  /// Downwards: all rows of [next, key) are.
+  virtual Result<bool> pass_removed_below(Bytes key, FunctionRef<bool(TxnId writer)> sees,
+                                          std::string& next) const = 0;
 
   /// Larger values lie outside.
   virtual uint64_t inline_value_max() const noexcept = 0;

@@ -124,6 +124,10 @@ class Table {
                             std::string& next) const {
     return layers_ == nullptr ? Result<bool>(false) : layers_->pass_removed(key, sees, next);
   }
+  Result<bool> pass_removed_below(Bytes key, FunctionRef<bool(TxnId writer)> sees,
+                                  std::string& next) const {
+    return layers_ == nullptr ? Result<bool>(false) : layers_->pass_removed_below(key, sees, next);
+  }
   /// As Layers'; true if there are none.
   Result<bool> may_have(Bytes begin, Bytes end) const {
     return layers_ == nullptr ? Result<bool>(true) : layers_->may_have(begin, end);

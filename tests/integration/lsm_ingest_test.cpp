@@ -65,6 +65,15 @@ Rows scan(KvStore& store) {
   return found;
 }
 
+Rows scan_back(KvStore& store) {
+  Rows found;
+  const Result<uint64_t> scanned = store.scan(
+      {.begin = {}, .end = {}, .reverse = true},
+      [&](Bytes key, Bytes value) { return found.emplace(key, value).second; });
+  EXPECT_TRUE(scanned.has_value()) << scanned.error().message();
+  return found;
+}
+
 Rows scan(KvStore& store, Transaction& txn) {
   Rows found;
   const Result<uint64_t> scanned = store.scan(
@@ -349,6 +358,7 @@ TEST_F(LsmIngest, RangesGoAsInAMap) {
         ok(other->abort());
       }
       ASSERT_TRUE(scan(*store_) == model) << "step " << step;
+      ASSERT_TRUE(scan_back(*store_) == model) << "step " << step;
       for (auto& [reader, seen] : readers) ASSERT_TRUE(scan(*store_, reader) == seen);
       if (readers.size() > 3) readers.erase(readers.begin());
       if (step % 8 == 7) {
@@ -501,10 +511,10 @@ TEST(LsmIngestFigures, ManyRowsComeAndGo) {
   std::string noise(1 * MiB, '\0');  // Values that no codec makes smaller.
   for (char& byte : noise) byte = static_cast<char>(random());
   const auto value_of = [&](uint64_t i) { return Bytes(noise).substr(i * 101 % (MiB - 100), 100); };
-  const auto first_hit = [&](KvStore& store) {
+  const auto first_hit = [&](KvStore& store, bool up) {
     Cursor cursor = store.cursor();
-    EXPECT_TRUE(cursor.first().value_or(false));
-    EXPECT_EQ(cursor.key(), "z");
+    EXPECT_TRUE((up ? cursor.seek("k") : cursor.seek_for_prev("l")).value_or(false));
+    EXPECT_EQ(cursor.key(), up ? "z" : "a");
   };
   for (const bool at_once : {false, true}) {
     KvStore store = env.open_store(at_once ? "at once" : "one by one", {.index = IndexKind::lsm})
@@ -531,7 +541,8 @@ TEST(LsmIngestFigures, ManyRowsComeAndGo) {
     };
     const Taken load = measure(at_once ? "bulk_load" : "puts, 1000 a transaction", load_rows);
     ok(env.checkpoint());
-    ok(store.put("z", "the first"));
+    ok(store.put("a", "the last below"));
+    ok(store.put("z", "the first above"));
     const Taken removal = measure(at_once ? "remove_range alone" : "remove_range in a transaction",
                                   [&] {
                                     const Range range{.begin = "k", .end = "l"};
@@ -543,7 +554,8 @@ TEST(LsmIngestFigures, ManyRowsComeAndGo) {
                                     EXPECT_EQ(store.remove_range(txn, range).value_or(0), count);
                                     ok(txn.commit());
                                   });
-    measure("first hit", [&] { first_hit(store); });
+    measure("first hit", [&] { first_hit(store, true); });
+    measure("first hit downwards", [&] { first_hit(store, false); });
     for (const StoreStats& each : env.stats().stores) {
       if (each.name != store.name()) continue;
       std::printf("%-32s %8.2f bytes written a byte of the user, log included\n", "",
