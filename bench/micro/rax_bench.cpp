@@ -26,6 +26,16 @@ uint64_t heap_bytes() {
   return info.uordblks + info.hblkhd;
 }
 
+/// What `map` has beside the heap.
+template <typename Map>
+uint64_t mapped_bytes(Map& map) {
+  if constexpr (requires { map.index().stats().region; }) {
+    return map.index().stats().region.large_chunks * index::rax::Region::kLargeChunk;
+  } else {
+    return 0;
+  }
+}
+
 double per_key(uint64_t bytes, size_t keys) {
   return static_cast<double>(bytes) / static_cast<double>(keys);
 }
@@ -41,7 +51,7 @@ void memory(benchmark::State& state) {
     const uint64_t before = heap_bytes();
     const auto map = std::make_unique<Map>();
     for (const std::string& key : keys) map->insert(key, kValue);
-    bytes = per_key(heap_bytes() - before, keys.size());
+    bytes = per_key(heap_bytes() - before + mapped_bytes(*map), keys.size());
   }
   state.counters["key_bytes"] = per_key(key_bytes, keys.size());
   state.counters["bytes_per_key"] = bytes;

@@ -91,6 +91,28 @@ class Bucket {
   }
   /// The key that goes on with `rest` behind the prefix; or kNoChild.
   uint32_t find(Bytes rest, uint8_t tag) const noexcept {
+    return find_tagged(tag, [&](uint32_t index) { return is_rest(index, rest); });
+  }
+  /// The same for what is left of a key from the prefix on.
+  uint32_t find(const PaddedKey& key, const char* at, size_t left, uint8_t tag) const noexcept {
+    const size_t prefix_bytes = node_.prefix_bytes();
+    const char* const end = entries_ + entries_bytes();
+    if (left < prefix_bytes ||
+        !are_equal(key.readable(at, left), at, entries_ - prefix_bytes, prefix_bytes, end)) {
+      return kNoChild;
+    }
+    at += prefix_bytes;
+    left -= prefix_bytes;
+    const char* const readable = key.readable(at, left);
+    return find_tagged(tag, [&](uint32_t index) {
+      const Bytes mine = (*this)[index].rest;
+      return mine.size() == left && are_equal(readable, at, mine.data(), left, end);
+    });
+  }
+
+ private:
+  template <typename IsWanted>
+  uint32_t find_tagged(uint8_t tag, const IsWanted& is_wanted) const noexcept {
 #if defined(__SSE2__)
     // 16 bytes are there to read, whatever follows the last tag.
     const __m128i wanted = _mm_set1_epi8(static_cast<char>(tag));
@@ -100,16 +122,18 @@ class Bucket {
       if (from + 16 > count_) equal &= (1U << (count_ - from)) - 1;
       for (; equal != 0; equal &= equal - 1) {
         const uint32_t index = from + static_cast<uint32_t>(std::countr_zero(equal));
-        if (is_rest(index, rest)) return index;
+        if (is_wanted(index)) return index;
       }
     }
 #else
     for (uint32_t index = 0; index < count_; ++index) {
-      if (this->tag(index) == tag && is_rest(index, rest)) return index;
+      if (this->tag(index) == tag && is_wanted(index)) return index;
     }
 #endif
     return kNoChild;
   }
+
+ public:
   /// The first key whose rest is not below `rest`, or is above it; count(), if there is none.
   uint32_t first_from(Bytes rest, bool or_equal) const noexcept {
     uint32_t from = 0;

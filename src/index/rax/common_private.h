@@ -54,8 +54,12 @@ class PaddedKey {
     }
     std::memset(tail_.data() + kTail, 0, kTail);
   }
+  /// Without a branch, as every key comes to its last bytes somewhere, and each elsewhere.
   const char* readable(const char* at, size_t left) const noexcept {
-    return left >= kTail ? at : tail_.data() + kTail - left;
+    const uint64_t there = reinterpret_cast<uint64_t>(at);
+    const uint64_t here = reinterpret_cast<uint64_t>(tail_.data()) + kTail - left;
+    const uint64_t chosen = left >= kTail ? ~uint64_t{0} : 0;
+    return reinterpret_cast<const char*>(here ^ ((here ^ there) & chosen));
   }
 
  private:
@@ -63,18 +67,39 @@ class PaddedKey {
   std::array<char, 2 * kTail> tail_;
 };
 
+#if defined(AETHER_RAX_READS_OVER)
+/// The first `length` bytes, 16 at most, of which 16 can be read on both sides.
+inline bool are_equal_16(const char* a, const char* b, size_t length) noexcept {
+  const __m128i mine = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
+  const __m128i other = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
+  const uint32_t same = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(mine, other)));
+  return (~same & ((1U << length) - 1)) == 0;
+}
+#endif
+
+/// `length` bytes at `at` and at `theirs`, which lie in something that ends at `end`: alike? `readable`: as below.
+inline bool are_equal(const char* readable, const char* at, const char* theirs, size_t length,
+                      const char* end) noexcept {
+#if defined(AETHER_RAX_READS_OVER)
+  if (end - theirs >= 16) [[likely]] {
+    if (length <= 16) return are_equal_16(readable, theirs, length);
+    return are_equal_16(readable, theirs, 16) &&
+           std::memcmp(at + 16, theirs + 16, length - 16) == 0;
+  }
+#else
+  static_cast<void>(readable);
+  static_cast<void>(end);
+#endif
+  return begins_with(at, length, theirs, length);
+}
+
 /// `at` has as many bytes as the prefix of an inner node, and `readable` the first of them, of which 16 can be read: alike?
 /// Most prefixes are short, and of any length: one comparison for all of them, without a branch by length.
 inline bool begins_with_prefix(const char* readable, const char* at, const Node& node) noexcept {
   const uint32_t length = node.prefix_bytes();
   const char* const prefix = reinterpret_cast<const char*>(node.edges()) + node.children();
 #if defined(AETHER_RAX_READS_OVER)
-  if (length <= 16) {
-    const __m128i mine = _mm_loadu_si128(reinterpret_cast<const __m128i*>(prefix));
-    const __m128i other = _mm_loadu_si128(reinterpret_cast<const __m128i*>(readable));
-    const uint32_t same = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(mine, other)));
-    return (~same & ((1U << length) - 1)) == 0;
-  }
+  if (length <= 16) return are_equal_16(readable, prefix, length);
 #else
   static_cast<void>(readable);
 #endif

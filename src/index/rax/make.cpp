@@ -63,13 +63,15 @@ Rax::Node* Rax::make(const Content& content, Fresh& fresh) noexcept {
   const uint32_t children = old - content.removed + content.added_count;
   const uint64_t prefix_bytes = total(content.prefix);
   const Stored stored = content.stored.value_or(Stored{});
-  void* const memory = allocate(Node::bytes_for(children, prefix_bytes, stored.bytes.size()),
-                                fresh);
+  bool in_region = false;
+  void* const memory = allocate_inner(Node::bytes_for(children, prefix_bytes, stored.bytes.size()),
+                                      in_region, fresh);
   if (memory == nullptr) return nullptr;
   AETHER_ASSERT(children >= 1 && children <= 256 && prefix_bytes <= kKeyBytesMax);
   Node* const node = new (memory) Node{};
   node->shape = static_cast<uint32_t>(prefix_bytes) | children << Node::kPrefixBits |
-                (content.stored ? Node::kHasValue : 0) | (stored.is_apart ? Node::kValueApart : 0);
+                (content.stored ? Node::kHasValue : 0) | (stored.is_apart ? Node::kValueApart : 0) |
+                (in_region ? Node::kInRegion : 0);
   node->value_bytes = static_cast<uint32_t>(stored.bytes.size());
 
   uint8_t* const edges = const_cast<uint8_t*>(node->edges());
@@ -77,7 +79,7 @@ Rax::Node* Rax::make(const Content& content, Fresh& fresh) noexcept {
   base::store<uint64_t>(edges + Node::head_bytes(children, prefix_bytes) - 8, 0);
   uint32_t next = 0;
   const auto add = [&](uint8_t edge, Node* child) {
-    new (&node->slot(next)) std::atomic<Node*>(child);
+    new (&node->slot(next)) std::atomic<uint64_t>(Node::link_to(child));
     edges[next++] = edge;
   };
   for (uint32_t i = 0; i < content.at; ++i) add(from->edge(i), from->child(i));

@@ -1,10 +1,10 @@
 /// What a RAX is made of: inner nodes, which lead on by a byte, and buckets (bucket.h), which hold some dozens of keys in order.
-/// Each is one allocation of exactly the size it needs.
+/// Each is one allocation of the size it needs.
 ///
 ///   offset  size  what
 ///   0       8     word     bit 0: gone, and then the link of retired nodes; bit 1: latched by a writer
 ///   8       4     shape    bits 0-16 bytes of the prefix, 17-25 number of children (of a bucket: of keys), 26 has a value,
-///                          27 is a bucket, 28 the value lies apart
+///                          27 is a bucket, 28 the value lies apart, 29 it lies in the region (region.h)
 ///   12      4     bytes of the value; of a bucket: of all that follows this field
 ///
 /// 40 bytes at least.
@@ -13,7 +13,8 @@
 ///   16      n     edges: the least byte that leads to each child, ascending
 ///   ..            prefix: what every key below goes on with, the byte of the edge that led here included
 ///   ..            zeros up to a multiple of 8, if there are children
-///   ..      8*n   children, in the order of their edges
+///   ..      8*n   children, in the order of their edges: an address, and bit 0 if it is a bucket's (so a way down knows where it ends
+///                 before the bucket has come from memory)
 ///   ..            value of the key that ends here; where it lies apart, the address
 ///
 /// A child that is an inner node has all keys that go on with just its edge; one that is a bucket also those up to the next
@@ -68,11 +69,13 @@ struct Node {
   /// allocator's blocks are of 24 bytes, 40, 56 ...)
   static constexpr uint64_t kBytesMin = 40;
   static constexpr uint64_t kLatched = 2;
+  static constexpr uint64_t kLinksBucket = 1;  ///< Of a child pointer.
   static constexpr uint32_t kPrefixBits = 17;
   static constexpr uint32_t kChildrenBits = 9;
   static constexpr uint32_t kHasValue = 1U << (kPrefixBits + kChildrenBits);
   static constexpr uint32_t kIsBucket = kHasValue << 1;
   static constexpr uint32_t kValueApart = kHasValue << 2;
+  static constexpr uint32_t kInRegion = kHasValue << 3;
 
   base::Epochs::Link word;
   uint32_t shape;
@@ -105,13 +108,23 @@ struct Node {
     const uint32_t before = is_bucket() ? 3 * children() : children();
     return {reinterpret_cast<const char*>(edges()) + before, prefix_bytes()};
   }
-  std::atomic<Node*>& slot(uint32_t index) noexcept {
-    char* const slots = reinterpret_cast<char*>(this + 1) + head_bytes(children(), prefix_bytes());
-    return reinterpret_cast<std::atomic<Node*>*>(slots)[index];
+  std::atomic<uint64_t>& slot(uint32_t index) noexcept {
+    char* const slots = reinterpret_cast<char*>(this + 1) +
+                        base::align_up(uint64_t{children()} + prefix_bytes(), 8);
+    return reinterpret_cast<std::atomic<uint64_t>*>(slots)[index];
   }
-  Node* child(uint32_t index) const noexcept {
+  uint64_t link(uint32_t index) const noexcept {
     return const_cast<Node*>(this)->slot(index).load(std::memory_order_acquire);
   }
+  static uint64_t link_to(const Node* node) noexcept {
+    return reinterpret_cast<uint64_t>(node) |
+           (node != nullptr && node->is_bucket() ? kLinksBucket : 0);
+  }
+  static bool links_bucket(uint64_t link) noexcept { return (link & kLinksBucket) != 0; }
+  static Node* linked(uint64_t link) noexcept {
+    return reinterpret_cast<Node*>(link & ~kLinksBucket);
+  }
+  Node* child(uint32_t index) const noexcept { return linked(link(index)); }
   /// As it lies here; `Stored::value` is what the user gave.
   Stored stored() const noexcept {
     const char* const end = reinterpret_cast<const char*>(this) + bytes();
@@ -119,7 +132,7 @@ struct Node {
   }
 };
 static_assert(sizeof(Node) == 16 && alignof(Node) == 8);
-static_assert(sizeof(std::atomic<Node*>) == 8);
+static_assert(sizeof(std::atomic<uint64_t>) == 8);
 
 inline constexpr uint32_t kNoChild = UINT32_MAX;
 
@@ -137,7 +150,6 @@ inline uint32_t find_child(const Node& node, uint8_t byte) noexcept {
   if (count == 256) return byte;
 #if defined(AETHER_RAX_READS_OVER)
   // Of edges that ascend, those that are not above `byte` come first. Behind the last one something is always there to read.
-  if (count == 0) return kNoChild;
   const __m128i wanted = _mm_set1_epi8(static_cast<char>(byte));
   const auto above_from = [&](uint32_t at) {
     const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(edges + at));

@@ -72,9 +72,10 @@ Result<void> Rax::visit(Bytes key, FunctionRef<void(Bytes)> visitor) const {
   const rax::PaddedKey padded(key);
   const char* at = key.data();
   size_t left = key.size();
-  const Node* node = root();
-  if (node == nullptr) return Code::not_found;
-  while (!node->is_bucket()) {
+  uint64_t link = top_.child.load(std::memory_order_acquire);
+  if (link == 0) return Code::not_found;
+  while (!Node::links_bucket(link)) {
+    const Node* const node = Node::linked(link);
     const uint32_t prefix = node->prefix_bytes();
     // What is left of the key, of which 16 bytes can be read.
     const char* const rest = padded.readable(at, left);
@@ -88,13 +89,11 @@ Result<void> Rax::visit(Bytes key, FunctionRef<void(Bytes)> visitor) const {
     at += prefix;
     const uint32_t index = find_child(*node, static_cast<uint8_t>(*at));
     if (index == kNoChild) return Code::not_found;
-    node = node->child(index);
-    fetch_ahead(node);
+    link = node->link(index);
+    fetch_ahead(Node::linked(link));
   }
-  const Bucket bucket(*node);
-  const Bytes prefix = bucket.prefix();
-  if (!rax::begins_with(at, left, prefix.data(), prefix.size())) return Code::not_found;
-  const uint32_t index = bucket.find({at + prefix.size(), left - prefix.size()}, rax::tag_of(key));
+  const Bucket bucket(*Node::linked(link));
+  const uint32_t index = bucket.find(padded, at, left, rax::tag_of(key));
   if (index == kNoChild) return Code::not_found;
   visitor(bucket[index].stored.value());
   return {};
@@ -195,6 +194,24 @@ void* Rax::allocate(uint64_t bytes, Fresh& fresh) noexcept {
   return memory;
 }
 
+void* Rax::allocate_inner(uint64_t bytes, bool& in_region, Fresh& fresh) noexcept {
+#if defined(AETHER_RAX_HAS_REGION)
+  void* const place = region_.allocate(bytes, fresh.hint);
+  in_region = place != nullptr;
+  if (in_region) return place;
+#else
+  in_region = false;
+#endif
+  return allocate(bytes, fresh);
+}
+
+// The region's chunks count against the bound, not what lies in them.
+void Rax::free_node(Node* node, uint32_t hint) noexcept {
+  if ((node->shape & Node::kInRegion) != 0) return region_.free(node, hint);
+  budget_.give(charge(node->bytes()), hint);
+  ::operator delete(node);
+}
+
 void Rax::retire(Node& node, uint32_t hint) noexcept {
   nodes_.add(-1, hint);
   epochs_.retire(node.word, kNodeKind, charge(node.bytes()), hint);
@@ -208,8 +225,7 @@ void Rax::retire_value(const Stored& stored, uint32_t hint) noexcept {
 // One that nobody has seen, or in the end; values apart are not its own.
 void Rax::release(Node* node, uint32_t hint) noexcept {
   nodes_.add(-1, hint);
-  budget_.give(charge(node->bytes()), hint);
-  ::operator delete(node);
+  free_node(node, hint);
 }
 
 void Rax::release(Apart* apart, uint32_t hint) noexcept {
@@ -219,10 +235,15 @@ void Rax::release(Apart* apart, uint32_t hint) noexcept {
 
 uint64_t Rax::free_retired(void* self, Epochs::Link& link, uint32_t kind) {
   Rax& tree = *static_cast<Rax*>(self);
-  const uint64_t bytes = charge(kind == kNodeKind ? reinterpret_cast<Node*>(&link)->bytes()
-                                                  : reinterpret_cast<Apart*>(&link)->bytes());
-  ::operator delete(static_cast<void*>(&link));
-  tree.budget_.give(bytes, os::worker_id());
+  if (kind == kNodeKind) {
+    Node* const node = reinterpret_cast<Node*>(&link);
+    const uint64_t bytes = charge(node->bytes());
+    tree.free_node(node, os::worker_id());
+    return bytes;
+  }
+  Apart* const apart = reinterpret_cast<Apart*>(&link);
+  const uint64_t bytes = charge(apart->bytes());
+  tree.release(apart, os::worker_id());
   return bytes;
 }
 
@@ -231,6 +252,7 @@ RaxStats Rax::stats() const noexcept {
   stats.keys = static_cast<uint64_t>(std::max<int64_t>(keys_.sum(), 0));
   stats.nodes = static_cast<uint64_t>(std::max<int64_t>(nodes_.sum(), 0));
   stats.memory_bytes = budget_.used();
+  stats.region = region_.stats();
   stats.epochs = epochs_.stats();
   return stats;
 }

@@ -29,6 +29,7 @@
 #include "base/inline_vector.h"
 #include "base/sharded.h"
 #include "index/rax/node.h"
+#include "index/rax/region.h"
 
 namespace aether::index {
 
@@ -42,6 +43,7 @@ struct RaxStats {
   uint64_t keys = 0;
   uint64_t nodes = 0;         ///< That are in the tree, buckets included.
   uint64_t memory_bytes = 0;  ///< Taken of memory_bytes_max.
+  rax::RegionStats region;    ///< Of that, where inner nodes lie.
   base::EpochStats epochs;
 };
 
@@ -120,6 +122,8 @@ class Rax {
                         Added* added, Fresh& fresh) noexcept;
   Node* join(const Node& above, const Node& only, Fresh& fresh) noexcept;
   void* allocate(uint64_t bytes, Fresh& fresh) noexcept;
+  void* allocate_inner(uint64_t bytes, bool& in_region, Fresh& fresh) noexcept;
+  void free_node(Node* node, uint32_t hint) noexcept;
   void place(const Path& path, Node* placed, Fresh& fresh) noexcept;
   void place_parent(const Path& path, Node* placed, Fresh& fresh) noexcept;
   void retire(Node& node, uint32_t hint) noexcept;
@@ -134,12 +138,13 @@ class Rax {
   struct Top {
     Node node{};
     std::array<uint8_t, 8> edges{};
-    std::atomic<Node*> child{nullptr};
+    std::atomic<uint64_t> child{0};
   };
   Top top_;
   base::ShardedCounter keys_;
   base::ShardedCounter nodes_;
   base::MemoryBudget budget_;
+  rax::Region region_{budget_};
   mutable base::Epochs epochs_;
 };
 

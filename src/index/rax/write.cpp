@@ -24,12 +24,12 @@ bool is_small_beside(const rax::Node& node, uint64_t bytes) noexcept {
 
 void Rax::place(const Path& path, Node* placed, Fresh& fresh) noexcept {
   fresh.keep();
-  path.parent->slot(path.parent_child).store(placed, std::memory_order_release);
+  path.parent->slot(path.parent_child).store(Node::link_to(placed), std::memory_order_release);
 }
 
 void Rax::place_parent(const Path& path, Node* placed, Fresh& fresh) noexcept {
   fresh.keep();
-  path.grand->slot(path.grand_child).store(placed, std::memory_order_release);
+  path.grand->slot(path.grand_child).store(Node::link_to(placed), std::memory_order_release);
 }
 
 // --- A key comes, or gets another value --------------------------------------------------------------
