@@ -98,9 +98,9 @@ uint32_t count_heads_below(const std::byte* slots, uint32_t first, uint32_t size
   return even + odd;
 }
 
-/// First of the `count` slots whose head is >= `head`; `count` if there is none.
-uint32_t first_head(const std::byte* slots, const uint32_t* hints, uint32_t count,
-                    uint32_t head) noexcept {
+/// First of the `count` slots whose head is >= `head`; `count` if there is none. Inline: a descent comes here at every node.
+[[gnu::always_inline]] inline uint32_t first_head(const std::byte* slots, const uint32_t* hints,
+                                                  uint32_t count, uint32_t head) noexcept {
   // Hint `below` is not below the head, so the slot is in (hint_slot(below-1), hint_slot(below)]:
   // among count/15 slots and their end.
   constexpr uint32_t kIntervals = kHints + 1;
@@ -121,6 +121,30 @@ uint32_t first_head(const std::byte* slots, const uint32_t* hints, uint32_t coun
   return begin + count_heads_below(slots, begin, size, head);
 }
 
+/// The first of the slots from `first` on that is not before `rest`, where slot `first` - 1 ties with `head` and is.
+[[gnu::noinline]] SlottedPage::Position search_more_ties(const SlottedPage& node, uint32_t first,
+                                                         uint32_t count, uint32_t head,
+                                                         Bytes rest) noexcept {
+  const std::byte* slots = node.bytes() + kNodeHeaderBytes;
+  uint32_t end = count;  // Every slot from here on is after the key.
+  while (first < end) {
+    // The common case of two or three ties ends at the first step; a page full of ties is halved.
+    const uint32_t middle = head_at(slots, first) == head ? first + (end - first) / 2 : first;
+    if (head_at(slots, middle) != head) {
+      end = middle;
+      continue;
+    }
+    const int order = compare_tied(rest, node.suffix(middle));
+    if (order == 0) return {middle, true};
+    if (order < 0) {
+      end = middle;
+    } else {
+      first = middle + 1;
+    }
+  }
+  return {first, false};
+}
+
 }  // namespace
 
 SlottedPage::Position SlottedPage::lower_bound(Bytes key) const noexcept {
@@ -131,9 +155,7 @@ SlottedPage::Position SlottedPage::lower_bound(Bytes key) const noexcept {
   const uint32_t first = first_head(slots, header().hints, count, head);
 
   if (first >= count || head_at(slots, first) != head) return {first, false};
-  const int order = compare_tied(rest, suffix(first));
-  if (order <= 0) return {first, order == 0};
-  return search_ties(first + 1, count, head, rest);
+  return search_ties(first, count, head, rest);
 }
 
 void SlottedPage::prefetch_record(Bytes key) const noexcept {
@@ -149,24 +171,10 @@ void SlottedPage::prefetch_record(Bytes key) const noexcept {
 
 SlottedPage::Position SlottedPage::search_ties(uint32_t first, uint32_t count, uint32_t head,
                                                Bytes rest) const noexcept {
-  const std::byte* slots = bytes_ + kNodeHeaderBytes;
-  uint32_t end = count;  // Every slot from here on is after the key.
-  while (first < end) {
-    // The common case of two or three ties ends at the first step; a page full of ties is halved.
-    const uint32_t middle = head_at(slots, first) == head ? first + (end - first) / 2 : first;
-    if (head_at(slots, middle) != head) {
-      end = middle;
-      continue;
-    }
-    const int order = compare_tied(rest, suffix(middle));
-    if (order == 0) return {middle, true};
-    if (order < 0) {
-      end = middle;
-    } else {
-      first = middle + 1;
-    }
-  }
-  return {first, false};
+  // Mostly there is one, and in inner nodes none: the search among more is kept out of their way.
+  const int order = compare_tied(rest, suffix(first));
+  if (order <= 0) return {first, order == 0};
+  return search_more_ties(*this, first + 1, count, head, rest);
 }
 
 }  // namespace aether::page

@@ -141,8 +141,8 @@ Result<OptimisticGuard> BTree::find_leaf_for(txn::TransactionContext* txn, Bytes
 }
 
 /// The row as `view` sees it, in the page or copied to `older`.
-Result<BTree::RowRead> BTree::read_row(const OptimisticGuard& guard, Bytes key, ReadView& view,
-                                       std::string& older) {
+inline Result<BTree::RowRead> BTree::read_row(const OptimisticGuard& guard, Bytes key,
+                                              ReadView& view, std::string& older) {
   SlottedPage node = services_.pool.node(guard.frame());
   const SlottedPage::Position at = node.lower_bound(key);
   if (!at.exact) return RowRead{.in_page = true};
@@ -197,7 +197,10 @@ Result<void> BTree::read_at(const OptimisticGuard& leaf, Bytes key, std::string&
     again = true;
     return {};
   };
-  AETHER_TRY_ASSIGN(const RowRead row, read_row(leaf, key, view, older));
+  // Used where it lies: to move it out of the result costs as much as a look at the row.
+  Result<RowRead> found = read_row(leaf, key, view, older);
+  if (!found) return std::move(found).error();
+  const RowRead& row = *found;
   if (row.again) return look_again();
   const Bytes payload = row.payload;
   const uint64_t version = row.in_page ? leaf.version() : txn::PageWitness::kNoVersion;

@@ -1,9 +1,11 @@
 #include "index/btree/cursor.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/bytes.h"
 #include "index/btree/overflow.h"
+#include "index/btree/prefetch.h"
 #include "index/btree/read_view.h"
 
 namespace aether::index {
@@ -263,6 +265,23 @@ bool BTreeCursor::copy_is_enough() const noexcept {
          txn_->snapshot == snapshot_ && txn_->writes == writes_;
 }
 
+namespace {
+
+/// Where the page of the leaf after (`up`) or before the one at `place` lies; null: not known. A guess, not to be read.
+const std::byte* page_beside(BTree& tree, const BTree::LeafPlace& place, bool up) noexcept {
+  if (place.parent == nullptr) return nullptr;
+  const buffer::BufferPool& pool = tree.services().pool;
+  const std::optional<OptimisticGuard> parent = OptimisticGuard::try_enter(*place.parent);
+  if (!parent || parent->version() != place.version) return nullptr;
+  const uint32_t index = up ? place.index + 1 : place.index - 1;
+  SlottedPage node = pool.node(*place.parent);
+  if (index > node.count()) return nullptr;  // Also for the one before the first.
+  const buffer::SwipWord word = buffer::SwipWord::load(node.child_word(index));
+  return word.in_memory() && parent->validate() ? pool.page(*word.frame()) : nullptr;
+}
+
+}  // namespace
+
 /// The rows of the copy after the one on which it stands, up to the first that needs more than the copy. False: the visit
 /// is over.
 bool BTreeCursor::visit_plain_rows(Visit& visit) {
@@ -270,8 +289,11 @@ bool BTreeCursor::visit_plain_rows(Visit& visit) {
   const uint32_t count = node.count();
   const size_t prefix_bytes = node.prefix().size();  // All keys of the leaf begin like key_.
   const uint32_t step = visit.up ? 1 : ~0u;
+  LeafAhead ahead(page_beside(tree_, place_, visit.up), node,
+                  visit.up ? count - std::min(slot_, count) : slot_);
   // Below the first slot wraps round, to above the last.
   for (uint32_t slot = slot_ + step; slot < count && copy_is_enough(); slot += step) {
+    ahead.ask();
     const SlottedPage::Record record = node.record(slot);
     const page::RecordMeta meta = page::meta_of(record.payload);
     if (!meta.stays() && (meta.removed() || has_expired(record.payload))) continue;
