@@ -35,12 +35,15 @@ struct alignas(64) BlockMemory::Chunk {
 uint64_t BlockMemory::slot_bytes(uint64_t bytes) noexcept {
   if (bytes <= kBytesMin || bytes > kBytesMax) return 0;
   const uint64_t step = std::bit_floor(bytes - 1) / kSteps;
+  AETHER_ASSERT(step > 0);
   return (bytes + step - 1) / step * step;
 }
 
 uint32_t BlockMemory::class_of(uint64_t slot) noexcept {
   const uint64_t power = std::bit_floor(slot - 1);
-  const auto above = static_cast<uint32_t>((slot - power) / (power / kSteps));  // 1 to kSteps.
+  const uint64_t step = power / kSteps;
+  AETHER_ASSERT(step > 0);
+  const auto above = static_cast<uint32_t>((slot - power) / step);  // 1 to kSteps.
   return static_cast<uint32_t>(std::countr_zero(power / kBytesMin)) * kSteps + above - 1;
 }
 

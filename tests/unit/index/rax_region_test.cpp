@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <initializer_list>
 #include <random>
 #include <thread>
 #include <vector>
@@ -43,7 +44,7 @@ TEST(RaxRegion, PlacesComeAndGoInAnyOrder) {
   Region region(budget);
   std::mt19937_64 random(7);
   std::vector<Taken> taken;
-  for (const size_t target : {30000, 0, 30000, 500, 20000, 0}) {
+  for (const size_t target : std::initializer_list<size_t>{30000, 0, 30000, 500, 20000, 0}) {
     while (taken.size() != target) {
       // Two steps towards it, one away.
       if ((taken.size() < target) == (random() % 3 != 0) || taken.empty()) {
