@@ -133,6 +133,7 @@ void Region::leave_slab(Slab& slab, uint32_t hint) noexcept {
   if (--slab.chunk->used > 0) return;
   ++idle_chunks_;
   if (stats_.places == 0) {
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): release takes all slabs of the chunk off the list.
     while (empty_.first != nullptr) release(*empty_.first->chunk, hint);
   } else if (idle_chunks_ > 1) {
     release(*slab.chunk, hint);

@@ -64,7 +64,7 @@ Result<SurfView> SurfView::open(const FilterHeader& header, std::string_view byt
   if (size != bytes.size()) return damaged_filter(kSize);
   const char* at = bytes.data() + FilterHeader::kBytes + sizeof(SurfShape);
   const auto take_bits = [&at](uint64_t bits, bool selects, uint64_t ones) {
-    const BitVector taken(at, bits, selects, ones);
+    BitVector taken(at, bits, selects, ones);
     at += BitVector::bytes_for(bits, selects, ones);
     return taken;
   };
