@@ -1,5 +1,5 @@
-/// The command line: from words to Options. The only file that includes CLI11, which compiles slowly, is
-/// parse.cpp.
+/// The command line: from words to Options. CLI11, which compiles slowly, is included by parse.cpp and verb_options.cpp alone,
+/// through verb_options.h.
 ///
 /// Threads   One thread.
 #pragma once

@@ -118,8 +118,16 @@ Result<ExitCode> recover_until(Session& session, const RecoverOptions& options) 
     RestoreVerbOptions restoring;
     restoring.backups = options.from;
     restoring.until_time = options.until;
-    AETHER_TRY(run_restore(making, restoring));
-  } else if (!kept_is_there) {
+    Result<ExitCode> made = run_restore(making, restoring);
+    if (!made && made.error().code() == Code::exists) {
+      return std::move(made).error().with_context(
+          "an earlier recover --until was ended when it had made " + places.made +
+          ": remove that, and call it again");
+    }
+    if (!made) return made;
+  } else if (kept_is_there) {
+    session.note("an earlier recover --until goes on: what it has made takes its place");
+  } else {
     return Error(Code::not_found, places.home + ": there is no environment");
   }
   AETHER_TRY(exchange(os, places, home_is_there));

@@ -281,9 +281,12 @@ index::AnyCursor LsmTree::cursor_of_later(TxnId from) const {
 }
 
 Result<bool> LsmTree::has_in_memory(Bytes begin, Bytes end) const {
-  TreeCursor at(*this, ~TxnId{0});
-  AETHER_TRY_ASSIGN(const bool found, at.seek(begin));
-  return found && (end.empty() || at.key() < end);
+  const auto memory = memory_.read(os::worker_id());
+  for (const GenerationPointer& generation : memory->newest_first) {
+    AETHER_TRY_ASSIGN(const bool has_any, generation->rows.has_any(begin, end));
+    if (has_any) return true;
+  }
+  return false;
 }
 
 /// Runs first: their filters cost less than a look into memory, and mostly some run may have a key. What moves meanwhile from layer to
@@ -296,14 +299,8 @@ Result<bool> LsmTree::may_have(Bytes begin, Bytes end) const {
       if (level.may_have(begin, end)) return true;
     }
   }
-  {
-    const auto memory = memory_.read(os::worker_id());
-    for (const GenerationPointer& generation : memory->newest_first) {
-      AETHER_TRY_ASSIGN(const bool has_any, generation->rows.has_any(begin, end));
-      if (has_any) return true;
-    }
-  }
-  if (version != this->version()) return true;
+  AETHER_TRY_ASSIGN(const bool in_memory, has_in_memory(begin, end));
+  if (in_memory || version != this->version()) return true;
   AETHER_REACHED("lsm.empty_range_by_filters");
   count_scan();
   return false;

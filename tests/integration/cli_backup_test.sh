@@ -73,6 +73,12 @@ expect 0 run verify --repair --from "$work"
 expect 0 run verify
 same "after the repair" "$(run dump --type tsv | sha256sum)" "$(sha256sum <now.tsv)"
 
+# One that was ended before its renames is in the way, and says so.
+expect 0 "$aether" --home "$home.until" restore "$work/full"
+expect 9 run recover --until "@$at" --from "$work/full"
+has "what was made before" "$err" "env.until: remove that"
+rm -r "$home.until"
+
 # Back to a moment, in place; then from a state that a kill between its two renames has left; then of what cannot be opened.
 expect 0 run recover --until "@$at" --from "$work/full" "$work/second" --json
 json_holds 'len(rows) == 1 and rows[0]["environment"] != ""' <out
