@@ -36,6 +36,21 @@ constexpr Kind kKinds[] = {
 };
 static_assert(std::size(kKinds) == kOperations);
 
+/// A store of runs that is loaded with more rows than a removal takes one by one, and is emptied by ranges.
+void widen(Profile& profile) {
+  profile.wide = true;
+  profile.deep = false;
+  profile.keys = 1600;
+  profile.large_percent = 0;
+  profile.value_bytes = 100;
+  profile.bulk_percent = 100;
+  profile.range_percent = 15;
+  profile.weight(Operation::make_store) = 40;
+  profile.weight(Operation::drop_store) = 12;
+  profile.weight(Operation::read) = 100;
+  profile.operations = 80;
+}
+
 }  // namespace
 
 const char* to_string(Operation operation) noexcept {
@@ -109,7 +124,7 @@ Profile make_swarm_profile(uint64_t seed) {
     profile.env.version_bytes_max = 64 * KiB;
     profile.outgrows_log = true;
     profile.keys = 150;
-    profile.value_bytes = 1000;
+    profile.value_bytes = seed % 2 == 0 ? 1000 : 4000;  // The latter: runs of versions are merged.
     profile.operations = 200 + random.below(200);
   } else if (random.percent(10)) {
     profile.large_percent = 30;  // The data file grows.
@@ -122,6 +137,7 @@ Profile make_swarm_profile(uint64_t seed) {
     profile.value_bytes = 4000;
     profile.operations = 300 + seed / 15 % 200;
   }
+  if (profile.memory_stores && seed % 36 == 10) widen(profile);
   return profile;
 }
 

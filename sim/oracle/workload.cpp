@@ -70,9 +70,11 @@ void Workload::let_go() {
 
 // --- Dice
 
-std::string Workload::pick_key() {
-  const uint64_t number = random_.below(profile_.keys);
+std::string Workload::pick_key() { return key_of(random_.below(profile_.keys)); }
+
+std::string Workload::key_of(uint64_t number) const {
   std::string key = "k" + std::to_string(number);
+  if (profile_.wide) return key;
   // Neighbours that are told apart at their ends only, in groups that have nothing in common.
   if (profile_.deep) return std::string(400, static_cast<char>('!' + number / 8)) + key;
   if (number % 11 == 0) key.append(300 + number, 'p');  // Long ones make the tree deep.
@@ -131,7 +133,8 @@ Value Workload::pick_value(const Value* old, const std::string& store) {
 }
 
 std::string Workload::pick_store() {
-  if (profile_.favours_runs && live_.count("s2") != 0 && random_.percent(80)) return "s2";
+  const bool favours_runs = profile_.favours_runs || profile_.wide;
+  if (favours_runs && live_.count("s2") != 0 && random_.percent(80)) return "s2";
   auto it = live_.begin();
   std::advance(it, static_cast<int64_t>(random_.below(live_.size())));
   return it->first;

@@ -85,6 +85,7 @@ class Workload {
 
   // Dice.
   std::string pick_key();
+  std::string key_of(uint64_t number) const;
   uint64_t next_stamp() { return ++stamp_ << 20 | (profile_.seed & 0xfffff); }
   /// `old`: what the row holds now, if there is one. Half of the updates change its stamp only.
   IndexKind kind_of(const std::string& store) const;
@@ -165,6 +166,7 @@ class Workload {
 
   // Reading.
   void read();
+  void read_range();
   void check_row(const Place& place, const Result<std::string>& got, const Rows& rows);
   void compare();
   void compare_doubts();

@@ -33,9 +33,10 @@ Workload::Victims Workload::pick_range(const std::string& store, const Open* ope
       }
     }
   }
-  Victims victims{.begin = random_.percent(10) ? std::string() : pick_key()};
+  Victims victims{.begin = random_.percent(profile_.wide ? 50 : 10) ? "" : pick_key()};
   auto row = rows.lower_bound(victims.begin);
-  for (uint64_t count = random_.below(12); row != rows.end() && count > 0; --count) ++row;
+  const uint64_t rows_max = profile_.wide && random_.percent(60) ? 2 * profile_.keys : 12;
+  for (uint64_t count = random_.below(rows_max); row != rows.end() && count > 0; --count) ++row;
   if (row != rows.end()) victims.end = row->first;
   for (row = rows.lower_bound(victims.begin); row != rows.end(); ++row) {
     if (!victims.end.empty() && row->first >= victims.end) break;

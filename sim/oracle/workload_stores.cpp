@@ -6,7 +6,9 @@
 namespace aether::oracle {
 
 void Workload::make_store() {
-  const std::string name = "s" + std::to_string(random_.below(5));
+  const uint64_t number = random_.below(5);
+  const bool is_first_wide = profile_.wide && live_.count("s2") == 0;
+  const std::string name = is_first_wide ? "s2" : "s" + std::to_string(number);
   if (live_.count(name) != 0) return;
   Writes writes{{{name, std::nullopt}, Value{}}};
   say("  " + name);
@@ -24,8 +26,12 @@ void Workload::bulk_load(const std::string& name) {
   Result<KvStore> store = ask([&] { return env_->open_store(name, {.create = false}); });
   if (!went_well(store, "open_store")) return;
   Writes writes;
-  for (uint64_t i = 1 + random_.below(60); i > 0; --i) {
-    writes[{name, pick_key()}] = pick_value(nullptr, name);
+  if (profile_.wide && name == "s2") {
+    for (uint64_t i = 0; i < profile_.keys; ++i)
+      writes[{name, key_of(i)}] = pick_value(nullptr, name);
+  } else {
+    for (uint64_t i = 1 + random_.below(60); i > 0; --i)
+      writes[{name, pick_key()}] = pick_value(nullptr, name);
   }
   say("  loads " + to_text(writes));
   model_.call(writes);
@@ -88,6 +94,7 @@ void Workload::close() {
 // --- Reading
 
 void Workload::read() {
+  if (random_.percent(40)) return read_range();
   const Place place{pick_store(), pick_key()};
   Result<KvStore> store = ask([&] { return env_->open_store(place.store, {.create = false}); });
   if (!went_well(store, "open_store")) return;
@@ -97,6 +104,31 @@ void Workload::read() {
   if (open == nullptr || !open->seen || open->writes.count(place) != 0) return;
   check_row(place, ask([&] { return store->get(*open->txn, *place.key); }),
             (*open->seen)[place.store]);
+}
+
+/// A few rows between two keys, either way; often none.
+void Workload::read_range() {
+  const std::string name = pick_store();
+  Result<KvStore> store = ask([&] { return env_->open_store(name, {.create = false}); });
+  if (!went_well(store, "open_store") || failed_) return;
+  Range range{.begin = {}, .end = {}, .reverse = random_.percent(50)};
+  const std::string from = pick_key() + (random_.percent(50) ? "a" : "");
+  const std::string to = random_.percent(50) ? from + "b" : pick_key();
+  range.begin = std::min(from, to);
+  range.end = std::max(from, to);
+  Rows found;
+  const auto take = [&](Bytes key, Bytes value) {
+    const sim::alloc_faults::Paused paused;
+    found[std::string(key)] = parse_value(value).value_or(Value{.stamp = ~uint64_t{0}});
+    return true;
+  };
+  const Result<uint64_t> count = ask([&] { return store->scan(range, take); });
+  if (!went_well(count, "scan of a range")) return;
+  const Rows& rows = live_[name];
+  // An end that is empty is none.
+  const Rows wanted(rows.lower_bound(std::string(range.begin)),
+                    range.end.empty() ? rows.end() : rows.lower_bound(std::string(range.end)));
+  expect(*count == found.size() && found == wanted, "a scan of a range of " + name + " differs");
 }
 
 void Workload::check_row(const Place& place, const Result<std::string>& got, const Rows& rows) {
