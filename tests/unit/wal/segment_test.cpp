@@ -110,6 +110,16 @@ TEST(Segment, AFailedPreparationLeavesNothingBehind) {
   }
 }
 
+TEST(Segment, WhatAFailedPreparationCouldNotRemoveIsReplaced) {
+  const auto disk = make_disk();
+  const auto files = open_files(*disk, 1);
+  ASSERT_TRUE(files->take(1));
+  ASSERT_TRUE(disk->write_file(segment_path(2), "half of a header"));
+  const Result<std::unique_ptr<os::File>> file = files->take(2);
+  ASSERT_TRUE(file) << error_of(file);
+  expect_durable(*disk, 2);
+}
+
 // A crash at any step of taking a segment leaves names and files that the next life copes with.
 TEST(Segment, ACrashWhileRecyclingIsHarmless) {
   const auto disk = make_disk();
