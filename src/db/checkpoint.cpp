@@ -120,6 +120,23 @@ Result<void> EnvImpl::slow_down(bool frees) {
   return {};
 }
 
+/// After rows in memory have become a run, and redo needs their part of the log no more. A segment that is used again is written once, a
+/// new one twice, first with zeros: so it is let go of at once where hardly a page has to be written for it.
+void EnvImpl::let_go_of_log() {
+  constexpr uint64_t kSegmentsMin = 2, kLogBytesADirtyByte = 16;
+  if (!checkpointer_) return;
+  const LogPosition start = redo_start_.load(std::memory_order_relaxed);
+  const LogPosition below = tables_redo_from(log_->append_position());
+  if (below < start + kSegmentsMin * options_.log_segment_bytes) return;
+  const uint64_t dirty_bytes = pool_->dirty_count() * options_.page_bytes;
+  if (dirty_bytes > (below - start) / kLogBytesADirtyByte) return;
+  AETHER_REACHED("checkpoint.after_a_flush");
+  os::LockGuard lock(checkpointer_mutex_);
+  checkpoint_wanted_ = true;
+  checkpoint_below_ = std::max(checkpoint_below_, below);
+  checkpointer_wake_.notify_one();
+}
+
 void EnvImpl::run_checkpointer() {
   checkpointer_mutex_.lock();
   while (!stop_) {
@@ -129,7 +146,7 @@ void EnvImpl::run_checkpointer() {
     }
     const bool archive_only = !checkpoint_wanted_;
     archive_wanted_ = false;
-    const bool all = !archive_only && std::exchange(checkpoint_all_, false);
+    const LogPosition below = archive_only ? 0 : std::exchange(checkpoint_below_, 0);
     checkpointer_mutex_.unlock();
     if (archive_only) {
       static_cast<void>(
@@ -141,7 +158,7 @@ void EnvImpl::run_checkpointer() {
     const uint64_t keep = std::min<uint64_t>(log_bytes_to_redo(),
                                              log_bytes_bound() / kTriggerDivisor / 2);
     const Result<void> done = base::or_no_memory(
-        [&] { return checkpoint_now(all ? ~LogPosition{0} : now - keep, false); });
+        [&] { return checkpoint_now(below != 0 ? below : now - keep, false); });
     // Without memory, or without a frame for what waits to be redone: the next write asks for another.
     const bool is_passing = !done && (done.error().code() == Code::no_memory ||
                                       done.error().code() == Code::busy);

@@ -245,6 +245,8 @@ class EnvImpl {
       return {};
     return slow_down(frees);
   }
+  /// After rows in memory have become a run: has the log's old segments let go of, if that costs next to nothing.
+  void let_go_of_log();
   /// Copies the log that is full into the archive now. Errors: invalid_argument (none is configured), io_error, ...
   Result<ArchiveReport> archive();
   Result<BackupReport> backup(const BackupOptions& options);
@@ -522,7 +524,8 @@ class EnvImpl {
   os::CondVar checkpointer_done_;
   bool checkpoint_wanted_ = false;
   bool archive_wanted_ = false;
-  bool checkpoint_all_ = false;  ///< The next one writes every page: after a recovery.
+  LogPosition
+      checkpoint_below_ = 0;  ///< What the next one writes, if not 0; after a recovery every page.
   bool stop_ = false;
   std::atomic<bool> checkpoint_requested_{false};
   std::unique_ptr<os::Thread> checkpointer_;

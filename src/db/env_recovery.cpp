@@ -57,7 +57,7 @@ Result<void> EnvImpl::recover() {
   if (control_->state().fences.size() > 3) AETHER_REACHED("recovery.after_three_interrupted");
   if (control_->state().fences.size() > kFencesKept) return checkpoint_now(~LogPosition{0}, false);
   checkpoint_wanted_ = true;
-  checkpoint_all_ = true;
+  checkpoint_below_ = ~LogPosition{0};
   return {};
 }
 

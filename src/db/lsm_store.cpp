@@ -149,7 +149,10 @@ Result<void> LsmStore::take_own_values(std::vector<page::OverflowReference>& val
 Result<bool> LsmStore::work() {
   tree_.collect();
   AETHER_TRY_ASSIGN(const bool has_flushed, upkeep_->flush());
-  if (has_flushed) return true;
+  if (has_flushed) {
+    env_.let_go_of_log();
+    return true;
+  }
   AETHER_TRY_ASSIGN(const bool has_merged, upkeep_->merge(kSliceBytes, true));
   if (has_merged) return true;
   return upkeep_->give_back();
