@@ -394,11 +394,12 @@ Result<uint64_t> run_scan(db::CursorImpl& scan, AnyCursor& cursor, const Range& 
                           FunctionRef<bool(Bytes key, Bytes value)> visitor) {
   index::BTreeCursor::Visit visit{range.begin, range.end, !range.reverse, visitor};
   AETHER_TRY_ASSIGN(bool more, go_to_first(cursor, range));
-  while (more) {
+  if (more) {
     AETHER_TRY_ASSIGN(more, cursor.visit_leaf(visit));
-    if (!more) break;
+  }
+  while (more) {
     AETHER_TRY(scan.check());  // The visitor may have ended what it needs.
-    AETHER_TRY_ASSIGN(more, range.reverse ? cursor.prev() : cursor.next());
+    AETHER_TRY_ASSIGN(more, cursor.visit_on(visit));
   }
   return visit.visited;
 }

@@ -163,4 +163,9 @@ Result<bool> TableCursor::visit_leaf(Visit& visit) {
   return visit.visitor(key_, value_);
 }
 
+Result<bool> TableCursor::visit_on(Visit& visit) {
+  AETHER_TRY_ASSIGN(const bool more, visit.up ? next() : prev());
+  return more ? visit_leaf(visit) : Result<bool>(false);
+}
+
 }  // namespace aether::table

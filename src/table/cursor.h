@@ -47,6 +47,8 @@ class TableCursor {
   using Visit = index::BTreeCursor::Visit;
   /// Visits the row on which it stands. False: the visit is over.
   Result<bool> visit_leaf(Visit& visit);
+  /// Moves on in its direction, and visits that row. False: there is none, or the visit is over.
+  Result<bool> visit_on(Visit& visit);
 
  private:
   void take_snapshot();

@@ -242,6 +242,34 @@ Result<bool> BTreeCursor::visit_leaf(Visit& visit) {
   return more && visit_plain_rows(visit);
 }
 
+Result<bool> BTreeCursor::visit_on(Visit& visit) {
+  const bool is_at_end = slot_ + (visit.up ? 1 : 0) == (visit.up ? leaf().count() : 0);
+  if (is_at_end && copy_is_enough() && is_as_copied()) return visit_next_leaf(visit);
+  AETHER_TRY_ASSIGN(const bool more, visit.up ? next() : prev());
+  return more ? visit_leaf(visit) : Result<bool>(false);
+}
+
+/// From the end of a plain copy: if the next leaf's is plain too, its rows need no move of the cursor each.
+Result<bool> BTreeCursor::visit_next_leaf(Visit& visit) {
+  Move move(*this);
+  const page::Fence fence = visit.up ? leaf().upper_fence() : leaf().lower_fence();
+  if (!fence) return move.end(visit.up ? forward(leaf().count()) : backward(0));
+  fence_ = *fence;
+  AETHER_TRY(copy_neighbour(visit.up));
+  const page::Fence begin = visit.up ? leaf().lower_fence() : leaf().upper_fence();
+  const bool is_beside = begin && *begin == fence_;  // It was neither split nor merged since.
+  if (!is_beside || !copy_is_enough()) {
+    const uint32_t slot = leaf().lower_bound(fence_).slot;
+    AETHER_TRY_ASSIGN(
+        const bool more,
+        move.end(recorder_.move(visit.up ? forward(slot) : backward(slot), key_, visit.up)));
+    return more ? visit_leaf(visit) : Result<bool>(false);
+  }
+  slot_ = visit.up ? ~0u : leaf().count();  // On none of them yet, and key_ is the last row's.
+  static_cast<void>(move.end(true));
+  return visit_plain_rows(visit);
+}
+
 bool BTreeCursor::has_expired(Bytes payload) const noexcept {
   return page::has_expired(page::expiry_of(payload),
                            tree_.services().transactions.now_ms(*snapshot_));
@@ -258,11 +286,14 @@ Result<bool> BTreeCursor::visit_row(Visit& visit) {
   return visit.visitor(key_, bytes);
 }
 
-/// Nothing but a plain copy has to be looked at for the next row: its snapshot is still open, its transaction has written
-/// nothing since, and no range is recorded.
+/// Nothing but a plain copy has to be looked at for the next row, as long as `is_as_copied`, and no range is recorded.
 bool BTreeCursor::copy_is_enough() const noexcept {
-  return is_plain_ && frame_ != nullptr && snapshot_ != &own_ && !recorder_.is_recording() &&
-         txn_->snapshot == snapshot_ && txn_->writes == writes_;
+  return is_plain_ && frame_ != nullptr && snapshot_ != &own_ && !recorder_.is_recording();
+}
+
+/// Its snapshot is still open, and its transaction has written nothing since.
+bool BTreeCursor::is_as_copied() const noexcept {
+  return txn_->snapshot == snapshot_ && txn_->writes == writes_;
 }
 
 namespace {
@@ -285,24 +316,27 @@ const std::byte* page_beside(BTree& tree, const BTree::LeafPlace& place, bool up
 /// The rows of the copy after the one on which it stands, up to the first that needs more than the copy. False: the visit
 /// is over.
 bool BTreeCursor::visit_plain_rows(Visit& visit) {
+  if (!copy_is_enough()) return true;
   const SlottedPage node = leaf();
   const uint32_t count = node.count();
+  const bool is_bounded = !(visit.up ? visit.end : visit.begin).empty();
   const size_t prefix_bytes = node.prefix().size();  // All keys of the leaf begin like key_.
   const uint32_t step = visit.up ? 1 : ~0u;
   LeafAhead ahead(page_beside(tree_, place_, visit.up), node,
-                  visit.up ? count - std::min(slot_, count) : slot_);
+                  visit.up ? count - std::min(slot_ + 1, count) : slot_);
   // Below the first slot wraps round, to above the last.
-  for (uint32_t slot = slot_ + step; slot < count && copy_is_enough(); slot += step) {
+  for (uint32_t slot = slot_ + step; slot < count && is_as_copied(); slot += step) {
     ahead.ask();
     const SlottedPage::Record record = node.record(slot);
     const page::RecordMeta meta = page::meta_of(record.payload);
     if (!meta.stays() && (meta.removed() || has_expired(record.payload))) continue;
     if (meta.overflow()) return true;
-    key_.resize(prefix_bytes + record.suffix.size());
+    const size_t key_bytes = prefix_bytes + record.suffix.size();
+    if (key_.size() != key_bytes) key_.resize(key_bytes);
     base::copy_short(key_.data() + prefix_bytes, record.suffix.data(), record.suffix.size());
     slot_ = slot;
     is_older_ = false;
-    if (visit.is_outside(key_)) return false;
+    if (is_bounded && visit.is_outside(key_)) return false;
     ++visit.visited;
     if (!visit.visitor(key_, page::value_of(record.payload, meta))) return false;
   }

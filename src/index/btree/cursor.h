@@ -62,6 +62,9 @@ class BTreeCursor {
   /// Visits the row on which it stands, and those after it that this copy of the leaf shows as they are; it then stands
   /// on the last one. False: the visit is over. `visitor` may do anything but move this cursor.
   Result<bool> visit_leaf(Visit& visit);
+  /// Moves to the row after that, downwards to the one before, and goes on as visit_leaf. False: there is none, or the visit
+  /// is over.
+  Result<bool> visit_on(Visit& visit);
 
  private:
   /// One move: unless it succeeds, the position is what it was, and the copy is no longer trusted.
@@ -75,8 +78,10 @@ class BTreeCursor {
   bool take_copy(const buffer::OptimisticGuard& guard);
   Result<bool> visit_row(Visit& visit);
   bool visit_plain_rows(Visit& visit);
+  Result<bool> visit_next_leaf(Visit& visit);
   bool has_expired(Bytes payload) const noexcept;
   bool copy_is_enough() const noexcept;
+  bool is_as_copied() const noexcept;
   Result<bool> forward(uint32_t slot);
   Result<bool> backward(uint32_t slots);
   bool is_current() const noexcept;
