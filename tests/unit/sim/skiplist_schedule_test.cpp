@@ -17,6 +17,7 @@
 
 #include "base/checksum.h"
 #include "index/skiplist/skiplist.h"
+#include "os/sync.h"
 #include "sim/random.h"
 #include "unit/sim/schedule_fixture.h"
 
@@ -224,6 +225,44 @@ TEST_F(SchedulerSkiplist, WritersAndReadersInAFewKeys) {
     if (seed % 50 == 0) {
       ASSERT_EQ(run(seed), hash) << "the seed does not decide";
     }
+  }
+}
+
+/// The first of `stem`0, `stem`1, ... whose node has more than one level, or only one.
+std::string key_of_height(const std::string& stem, bool is_high, uint64_t seed) {
+  for (uint64_t i = 0;; ++i) {
+    std::string key = stem + std::to_string(i);
+    if ((std::countr_zero(base::checksum(key.data(), key.size(), seed)) >= 2) == is_high)
+      return key;
+  }
+}
+
+// Goal:   what is there is found, also past a node that was removed below before its maker linked it above.
+// Method: one thread inserts high nodes; the other removes each as soon as it can be found, puts a key right behind it, and
+//         reads that.
+TEST_F(SchedulerSkiplist, WhatStandsBehindANodeThatWasRemovedBelowIsFound) {
+  constexpr size_t kRounds = 6;
+  const uint64_t seeds = seeds_to_run(4000);
+  for (uint64_t seed = 1; seed <= seeds && !HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Skiplist list(SkiplistOptions{.memory_bytes_max = 1 * MiB, .seed = seed});
+    std::vector<std::string> high, behind;
+    for (size_t round = 0; round < kRounds; ++round) {
+      high.push_back(key_of_height(std::to_string(round) + "a", true, seed));
+      behind.push_back(key_of_height(std::to_string(round) + "b", false, seed));
+    }
+    const std::function<void()> makes = [&] {
+      for (const std::string& key : high) ASSERT_TRUE(list.insert(key, "value"));
+    };
+    const std::function<void()> removes = [&] {
+      for (size_t round = 0; round < kRounds; ++round) {
+        while (!list.remove(high[round])) os::yield();
+        ASSERT_TRUE(list.insert(behind[round], "value"));
+        for (int i = 0; i < 10; ++i)
+          ASSERT_TRUE(list.visit(behind[round], [](Bytes) {})) << behind[round] << " is there";
+      }
+    };
+    run_scheduled(seed, {makes, removes}, [&] { ASSERT_EQ(list.stats().keys, kRounds); });
   }
 }
 
