@@ -97,6 +97,29 @@ TEST_F(LockTest, RowsThatOthersHaveWrittenAreConflicts) {
   EXPECT_EQ(*store_->lock_for_update(fresh, "a"), "2");
 }
 
+// Goal: whoever has ended holds nothing, however it ended, also while its object is still there.
+TEST_F(LockTest, AnEndReleasesThemWhileTheObjectLives) {
+  const auto nobody_holds = [&](const char* after) {
+    Transaction next = begin(0);
+    EXPECT_TRUE(store_->lock(next, "a", LockMode::exclusive)) << after;
+    EXPECT_TRUE(store_->lock_store(next, LockMode::exclusive)) << after;
+    ok(next.abort());
+    EXPECT_EQ(env_->impl().locks().snapshot().holders_total, 0u) << after;
+  };
+  Transaction wrote = begin(), read = begin(), gave_up = begin();
+  EXPECT_EQ(*store_->lock_for_update(wrote, "a"), "1");
+  ok(store_->put(wrote, "a", "2"));
+  ok(wrote.commit());
+  nobody_holds("a commit");
+  ok(store_->lock(read, "a", LockMode::shared));
+  ok(read.commit());
+  nobody_holds("a commit that wrote nothing");
+  ok(store_->lock_range(gave_up, {.begin = "a", .end = "c"}, LockMode::exclusive));
+  ok(store_->put(gave_up, "b", "2"));
+  ok(gave_up.abort());
+  nobody_holds("an abort");
+}
+
 TEST_F(LockTest, GoingBackToASavepointReleases) {
   Transaction owner = begin();
   ok(store_->lock(owner, "a", LockMode::exclusive));
