@@ -100,7 +100,10 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
 #endif
   take_in(context, record, gsn);
   for (const PageRef& page : pages) {
-    if (AETHER_PLANTED("buffer.dirty_too_late")) mark_dirty(*page.frame, log.append_position());
+    if (AETHER_PLANTED("buffer.dirty_too_late")) {
+      os::sim_window();
+      mark_dirty(*page.frame, log.append_position());
+    }
     page.header().gsn = gsn;
     page.frame->lsn_vector = context.lsn_vector;  // Its own is in there.
   }
