@@ -106,7 +106,7 @@ TEST_F(LockTest, AnEndReleasesThemWhileTheObjectLives) {
     ok(next.abort());
     EXPECT_EQ(env_->impl().locks().snapshot().holders_total, 0u) << after;
   };
-  Transaction wrote = begin(), read = begin(), gave_up = begin();
+  Transaction wrote = begin(0), read = begin(0), gave_up = begin(0);
   EXPECT_EQ(*store_->lock_for_update(wrote, "a"), "1");
   ok(store_->put(wrote, "a", "2"));
   ok(wrote.commit());
