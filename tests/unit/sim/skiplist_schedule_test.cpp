@@ -181,7 +181,7 @@ class World {
         ASSERT_TRUE(forward ? last < key : key < last) << last << " " << key;
       }
       check_value(key, *cursor.value());
-      anchors += std::count(anchors_.begin(), anchors_.end(), key);
+      anchors += std::count(anchors_.begin(), anchors_.end(), key) != 0 ? 1 : 0;
       last = key;
     }
     ASSERT_EQ(anchors, anchors_.size()) << "a scan passed what was there all the time";
