@@ -1,5 +1,8 @@
 // Cursors and scans: both ways, at the ends, between keys, over rows that change meanwhile, and with bounds that a
 // hostile user would choose.
+#include <algorithm>
+#include <iterator>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -350,6 +353,59 @@ TEST_P(Cursors, ScansMeetValuesOfAllSizes) {
     return true;
   });
   EXPECT_EQ(count.value(), 50u);
+}
+
+// Goal:   a scan that goes from leaf to leaf shows each row with its own key and value.
+// Method: groups of keys that share long beginnings, so that leaves have other prefixes than their neighbours; among them rows that
+//         were removed, and values with pages of their own, also as a leaf's first. Settled by a reopening. From every 37th key, either
+//         way, all of it and up to bounds.
+TEST_P(Cursors, ScansAgreeWithAMapOverLeavesOfEveryPrefix) {
+  std::map<std::string, std::string> rows;
+  for (int i = 0; i < 4000; ++i) {
+    const int group = i % 7;
+    const std::string key = std::string(static_cast<size_t>(group) * 9 + 1,
+                                        static_cast<char>('a' + group)) +
+                            key_of(i * 7919 % 4000);
+    const bool is_large = i % 97 == 0 || (i > 1000 && i < 1040);
+    rows[key] = std::string(is_large ? 3 * GetParam() : 40, static_cast<char>('A' + i % 26));
+    ASSERT_TRUE(ok(store().put(key, rows[key])));
+  }
+  int number = 0;
+  for (auto row = rows.begin(); row != rows.end();) {
+    const bool goes = ++number % 5 == 0;
+    if (goes) {
+      ASSERT_TRUE(ok(store().remove(row->first)));
+    }
+    row = goes ? rows.erase(row) : std::next(row);
+  }
+  ASSERT_TRUE(ok(open()));
+  const auto check = [&](const std::string& begin, const std::string& end, bool reverse) {
+    std::map<std::string, std::string> found;
+    std::string last;
+    const Result<uint64_t> count = store().scan(
+        {.begin = begin, .end = end, .reverse = reverse}, [&](Bytes key, Bytes value) {
+          EXPECT_TRUE(last.empty() || (reverse ? key < last : key > last)) << key;
+          last.assign(key);
+          found.emplace(key, value);
+          return true;
+        });
+    ASSERT_TRUE(ok(count));
+    const auto from = rows.lower_bound(begin);
+    const auto to = end.empty() ? rows.end() : rows.lower_bound(end);
+    EXPECT_EQ(*count, found.size());
+    EXPECT_TRUE(found == (std::map<std::string, std::string>(from, to)))
+        << begin << " to " << end << (reverse ? " downwards" : "");
+  };
+  number = 0;
+  for (auto row = rows.begin(); row != rows.end(); ++row) {
+    if (++number % 37 != 0) continue;
+    const auto later = std::next(row,
+                                 std::min<std::ptrdiff_t>(300, std::distance(row, rows.end()) - 1));
+    for (const bool reverse : {false, true}) {
+      check(row->first, later->first, reverse);
+      if (number % 370 == 0) check(reverse ? "" : row->first, reverse ? row->first : "", reverse);
+    }
+  }
 }
 
 }  // namespace

@@ -320,7 +320,9 @@ bool BTreeCursor::visit_plain_rows(Visit& visit) {
   const SlottedPage node = leaf();
   const uint32_t count = node.count();
   const bool is_bounded = !(visit.up ? visit.end : visit.begin).empty();
-  const size_t prefix_bytes = node.prefix().size();  // All keys of the leaf begin like key_.
+  const Bytes prefix = node.prefix();
+  bool has_prefix = slot_ <
+                    count;  // It stands on a row of the leaf, and all of its keys begin like key_.
   const uint32_t step = visit.up ? 1 : ~0u;
   LeafAhead ahead(page_beside(tree_, place_, visit.up), node,
                   visit.up ? count - std::min(slot_ + 1, count) : slot_);
@@ -331,9 +333,11 @@ bool BTreeCursor::visit_plain_rows(Visit& visit) {
     const page::RecordMeta meta = page::meta_of(record.payload);
     if (!meta.stays() && (meta.removed() || has_expired(record.payload))) continue;
     if (meta.overflow()) return true;
-    const size_t key_bytes = prefix_bytes + record.suffix.size();
+    if (!has_prefix) key_.assign(prefix);
+    has_prefix = true;
+    const size_t key_bytes = prefix.size() + record.suffix.size();
     if (key_.size() != key_bytes) key_.resize(key_bytes);
-    base::copy_short(key_.data() + prefix_bytes, record.suffix.data(), record.suffix.size());
+    base::copy_short(key_.data() + prefix.size(), record.suffix.data(), record.suffix.size());
     slot_ = slot;
     is_older_ = false;
     if (is_bounded && visit.is_outside(key_)) return false;
