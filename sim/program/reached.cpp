@@ -15,6 +15,7 @@ struct Elsewhere {
 constexpr Elsewhere kElsewhere[] = {
     {"base.epoch_commons", "Epochs.MorePinsThanSlots"},
     {"buffer.no_frame_to_evict", "with threads that hold all frames"},
+    {"checkpoint.after_a_flush", "LsmLog.*: a background worker"},
     {"checkpoint.for_room_in_the_log",
      "EnvFullDisk.*: a background thread has to find that there is none"},
     {"checkpoint.no_room_in_the_log", "EnvFullDisk.*"},
