@@ -16,10 +16,10 @@ namespace {
 /// steps later.
 void prefetch_ahead(Node& node) noexcept {
   if (node.height() < 2) return;
-  const char* const later = reinterpret_cast<const char*>(
-      node_of(node.tower()[1].load(std::memory_order_relaxed)));
+  const auto* const later = node_of(node.tower()[1].load(std::memory_order_relaxed));
+  if (later == nullptr) return;
   __builtin_prefetch(later);
-  __builtin_prefetch(later + 64);
+  __builtin_prefetch(reinterpret_cast<const char*>(later) + 64);
 }
 
 }  // namespace
