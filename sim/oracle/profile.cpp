@@ -137,7 +137,7 @@ Profile make_swarm_profile(uint64_t seed) {
     profile.value_bytes = 4000;
     profile.operations = 300 + seed / 15 % 200;
   }
-  if (profile.memory_stores && seed % 36 == 10) widen(profile);
+  if (profile.memory_stores && seed % 72 == 10) widen(profile);
   return profile;
 }
 
