@@ -53,8 +53,7 @@ struct Profile {
   uint32_t range_percent = 3;  ///< Of the operations, those that remove a range of rows.
   uint64_t operations = 150;   ///< Of one life, about.
   bool favours_runs = false;   ///< Most rows are the LSM's: merges of some parts.
-  bool wide =
-      false;  ///< The LSM is loaded with all keys: ranges of some thousand rows, removed by a run.
+  bool wide = false;           ///< The LSM is loaded with all keys: a run removes thousands.
   bool memory_stores = false;  ///< Four of five are a skiplist, a RAX, one in pages, an LSM.
   /// The log may grow by more than log_bytes_max while a transaction is open, and its next write is refused: large values
   /// are logged too (there is an archive, or they are rows in memory), or the transaction is open for long.

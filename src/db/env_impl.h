@@ -524,8 +524,7 @@ class EnvImpl {
   os::CondVar checkpointer_done_;
   bool checkpoint_wanted_ = false;
   bool archive_wanted_ = false;
-  LogPosition
-      checkpoint_below_ = 0;  ///< What the next one writes, if not 0; after a recovery every page.
+  LogPosition checkpoint_below_ = 0;  ///< What the next one writes, unless 0.
   bool stop_ = false;
   std::atomic<bool> checkpoint_requested_{false};
   std::unique_ptr<os::Thread> checkpointer_;

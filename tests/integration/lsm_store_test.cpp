@@ -1,6 +1,7 @@
 // Stores of kind lsm: what only they do. What all kinds have in common is in store_kinds_test and the conformance suite.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <map>
@@ -125,6 +126,36 @@ TEST_F(LsmStoreTest, ATransactionThatHasWrittenLeavesUpkeepToTheNext) {
   EXPECT_LT(lsm().flushes, 5u);
   ok(large.commit());
   expect_rows();
+}
+
+// Goal:   a merge whose output is of several parts keeps those that it has committed, and goes on behind them, when it is cut off by a
+//         power cut.
+// Method: rows of several parts, overwritten; every few hundred of them the power goes if a merge is under way.
+TEST_F(LsmStoreTest, AMergeOfSeveralPartsGoesOnAfterACrash) {
+  durability_ = Durability::group;
+  lsm_.policy = MergePolicyKind::leveled;
+  lsm_.size_ratio = 4;
+  store_.reset();
+  env_.reset();
+  os_ = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = 2});
+  open();
+  uint64_t found_under_way = 0, most_parts = 0;
+  for (uint64_t chunk = 0; chunk < 200 && !HasFailure(); ++chunk) {
+    for (uint64_t i = 0; i < 400; ++i) {
+      const uint64_t number = (chunk * 400 + i) * 7919 % 30'011;
+      rows_[key_of(number)] = value_of(number, static_cast<char>('a' + chunk % 26));
+      ok(store_->put(key_of(number), rows_[key_of(number)]));
+    }
+    for (const SortedRunStats& run : lsm().sorted_runs) most_parts = std::max(most_parts, run.runs);
+    // Seldom enough that parts are ended between two crashes.
+    if (chunk % 6 != 5 || lsm().merges_under_way == 0) continue;
+    crash(chunk);
+    found_under_way += lsm().merges_under_way != 0 ? 1 : 0;
+  }
+  expect_rows();
+  verify();
+  EXPECT_GT(most_parts, 1u);
+  EXPECT_GT(found_under_way, 5u);
 }
 
 // Goal:   generations are written out and merged while rows are put, and nothing is lost by a crash at the end of it.

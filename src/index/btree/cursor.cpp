@@ -286,7 +286,7 @@ Result<bool> BTreeCursor::visit_row(Visit& visit) {
   return visit.visitor(key_, bytes);
 }
 
-/// Nothing but a plain copy has to be looked at for the next row, as long as `is_as_copied`, and no range is recorded.
+/// Nothing but a plain copy has to be looked at for the next row as long as `is_as_copied`; no range is recorded.
 bool BTreeCursor::copy_is_enough() const noexcept {
   return is_plain_ && frame_ != nullptr && snapshot_ != &own_ && !recorder_.is_recording();
 }
@@ -321,8 +321,7 @@ bool BTreeCursor::visit_plain_rows(Visit& visit) {
   const uint32_t count = node.count();
   const bool is_bounded = !(visit.up ? visit.end : visit.begin).empty();
   const Bytes prefix = node.prefix();
-  bool has_prefix = slot_ <
-                    count;  // It stands on a row of the leaf, and all of its keys begin like key_.
+  bool has_prefix = slot_ < count;  // On a row of this leaf, all of whose keys begin like key_.
   const uint32_t step = visit.up ? 1 : ~0u;
   LeafAhead ahead(page_beside(tree_, place_, visit.up), node,
                   visit.up ? count - std::min(slot_ + 1, count) : slot_);
