@@ -20,7 +20,7 @@ constexpr Elsewhere kElsewhere[] = {
      "EnvFullDisk.*: a background thread has to find that there is none"},
     {"checkpoint.no_room_in_the_log", "EnvFullDisk.*"},
     {"index.rax_bound_reached", "Rax.MemoryIsBoundedAndComesBack: no store here is bounded"},
-    {"index.rax_cursor_seeks_again", "IndexConcurrent.*: a writer beside a cursor"},
+    {"index.rax_cursor_seeks_again", "ConcurrentIndex/*: a writer beside a cursor"},
     {"index.skiplist_bound_reached",
      "Skiplist.MemoryIsBoundedAndComesBack: no store here is bounded"},
     {"index.skiplist_removed_while_linked", "SchedulerSkiplist.*: two writers of one key"},
