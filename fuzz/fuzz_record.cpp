@@ -36,7 +36,7 @@ void walk(const Chunk& chunk, const LsnVector& cut) {
     uint32_t parts = 0;
     PartCursor walk_parts(view);
     while (const std::optional<PartView> part = walk_parts.next()) {
-      part_bytes += sizeof(PartHeader) + part->data.size();
+      part_bytes += (view.row ? 0 : sizeof(PartHeader)) + part->data.size();
       ++parts;
     }
     FUZZ_REQUIRE(part_bytes == view.parts.size());
@@ -82,6 +82,17 @@ std::string sample_records(TxnId txn) {
   bytes += record_bytes({.txn = txn, .gsn = 5, .vector = &vector, .parts = parts});
   bytes += record_bytes(
       {.type = RecordType::clr, .txn = txn, .link = 64, .gsn = 6, .parts = {parts, 1}});
+  const std::string_view row[] = {{"\3\0", 2}, "key", {"\0\xa\0\0\0\0\0\0", 8}, "new"};
+  const PartSpec put{.header = {.store = 4}, .data = row};
+  bytes += record_bytes({.flags = kFlagRow,
+                         .txn = 10,
+                         .link = 64,
+                         .gsn = 7,
+                         .vector = &vector,
+                         .parts = {&put, 1},
+                         .undo = undo});
+  bytes += record_bytes(
+      {.flags = kFlagRow | kFlagCommits, .txn = 10, .gsn = 8, .parts = {&put, 1}});
   bytes += record_bytes({.type = RecordType::commit, .txn = txn, .link = 64});
   bytes += record_bytes({.type = RecordType::prepare, .txn = txn, .undo = undo});
   return bytes;

@@ -8,6 +8,6 @@ namespace aether {
 inline constexpr const char* kVersion = "0.1.0";
 /// Raised when a directory written by this version could not be read by the one before; docs/formats/control.md says
 /// what each has brought.
-inline constexpr uint32_t kFormatVersion = 2;
+inline constexpr uint32_t kFormatVersion = 3;
 
 }  // namespace aether

@@ -102,7 +102,7 @@ Result<txn::UndoEntry> TableManager::undo_entry(const wal::RecordView& record,
                                        ": what it replaced is cut short");
   }
   return txn::UndoEntry{.manager = wal::ResourceManager::table,
-                        .op = part.header.op,
+                        .op = static_cast<uint8_t>(operation.op),
                         .store = part.header.store,
                         .lsn = record.lsn,
                         .previous = record.header.link,

@@ -36,7 +36,10 @@ Result<TableOperation> parse_operation(const wal::PartView& part) {
   result.op = static_cast<TableOp>(part.header.op);
   result.key = part.data.substr(sizeof key_length, key_length);
   result.payload = part.data.substr(sizeof key_length + key_length);
+  if (result.op == TableOp::row)
+    result.op = page::meta_of(result.payload).removed() ? TableOp::remove : TableOp::set;
   switch (result.op) {
+    case TableOp::row: break;
     case TableOp::set:
       if (result.payload.size() >= page::kMetaBytes) return result;
       return damaged("its payload is cut short");

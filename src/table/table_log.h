@@ -16,8 +16,9 @@ namespace aether::table {
 enum class TableOp : uint8_t {
   set =
       1,  ///< u16 key length, key, payload. Undo: the payload before; nothing, if there was no row.
-  remove = 2,  ///< The same; the payload is a ghost's: its meta word.
-  erase = 3,   ///< u16 key length, key. Of an insert that is taken back.
+  remove = 2,         ///< The same; the payload is a ghost's: its meta word.
+  erase = 3,          ///< u16 key length, key. Of an insert that is taken back.
+  row = wal::kRowOp,  ///< In a row record only: set or remove, as the meta word says.
 };
 
 /// Borrows.
@@ -33,6 +34,7 @@ Result<TableOperation> parse_operation(const wal::PartView& part);
 /// The pieces of a part, without copying key or value.
 class TablePart {
  public:
+  /// For a row record (wal::kFlagRow) `op` and `gsn_before` say nothing that is written.
   TablePart(TableOp op, StoreId store, Gsn gsn_before, std::string_view key, std::string_view head,
             std::string_view value) noexcept;
   TablePart(const TablePart&) = delete;

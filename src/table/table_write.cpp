@@ -291,7 +291,8 @@ Result<void> Table::write_row(TransactionContext& txn, Stripe& stripe, const Cha
   const TablePart part(change.op, store_, gsn_of(change.old_row), change.key, word_bytes(meta),
                        change.value);
   const size_t undo_count = is_lone || before.empty() ? 0 : 1;
-  const buffer::ChangeKind kind{.flags = is_lone ? wal::kFlagCommits : uint8_t{0}};
+  const auto flags = static_cast<uint8_t>(wal::kFlagRow | (is_lone ? wal::kFlagCommits : 0));
+  const buffer::ChangeKind kind{.flags = flags};
   Result<void> logged = buffer::log_row_change(services_.log, txn.log, kind, gsn, part.spec(),
                                                {&before, undo_count});
   if (!logged) {

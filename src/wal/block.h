@@ -25,7 +25,7 @@ namespace aether::wal {
 
 inline constexpr uint64_t kBlockAlignment = os::kDirectAlignment;
 inline constexpr uint32_t kBlockMagic = 0x6b6c4241;  ///< "ABlk"
-inline constexpr uint16_t kBlockVersion = 2;
+inline constexpr uint16_t kBlockVersion = 3;
 /// Flag of a block: whoever wrote pages past the log meanwhile has logged their images too (Log::set_images_logged).
 inline constexpr uint32_t kFlagImagesLogged = 1;
 

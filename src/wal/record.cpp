@@ -1,6 +1,7 @@
 #include "wal/record.h"
 
 #include <string>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -45,7 +46,8 @@ Result<RecordHeader> parse_header(std::string_view bytes, uint32_t stream, Lsn l
     return bad_record(stream, lsn,
                       "unknown type " + std::to_string(static_cast<unsigned>(header.type)));
   }
-  if ((header.flags & ~kFlagCommits) != 0) {
+  const bool is_row = (header.flags & kFlagRow) != 0;
+  if (is_row ? header.type != RecordType::change : (header.flags & ~kFlagCommits) != 0) {
     return bad_record(stream, lsn, "unknown flags " + std::to_string(header.flags));
   }
   return header;
@@ -59,6 +61,43 @@ Result<void> check_vector(const RecordView& view) {
                         "vector names stream " + std::to_string(element >> kStreamShift));
     }
   }
+  return {};
+}
+
+/// The head of a row record, and what follows from the row. `view.header` has as many bytes of the record as are a head's.
+Result<void> parse_row(std::string_view record, RecordView& view) {
+  RecordHeader& header = view.header;
+  constexpr uint64_t kBodyAt = offsetof(RecordHeader, flags) + 1;
+  const uint32_t padding = header.flags >> kRowPaddingShift;
+  const bool commits = (header.flags & kFlagCommits) != 0;
+  header.vector_count = header.flags >> kRowVectorShift & kRowCountMax;
+  header.flags &= kFlagCommits;
+  header.part_count = 1;
+  header.link = kNoLsn;
+
+  base::ByteReader reader(record.substr(kBodyAt, header.length - padding - kBodyAt));
+  view.vector = reader.read_bytes(header.vector_count * kElementBytes);
+  AETHER_TRY(check_vector(view));
+  view.gsn = reader.read<Gsn>();
+  const auto store = reader.read<StoreId>();
+  if (!commits) {
+    header.link = reader.read<Lsn>();
+    view.undo = reader.read_bytes(reader.read<uint32_t>());
+  }
+  view.parts = reader.read_bytes(reader.remaining());
+  if (!reader.ok()) return bad_record(view.stream, view.lsn, "a row's head ends behind the record");
+
+  base::ByteReader row(view.parts);
+  row.read_bytes(row.read<uint16_t>());
+  const auto writer = row.read<uint64_t>();
+  if (!row.ok()) return bad_record(view.stream, view.lsn, "its row is cut short");
+  if (view.parts.size() > UINT16_MAX)
+    return bad_record(view.stream, view.lsn, "its row is longer than a part can be");
+  header.txn = writer >> kRowWriterShift;
+  view.row = PartHeader{.store = store,
+                        .manager = ResourceManager::table,
+                        .op = kRowOp,
+                        .length = static_cast<uint16_t>(view.parts.size())};
   return {};
 }
 
@@ -80,10 +119,15 @@ bool RecordView::covered_by(const LsnVector& cut) const noexcept {
 }
 
 Result<RecordView> parse_record(std::string_view bytes, uint32_t stream, Lsn lsn) {
-  RecordView view{
-      .header = {}, .stream = stream, .lsn = lsn, .gsn = 0, .vector = {}, .parts = {}, .undo = {}};
+  RecordView view;
+  view.stream = stream;
+  view.lsn = lsn;
   AETHER_TRY_ASSIGN(view.header, parse_header(bytes, stream, lsn));
   if (view.header.type == RecordType::filler) return view;  // Its body means nothing.
+  if ((view.header.flags & kFlagRow) != 0) {
+    AETHER_TRY(parse_row(bytes, view));
+    return view;
+  }
 
   const std::string_view body = bytes.substr(sizeof(RecordHeader),
                                              view.header.length - sizeof(RecordHeader));
@@ -119,6 +163,7 @@ Result<RecordView> parse_record(std::string_view bytes, uint32_t stream, Lsn lsn
 
 std::optional<PartView> PartCursor::next() noexcept {
   if (rest_.empty()) return std::nullopt;
+  if (row_) return PartView{*row_, std::exchange(rest_, {})};
   base::ByteReader reader(rest_);
   PartView part;
   part.header = reader.read<PartHeader>();

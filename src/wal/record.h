@@ -33,6 +33,9 @@ enum class RecordType : uint8_t {
 /// Flags of a record.
 inline constexpr uint8_t
     kFlagCommits = 1;  ///< A change that is its transaction's only one, and its commit.
+/// A change of one row in memory by the transaction that the row names as its writer, in short form: for a small row the
+/// general one's heads are as long as the row. Only in bytes and in RecordSpec: read, it is a change like any other.
+inline constexpr uint8_t kFlagRow = 2;
 
 /// Who understands a part's data: registered with recovery (recovery/resource_manager.h).
 enum class ResourceManager : uint8_t {
@@ -68,6 +71,12 @@ static_assert(sizeof(PartHeader) == 24);
 /// As gsn_before: the page starts a new life; redo need not read what is on disk.
 inline constexpr Gsn kFormatGsn = ~Gsn{0};
 
+/// What the data of the part of a row record begins with: u16 key length, key, and a word that has the transaction above
+/// its low byte (a leaf's meta word, page/leaf_record.h, which this room does not know).
+inline constexpr unsigned kRowWriterShift = 8;
+/// The op of that part. The word's low byte says what becomes of the row.
+inline constexpr uint8_t kRowOp = 4;
+
 inline constexpr uint64_t kRecordAlignment = 8;
 inline constexpr uint32_t kMaxParts = 255;
 
@@ -77,7 +86,8 @@ struct PartSpec {
   std::span<const std::string_view> data = {};
 };
 
-/// One record to be written.
+/// One record to be written. With kFlagRow: of one part, whose store and data are all that is written of it; `txn` as the data
+/// says; no link if it commits.
 struct RecordSpec {
   RecordType type = RecordType::change;
   uint8_t flags = 0;
@@ -121,6 +131,8 @@ struct RecordView {
   Gsn gsn = 0;
   std::string_view vector;  ///< vector_count packed elements: stream << 56 | LSN.
   std::string_view parts;   ///< Packed; walk with PartCursor.
+  /// Of a row record: its part's header. `parts` is then its data alone.
+  std::optional<PartHeader> row;
   std::string_view undo;
 
   Lsn end_lsn() const noexcept { return lsn + header.length; }
@@ -135,11 +147,12 @@ Result<RecordView> parse_record(std::string_view bytes, uint32_t stream, Lsn lsn
 /// Walks the parts of a parsed record. parse_record has checked the bounds.
 class PartCursor {
  public:
-  explicit PartCursor(const RecordView& record) noexcept : rest_(record.parts) {}
+  explicit PartCursor(const RecordView& record) noexcept : rest_(record.parts), row_(record.row) {}
   std::optional<PartView> next() noexcept;
 
  private:
   std::string_view rest_;
+  std::optional<PartHeader> row_;
 };
 
 }  // namespace aether::wal

@@ -42,8 +42,28 @@ inline uint32_t count_streams(uint32_t streams) noexcept {
   return streams == 0 ? 0 : static_cast<uint32_t>(std::popcount(streams));
 }
 
+// The flags' byte of a row record has two counts more.
+inline constexpr unsigned kRowVectorShift = 2;
+inline constexpr unsigned kRowPaddingShift = 5;
+inline constexpr uint32_t kRowCountMax = 7;
+static_assert(kMaxStreams - 1 <= kRowCountMax && kRecordAlignment - 1 <= kRowCountMax);
+
+inline bool is_row(const RecordSpec& spec) noexcept { return (spec.flags & kFlagRow) != 0; }
+inline bool commits(const RecordSpec& spec) noexcept { return (spec.flags & kFlagCommits) != 0; }
+
+/// A row record without its padding.
+inline uint64_t row_bytes(const RecordSpec& spec, uint32_t streams) noexcept {
+  constexpr uint64_t kHead = offsetof(RecordHeader, flags) + 1 + sizeof(Gsn) + sizeof(StoreId);
+  uint64_t size = kHead + count_streams(streams) * kElementBytes + total_bytes(spec.parts[0].data);
+  if (!commits(spec)) size += sizeof(Lsn) + sizeof(uint32_t) + total_bytes(spec.undo);
+  return size;
+}
+
 inline RecordLayout lay_out_here(const RecordSpec& spec) noexcept {
   const uint32_t streams = streams_to_name(spec);
+  if (is_row(spec)) {
+    return {.size = base::align_up(row_bytes(spec, streams), kRecordAlignment), .streams = streams};
+  }
   uint64_t size = sizeof(RecordHeader) + count_streams(streams) * kElementBytes;
   if (!spec.parts.empty()) size += sizeof(Gsn);
   for (const PartSpec& part : spec.parts) size += sizeof(PartHeader) + total_bytes(part.data);
@@ -83,8 +103,40 @@ class RecordWriter {
   std::byte* to_;
 };
 
+inline void put_vector(const RecordSpec& spec, uint32_t streams, RecordWriter& out) noexcept {
+  for (uint32_t rest = streams; rest != 0; rest &= rest - 1) {
+    const auto s = static_cast<uint32_t>(std::countr_zero(rest));
+    AETHER_ASSERT(spec.vector->at[s] <= kLsnMask);
+    out.put((uint64_t{s} << kStreamShift) | spec.vector->at[s]);
+  }
+}
+
+inline void write_row_record(const RecordSpec& spec, const RecordLayout& layout,
+                             std::byte* to) noexcept {
+  AETHER_ASSERT(spec.type == RecordType::change && spec.parts.size() == 1);
+  const auto padding = static_cast<uint32_t>(layout.size - row_bytes(spec, layout.streams));
+  AETHER_ASSERT(padding <= kRowCountMax && count_streams(layout.streams) <= kRowCountMax);
+  base::store(to + offsetof(RecordHeader, type), spec.type);
+  base::store(to + offsetof(RecordHeader, flags),
+              static_cast<uint8_t>(spec.flags | count_streams(layout.streams) << kRowVectorShift |
+                                   padding << kRowPaddingShift));
+  RecordWriter out(to + offsetof(RecordHeader, flags) + 1);
+  put_vector(spec, layout.streams, out);
+  out.put(spec.gsn);
+  out.put(spec.parts[0].header.store);
+  if (commits(spec)) {
+    AETHER_ASSERT(spec.link == kNoLsn && spec.undo.empty());
+  } else {
+    out.put(spec.link);
+    out.put(static_cast<uint32_t>(total_bytes(spec.undo)));
+    out.put_pieces(spec.undo);
+  }
+  out.put_pieces(spec.parts[0].data);
+}
+
 inline void write_record_here(const RecordSpec& spec, const RecordLayout& layout,
                               std::byte* to) noexcept {
+  if (is_row(spec)) return write_row_record(spec, layout, to);
   AETHER_ASSERT(spec.parts.size() <= kMaxParts);
   // Field by field: the flush step may be looking at the length word right now, where not even a zero may be stored; and
   // a copy of a head that has just been put together would wait for each of its stores.
@@ -97,11 +149,7 @@ inline void write_record_here(const RecordSpec& spec, const RecordLayout& layout
   base::store(to + offsetof(RecordHeader, link), spec.link);
 
   RecordWriter out(to + sizeof(RecordHeader));
-  for (uint32_t rest = layout.streams; rest != 0; rest &= rest - 1) {
-    const auto s = static_cast<uint32_t>(std::countr_zero(rest));
-    AETHER_ASSERT(spec.vector->at[s] <= kLsnMask);
-    out.put((uint64_t{s} << kStreamShift) | spec.vector->at[s]);
-  }
+  put_vector(spec, layout.streams, out);
   if (!spec.parts.empty()) out.put(spec.gsn);
   for (const PartSpec& part : spec.parts) {
     std::byte* const place = out.leave_room<PartHeader>();

@@ -85,6 +85,10 @@ struct HomeFixture : FileFixture {
             .gsn = 53,
             .parts = {&insert.spec(), 1}});
     append({.type = wal::RecordType::end, .txn = 9});
+    const std::string writer = word(page::RecordMeta(12, 0).word());
+    const std::string_view row[] = {{"\1\0", 2}, "k", writer, "value"};
+    const wal::PartSpec put{.header = {.store = kStore}, .data = row};
+    append({.flags = wal::kFlagRow | wal::kFlagCommits, .txn = 12, .gsn = 54, .parts = {&put, 1}});
     wal::LsnVector needs;
     needs.at[1] = 4096;
     append({.type = wal::RecordType::commit, .txn = 11, .vector = &needs});
@@ -117,7 +121,7 @@ TEST(PrintLog, EveryTypeOfRecordIsOneLine) {
   HomeFixture t;
   t.append_records();
   const std::vector<LogLine> lines = t.lines();
-  ASSERT_EQ(lines.size(), 6u);
+  ASSERT_EQ(lines.size(), 7u);
   const std::string insert = "page 4: store 2 insert key=k\\x0a 13 bytes";
   EXPECT_EQ(lines[0].type, "change");
   EXPECT_EQ(lines[0].detail, insert + " gsn 50");
@@ -131,10 +135,14 @@ TEST(PrintLog, EveryTypeOfRecordIsOneLine) {
   EXPECT_EQ(lines[2].type, "clr");
   EXPECT_EQ(lines[2].detail, insert + " gsn 53 undo_next 64");
   EXPECT_EQ(lines[3].type, "end");
-  EXPECT_EQ(lines[4].type, "commit");
-  EXPECT_EQ(lines[4].detail, "needs 1:4096");
-  EXPECT_EQ(lines[5].type, "change+commit");  // Stream 1 comes after stream 0 in a block.
-  EXPECT_EQ(lines[5].stream, 1u);
+  EXPECT_EQ(lines[4].type, "change+commit");
+  EXPECT_EQ(lines[4].txn, 12u);
+  EXPECT_EQ(lines[4].detail, "store 2 row set key=k 5 bytes gsn 54");
+  EXPECT_TRUE(lines[4].pages.empty());
+  EXPECT_EQ(lines[5].type, "commit");
+  EXPECT_EQ(lines[5].detail, "needs 1:4096");
+  EXPECT_EQ(lines[6].type, "change+commit");  // Stream 1 comes after stream 0 in a block.
+  EXPECT_EQ(lines[6].stream, 1u);
 }
 
 TEST(PrintLog, TheVisitorMayStopAndAnEmptyLogIsNoError) {
@@ -153,7 +161,7 @@ TEST(PrintLog, WhatLiesBeforeTheCheckpointInItsSegmentIsShown) {
   t.control.start_position = t.log->append_position();
   t.control.redo_position = t.control.start_position;
   ASSERT_TRUE(recovery::Control::create(kHome, t.control, t.os).has_value());
-  EXPECT_EQ(t.lines().size(), 6u);
+  EXPECT_EQ(t.lines().size(), 7u);
 }
 
 TEST(PrintLog, DamageBelowWhatWasDurableIsCorruption) {

@@ -25,7 +25,7 @@ std::string hex_lines(std::string_view bytes, uint64_t offset) {
   return lines;
 }
 
-// The segment that the document describes: one stream, one change and its commit.
+// The segment that the document describes: one stream, one change and its commit, and a lone put of a row in memory.
 std::string example_segment() {
   // A clock that stands still but for a microsecond a look: the block says when it was built.
   const auto disk = std::make_unique<sim::SimOs>(sim::SimOptions{.seed = 1});
@@ -43,6 +43,10 @@ std::string example_segment() {
       0, {.type = RecordType::change, .txn = 9, .gsn = 0x34, .parts = {&part, 1}, .undo = undo});
   EXPECT_TRUE(change);
   EXPECT_TRUE(log->append(0, {.type = RecordType::commit, .txn = 9, .link = change->begin}));
+  const std::string_view row[] = {{"\3\0", 2}, "key", {"\0\xa\0\0\0\0\0\0", 8}, "new"};
+  const PartSpec put{.header = {.store = 4}, .data = row};
+  EXPECT_TRUE(log->append(
+      0, {.flags = kFlagRow | kFlagCommits, .txn = 10, .gsn = 0x35, .parts = {&put, 1}}));
   EXPECT_TRUE(log->flush());
   return *disk->read_file(segment_path(1));
 }
@@ -53,7 +57,7 @@ TEST(LogFormat, TheDocumentShowsTheBytesThatAreWritten) {
   document << file.rdbuf();
   const std::string segment = example_segment();
   const std::string header = hex_lines(std::string_view(segment).substr(0, 48), 0);
-  const std::string block = hex_lines(std::string_view(segment).substr(4096, 192), 4096);
+  const std::string block = hex_lines(std::string_view(segment).substr(4096, 224), 4096);
   EXPECT_NE(document.str().find(header), std::string::npos) << "is now:\n" << header;
   EXPECT_NE(document.str().find(block), std::string::npos) << "is now:\n" << block;
 }
