@@ -40,6 +40,7 @@ std::span<const HotPathKind> page_paths();
 std::span<const HotPathKind> log_paths();
 std::span<const HotPathKind> txn_paths();
 std::span<const HotPathKind> store_paths();
+std::span<const HotPathKind> lsm_paths();
 
 template <typename Path>
 std::unique_ptr<HotPath> make_path() {

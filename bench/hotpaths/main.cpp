@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
   if (names.size() == 1 && std::strcmp(names[0], "--compiler") == 0) return print_compiler();
   const bool only_names = names.size() == 1 && std::strcmp(names[0], "--list") == 0;
   size_t measured = 0;
-  for (const auto paths : {page_paths(), log_paths(), txn_paths(), store_paths()}) {
+  for (const auto paths : {page_paths(), log_paths(), txn_paths(), store_paths(), lsm_paths()}) {
     for (const HotPathKind& kind : paths) {
       if (only_names) std::printf("%s\n", kind.name);
       bool wanted = names.empty();

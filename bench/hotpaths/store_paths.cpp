@@ -6,25 +6,10 @@
 
 #include "aether/aether.hpp"
 #include "hotpaths/hot_path.h"
+#include "hotpaths/rows.h"
 
 namespace aether::hotpaths {
 namespace {
-
-constexpr uint64_t kRows = 20'000;  // Three levels.
-constexpr size_t kValueBytes = 100;
-
-uint64_t scramble(uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
-
-/// Row `row` of the store; numbers from kRows on are not there.
-std::string key_of(uint64_t row) {
-  std::string key = std::to_string(scramble(row + 1));
-  key.insert(0, 20 - key.size(), '0');
-  return key.substr(4);
-}
 
 class Rows : public HotPath {
  protected:

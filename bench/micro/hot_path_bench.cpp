@@ -22,7 +22,7 @@ void time_path(benchmark::State& state, const HotPathKind& kind) {
 
 // UseRealTime: what waits for a disk is not hidden.
 [[maybe_unused]] const bool registered = [] {
-  for (const auto paths : {page_paths(), log_paths(), txn_paths(), store_paths()}) {
+  for (const auto paths : {page_paths(), log_paths(), txn_paths(), store_paths(), lsm_paths()}) {
     for (const HotPathKind& kind : paths) {
       const std::string name = std::string("HotPath/") + kind.name;
       benchmark::RegisterBenchmark(name.c_str(), [&kind](benchmark::State& state) {
