@@ -93,19 +93,23 @@ Result<void> log_change(wal::Log& log, LogContext& context, const ChangeKind& ki
   wal::LsnVector durable;
   log.read_durable(durable);
   const wal::RecordSpec spec = record_of(context, kind, gsn, durable, streams, parts, undo);
-  AETHER_TRY_ASSIGN(const wal::Reservation record, log.append(context.stream, spec));
+  // Used where it lies: one wide load of the fields that `append` has just stored one by one would wait until they, and all
+  // stores to the log before them, are in the cache. For the same reason the page's vector is not copied as a whole below.
+  Result<wal::Reservation> record = log.append(context.stream, spec);
+  if (!record) return std::move(record).error();
 
 #if defined(AETHER_TRACE)
-  trace_append(spec, record, durable);
+  trace_append(spec, *record, durable);
 #endif
-  take_in(context, record, gsn);
+  take_in(context, *record, gsn);
   for (const PageRef& page : pages) {
     if (AETHER_PLANTED("buffer.dirty_too_late")) {
       os::sim_window();
       mark_dirty(*page.frame, log.append_position());
     }
     page.header().gsn = gsn;
-    page.frame->lsn_vector = context.lsn_vector;  // Its own is in there.
+    for (uint32_t stream = 0; stream < streams; ++stream)  // Its own is in there.
+      page.frame->lsn_vector.at[stream] = context.lsn_vector.at[stream];
   }
   return {};
 }

@@ -174,6 +174,8 @@ Result<void> StoreImpl::write_alone(index::WriteKind kind, Bytes key, Bytes valu
   AETHER_TRY_ASSIGN(const bool done, table_ == nullptr ? write_row(single, kind, key, value)
                                                        : write_lone_row(single, kind, key, value));
   if (done) {
+    if (single.id() % txn::TransactionTable::kSettleIds == 0) [[unlikely]]
+      services.transactions.settle_ended();
     if (!single.versions.empty() || !single.ghosts.empty()) env_.garbage().add(single);
     const Durability durability = env_.options().durability;
     if (durability == Durability::none) return {};

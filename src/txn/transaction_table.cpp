@@ -95,6 +95,7 @@ void TransactionTable::reopen(TxnId id, LogPosition pin) noexcept {
   lowest_id_.store(std::min(lowest_id_.load(std::memory_order_relaxed), id),
                    std::memory_order_relaxed);
   os::LockGuard lock(mutex_);
+  ended_ids_ = {};
   step(open_count_, 1);
   open_ids_.insert(std::lower_bound(open_ids_.begin(), open_ids_.end(), id), id);
 }
@@ -112,6 +113,11 @@ void TransactionTable::leave(Slot& slot, State state, Snapshot* snapshot) noexce
   if (number == 0 && state == State::ended)
     number = next_commit_number_.load(std::memory_order_seq_cst) - 1;
   highest_ended_number_ = std::max(highest_ended_number_, number);
+  if (state == State::ended) {
+    const uint32_t streams = log_.stream_count();
+    for (uint32_t i = 0; i < streams; ++i)
+      ended_.raise(i, slot.vector[i].load(std::memory_order_relaxed));
+  }
   if (open_ids_.back() == id) [[likely]] {
     open_ids_.pop_back();
   } else {
@@ -362,10 +368,23 @@ void TransactionTable::settle(TxnId next) noexcept {
     // Another's id: this one was a single record's, or its slot was reused, and then its end was durable.
     if (slot.id.load(std::memory_order_acquire) == settled && !reusable(slot)) break;
   }
+  raise_settled(settled);
+}
+
+void TransactionTable::raise_settled(TxnId settled) noexcept {
   TxnId known = settled_below();
   while (known < settled &&
          !settled_below_.compare_exchange_weak(known, settled, std::memory_order_relaxed)) {
   }
+}
+
+/// Ids are entered under the mutex in which they are drawn: of those below, none will be that is not by now.
+void TransactionTable::settle_ended() noexcept {
+  os::LockGuard lock(mutex_);
+  if (!ended_ids_.ends.covered_by(log_.durable())) return;
+  raise_settled(ended_ids_.below);
+  const TxnId next = next_id_.load(std::memory_order_seq_cst);
+  ended_ids_ = {.below = open_ids_.empty() ? next : open_ids_.front(), .ends = ended_};
 }
 
 TxnId TransactionTable::settled_among_all(TxnId next) const noexcept {

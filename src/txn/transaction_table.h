@@ -133,6 +133,10 @@ class TransactionTable {
   /// Raises that, if it can cheaply be told. `next`: of an open snapshot, so that all ids below are entered that ever
   /// will be.
   void settle(TxnId next) noexcept;
+  /// The same in a time that does not depend on how many ids were drawn, for who only writes: what had ended at the call
+  /// before, if that is durable by now. For a call every kSettleIds ids.
+  void settle_ended() noexcept;
+  static constexpr TxnId kSettleIds = 1024;
 
   /// Where the log must be kept from, for undo: the lowest pin of all that are open or whose end is not
   /// durable; `otherwise` if there is none.
@@ -180,6 +184,7 @@ class TransactionTable {
   bool reusable(const Slot& slot) const noexcept;
   void add_unsettled(TxnId id, wal::LsnVector& vector) const noexcept;
   TxnId settled_among_all(TxnId next) const noexcept;
+  void raise_settled(TxnId settled) noexcept;
   /// The ids below are in no slot, or in one that is reusable.
   TxnId first_in_use() const noexcept {
     return std::max(settled_below(), lowest_id_.load(std::memory_order_relaxed));
@@ -198,6 +203,13 @@ class TransactionTable {
   Snapshot* oldest_ AETHER_GUARDED_BY(mutex_) = nullptr;
   Snapshot* newest_ AETHER_GUARDED_BY(mutex_) = nullptr;
   uint64_t highest_ended_number_ AETHER_GUARDED_BY(mutex_) = 0;
+  wal::LsnVector ended_ AETHER_GUARDED_BY(mutex_);  ///< What makes all ends so far durable.
+  /// All ids below `below` had ended, and `ends` makes them durable.
+  struct EndedIds {
+    TxnId below = 0;
+    wal::LsnVector ends;
+  };
+  EndedIds ended_ids_ AETHER_GUARDED_BY(mutex_);
   /// The latest that was told: snapshots that are opened later are not before it.
   mutable uint64_t told_horizon_ms_ AETHER_GUARDED_BY(mutex_) = 0;
   /// From the monotonic clock to the wall clock, modulo 2^64; it only grows, counted from the first.

@@ -97,13 +97,15 @@ Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteKind kin
                                      Bytes value, uint8_t flags, bool has_lock) {
   AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf_to_write(txn, key));
   const uint64_t version = guard.version();
+  __builtin_prefetch(&guard.frame().lsn_vector, 1);  // For log_change.
+  const SlottedPage node = services_.pool.node(guard.frame());
+  // Before the latch, whose locked instruction waits for what is being loaded: found in the page as the latch finds it.
+  const SlottedPage::Position at = node.lower_bound(key);
   const std::optional<ExclusiveGuard> leaf = guard.try_upgrade();
   if (!leaf) return Step::restart;
   // Under the latch: who locks a row looks at its page after it is counted.
   if (lockers_.load(std::memory_order_seq_cst) != 0 && !has_lock)
     return txn.single_record ? Step::needs_transaction : Step::needs_lock;
-  const SlottedPage node = services_.pool.node(leaf->frame());
-  const SlottedPage::Position at = node.lower_bound(key);
   // Under the latch: a snapshot that is opened from here on sees the id, and its readers wait for the row.
   if (txn.single_record) txn.log.txn = services_.transactions.draw_id();
   const Bytes old = at.exact ? node.payload(at.slot) : Bytes();

@@ -121,6 +121,32 @@ TEST(TransactionTable, ALongOpenOneHoldsSettledBackHoweverManyIdsFollow) {
   EXPECT_EQ(settled(*t.table), t.table->next_id());
 }
 
+// Goal:   who only writes settles ids without a look at each, and no id of an end that somebody may depend on.
+// Method: the second call settles what had ended at the first one.
+TEST(TransactionTable, WhatHadEndedAtTheCallBeforeIsSettledOnceItIsDurable) {
+  TableFixture t;
+  const auto settled_now = [&] {
+    t.table->settle_ended();
+    return t.table->settled_below();
+  };
+  const TxnId writer = *t.table->open();
+  t.table->draw_id();
+  settled_now();
+  EXPECT_EQ(settled_now(), writer) << "it is open";
+  t.table->end(writer, t.append(writer));
+  const TxnId open = *t.table->open();
+  settled_now();  // Everything below `open` has ended.
+  t.table->draw_id();
+  EXPECT_EQ(settled_now(), writer) << "its end is not durable";
+  ASSERT_TRUE(t.log->flush());
+  EXPECT_EQ(settled_now(), open);
+  t.table->forget(open);
+  settled_now();
+  const TxnId next = t.table->next_id();
+  t.table->end(*t.table->open(), t.append(next));
+  EXPECT_EQ(settled_now(), next) << "what was open, or not drawn, at the call before has to wait";
+}
+
 TEST(TransactionTable, WhoWroteInALifeBeforeIsSettledAtOnce) {
   TableFixture t;
   t.table = std::make_unique<TransactionTable>(*t.log, 5000);
