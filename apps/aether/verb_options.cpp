@@ -154,7 +154,7 @@ void add_policy_numbers(CLI::App& app, LsmOptions& o, const std::string& group) 
   const auto add = [&](const char* name, uint32_t& to, const char* help) {
     add_number<uint32_t>(app, name, to, 0, "N", help)->group(group);
   };
-  add("--size-ratio", o.size_ratio, "How much larger each level is, 2-64 (4; leveled: 8)");
+  add("--size-ratio", o.size_ratio, "How much larger each level is, 2-64 (4; leveled: 2)");
   add("--runs-per-level", o.runs_per_level, "lazy_leveled: runs a level (size ratio - 1)");
   add("--runs-at-bottom", o.runs_at_bottom, "lazy_leveled: runs of the last level (1)");
   add("--runs-max", o.runs_max, "hanoi: never more runs at rest, 2-32 (no bound)");

@@ -20,6 +20,8 @@ using lsm::PolicyOptions;
 struct Arguments {
   uint64_t nurseries = 100;
   bool is_paced = false;
+  uint64_t from = 0;  ///< Averages over sizes from here on; 0: none.
+  uint32_t flush_percent = 100;
   std::string measure;  ///< The home of an environment; empty: by the model.
   uint64_t nursery_kib = 256;
   uint32_t value_bytes = 100;
@@ -54,10 +56,11 @@ std::vector<Row> rows_for(const Arguments& args, uint64_t nursery_bytes) {
     rows.push_back({"lazy_leveled T = " + std::to_string(ratio),
                     {.kind = PolicyKind::lazy_leveled, .size_ratio = ratio}});
   }
-  for (const uint32_t ratio : {4u, 8u, 10u}) {
+  // Four flushes are gathered and written once; a level is rewritten T - 1 times, but for what goes on into the next one.
+  for (const uint32_t ratio : {2u, 3u, 4u, 6u, 8u, 10u}) {
     rows.push_back({"leveled T = " + std::to_string(ratio),
                     {.kind = PolicyKind::leveled, .size_ratio = ratio},
-                    2 + (ratio + 1.0) / 2 * std::log(size) / std::log(ratio)});
+                    3 + (ratio - 1.0) / 2 * std::log(size / 4) / std::log(ratio)});
   }
   return rows;
 }
@@ -86,6 +89,33 @@ void print(const Arguments& args) {
                 overwrites.write_amplification,
                 static_cast<unsigned long long>(overwrites.runs_under_way),
                 overwrites.space_amplification);
+  }
+}
+
+/// What each policy writes, and how many runs are there, on average over stores of all sizes; steps of 5 %, so as many smaller ones as
+/// larger ones by their logarithm.
+void print_averages(const Arguments& args) {
+  std::printf("%llu to %llu flushes, each %u %% of a nursery; without the log\n\n",
+              static_cast<unsigned long long>(args.from),
+              static_cast<unsigned long long>(args.nurseries), args.flush_percent);
+  std::printf("| policy | flushes and merges | runs | at most |\n|---|---|---|---|\n");
+  for (const Row& row : rows_for(args, ModelOptions{}.nursery_bytes)) {
+    ModelOptions options;
+    options.policy = row.policy;
+    options.is_paced = args.is_paced;
+    options.flush_bytes = options.nursery_bytes * args.flush_percent / 100;
+    double written = 0, runs = 0, sizes = 0;
+    uint64_t most_runs = 0;
+    for (uint64_t size = args.from; size <= args.nurseries; size += 1 + size / 20) {
+      options.flushes = size;
+      const ModelFigures figures = run_model(options);
+      written += figures.write_amplification - 1;
+      runs += static_cast<double>(figures.runs_at_end);
+      most_runs = std::max(most_runs, figures.runs_at_rest);
+      ++sizes;
+    }
+    std::printf("| %s | %.2f | %.1f | %llu |\n", row.name.c_str(), written / sizes, runs / sizes,
+                static_cast<unsigned long long>(most_runs));
   }
 }
 
@@ -147,6 +177,12 @@ int main(int argc, char** argv) {
   app.add_flag(
       "--paced", args.is_paced,
       "Merges go on while bytes come in, as lsm/pacing.h says; work is bytes merged for a byte");
+  app.add_option("--from", args.from, "Averages over stores of so many flushes to --nurseries")
+      ->check(CLI::Range(2, 100000));
+  app.add_option("--flush-percent", args.flush_percent,
+                 "With --from: what a flush writes of its nursery's memory")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
   app.add_option("--measure", args.measure,
                  "Writes: new random keys, into stores of an environment in this directory");
   app.add_option("--nursery-kib", args.nursery_kib, "With --measure: memory of a nursery")
@@ -160,7 +196,7 @@ int main(int argc, char** argv) {
   app.add_option("--only", args.only, "With --measure: policies whose names have this in them");
   CLI11_PARSE(app, argc, argv);
   if (args.measure.empty()) {
-    aether::bench::print(args);
+    args.from == 0 ? aether::bench::print(args) : aether::bench::print_averages(args);
     return 0;
   }
   if (const aether::Result<void> done = aether::bench::measure(args); !done) {

@@ -37,6 +37,7 @@ class Model {
     }
     while (options_.is_paced && !merges_.empty()) work_on(*pacer_.next());
     note_rest();
+    figures_.runs_at_end = shape_.sorted_runs.size();
     return figures();
   }
 

@@ -36,6 +36,7 @@ struct ModelFigures {
   double moved = 0;                ///< By edits of the manifest: not written.
   uint64_t runs_at_rest =
       0;  ///< At most, of sorted runs, after each flush (paced: once all merges have ended).
+  uint64_t runs_at_end = 0;
   uint64_t runs_under_way = 0;  ///< At most, inputs of merges included.
   lsm::PolicyBounds bounds;     ///< Of the policy, for the largest size that was.
   double space_amplification =

@@ -151,7 +151,7 @@ enum class IndexKind : uint8_t {
 /// Which runs of a store of kind `lsm` are merged, and when. docs/LSM.md has what each costs.
 enum class MergePolicyKind : uint8_t {
   hanoi = 1,         ///< Two runs of a size become one of twice the size.
-  leveled = 2,       ///< One run a level: fastest reads, most writing.
+  leveled = 2,       ///< One run a level, flushes gathered by four: fast reads, more writing.
   tiered = 3,        ///< Several runs of a size become one: least writing, most runs to look into.
   lazy_leveled = 4,  ///< Tiered above, leveled where most of the data lies.
   adaptive = 5,      ///< One of these, by the work that is seen.
@@ -173,7 +173,7 @@ struct LsmOptions {
   /// What it is made of: skiplist or rax.
   IndexKind nursery = IndexKind::skiplist;
   MergePolicyKind policy = MergePolicyKind::tiered;
-  /// How much larger a level is than the one above it, 2-64. 0: 4, and for `leveled` 8.
+  /// How much larger a level is than the one above it, 2-64. 0: 4, and for `leveled` 2.
   uint32_t size_ratio = 0;
   /// lazy_leveled: how many runs a level may have, and the last one. 0: size_ratio - 1, and 1.
   uint32_t runs_per_level = 0;

@@ -61,15 +61,8 @@ SortedRunStats Upkeep::stats_of(uint64_t age, const std::vector<ManifestRun>& ru
     sorted.merging = sorted.merging ||
                      std::find(row.inputs.begin(), row.inputs.end(), age) != row.inputs.end();
   }
-  const uint32_t ratio = size_ratio_of(manifest_.policy());
-  const double nurseries = static_cast<double>(sorted.bytes) /
-                           static_cast<double>(nursery_bytes_.load(std::memory_order_relaxed));
-  // A run is a little smaller than what it is made of: half a step belongs to the level above.
-  double bound = ratio - 0.5;
-  while (nurseries >= bound) {
-    bound *= ratio;
-    ++sorted.level;
-  }
+  sorted.level = level_of(manifest_.policy(), sorted.bytes,
+                          nursery_bytes_.load(std::memory_order_relaxed));
   return sorted;
 }
 

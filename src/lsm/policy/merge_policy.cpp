@@ -13,7 +13,7 @@ namespace aether::lsm {
 uint32_t size_ratio_of(const PolicyOptions& options) noexcept {
   if (options.kind == PolicyKind::hanoi) return 2;
   if (options.size_ratio != 0) return options.size_ratio;
-  return options.kind == PolicyKind::leveled ? 8 : 4;
+  return options.kind == PolicyKind::leveled ? 2 : 4;
 }
 
 namespace {
@@ -22,21 +22,26 @@ constexpr uint32_t kRatioMin = 2;
 constexpr uint32_t kRatioMax = 64;
 constexpr uint32_t kRunsMaxLeast = 2;
 constexpr uint32_t kRunsMaxMost = 32;
+constexpr uint32_t kFlushesGathered = 4;  // Of `leveled`: as many as RocksDB has in its level 0.
 
 FluidParameters parameters_of(const PolicyOptions& options) noexcept {
   using GoesOn = FluidParameters::GoesOn;
   const uint32_t ratio = size_ratio_of(options);
   const uint32_t tier = ratio - 1;
   switch (options.kind) {
-    case PolicyKind::leveled: return {options.kind, ratio, 1, 1, GoesOn::always};
+    case PolicyKind::leveled: return {options.kind, ratio, 1, 1, kFlushesGathered, GoesOn::always};
     case PolicyKind::lazy_leveled:
-      return {options.kind, ratio, options.runs_per_level == 0 ? tier : options.runs_per_level,
-              options.runs_at_bottom == 0 ? 1 : options.runs_at_bottom, GoesOn::into_bottom};
+      return {options.kind,
+              ratio,
+              options.runs_per_level == 0 ? tier : options.runs_per_level,
+              options.runs_at_bottom == 0 ? 1 : options.runs_at_bottom,
+              0,
+              GoesOn::into_bottom};
     case PolicyKind::hanoi:
     case PolicyKind::tiered:
     case PolicyKind::adaptive: break;
   }
-  return {options.kind, ratio, tier, tier, GoesOn::never};
+  return {options.kind, ratio, tier, tier, 0, GoesOn::never};
 }
 
 Error bad_option(const char* what, uint64_t given, uint32_t least, uint32_t most) {
@@ -74,12 +79,17 @@ struct Traits {
 
 Traits traits_of(const FluidParameters& given, double nurseries) noexcept {
   const double ratio = given.size_ratio;
+  const bool gathers = given.flushes_gathered > 0;
+  if (gathers) nurseries = std::max(1.0, nurseries / given.flushes_gathered);
   const double levels_above = std::max(1.0, std::log(nurseries) / std::log(ratio)) - 1;
   // With K runs a level an entry is rewritten T / (K + 1) times there; on average half of the runs are there.
   const double per_level = given.runs_per_level + 1.0;
   const double at_bottom = given.runs_at_bottom + 1.0;
-  return {levels_above * ratio / per_level + ratio / at_bottom,
-          levels_above * per_level / 2 + at_bottom / 2, at_bottom / 2};
+  // What is gathered is rewritten once, as a run of the first level.
+  return {levels_above * ratio / per_level + ratio / at_bottom + (gathers ? 1 : 0),
+          levels_above * per_level / 2 + at_bottom / 2 +
+              (gathers ? (given.flushes_gathered - 1) / 2.0 : 0),
+          at_bottom / 2};
 }
 
 double cost_of(const PolicyOptions& options, const ObservedWork& work, double nurseries) noexcept {
@@ -137,14 +147,18 @@ Result<std::unique_ptr<MergePolicy>> make_policy(const PolicyOptions& options) {
   return std::unique_ptr<MergePolicy>(std::make_unique<TombstonePolicy>(std::move(by_size)));
 }
 
+uint32_t level_of(const PolicyOptions& options, uint64_t bytes, uint64_t nursery_bytes) noexcept {
+  return FluidPolicy(parameters_of(options)).level_of(bytes, nursery_bytes);
+}
+
 PolicyOptions choose(const ObservedWork& work, const Shape& shape, const PolicyOptions& current) {
   constexpr std::array<PolicyOptions, 7> kCandidates = {{
       {.kind = PolicyKind::lazy_leveled, .size_ratio = 4},
       {.kind = PolicyKind::lazy_leveled, .size_ratio = 8},
       {.kind = PolicyKind::tiered, .size_ratio = 4},
       {.kind = PolicyKind::tiered, .size_ratio = 8},
+      {.kind = PolicyKind::leveled, .size_ratio = 2},
       {.kind = PolicyKind::leveled, .size_ratio = 4},
-      {.kind = PolicyKind::leveled, .size_ratio = 8},
       {.kind = PolicyKind::hanoi},
   }};
   const bool has_work = work.writes + work.point_reads + work.point_misses + work.scans != 0;

@@ -3,7 +3,7 @@
 ///   hanoi         Two runs of a size become one of twice the size. With `runs_max`: the schedule that rewrites least
 ///                 with at most so many runs.
 ///   tiered        T runs of a size become one: few rewrites, many runs.
-///   leveled       One run a level, each T times the one above: few runs, many rewrites.
+///   leveled       One run a level, each T times the one above, where flushes are gathered four at a time: few runs.
 ///   lazy_leveled  Up to K runs a level, up to Z at the bottom: tiered above, leveled where most of the data lies.
 ///   adaptive      One of these, by the work that was seen.
 ///
@@ -36,7 +36,7 @@ const char* to_string(PolicyKind kind) noexcept;
 
 struct PolicyOptions {
   PolicyKind kind = PolicyKind::hanoi;
-  /// How much larger a level is than the one above it, 2-64. 0: 4, and for `leveled` 8; `hanoi` has 2 whatever stands here.
+  /// How much larger a level is than the one above it, 2-64. 0: 4, and for `leveled` 2; `hanoi` has 2 whatever stands here.
   uint32_t size_ratio = 0;
   /// lazy_leveled: K, up to T - 1; 0: T - 1. The others know theirs.
   uint32_t runs_per_level = 0;
@@ -51,6 +51,9 @@ struct PolicyOptions {
 
 /// What `options.size_ratio` stands for.
 uint32_t size_ratio_of(const PolicyOptions& options) noexcept;
+
+/// For who looks at a store: the level of a run of so many bytes, counted from the youngest, 0.
+uint32_t level_of(const PolicyOptions& options, uint64_t bytes, uint64_t nursery_bytes) noexcept;
 
 /// Errors: invalid_argument (names the option and its bounds).
 Result<void> check(const PolicyOptions& options);
