@@ -70,6 +70,7 @@ wal::LogOptions EnvImpl::log_options() const {
           .ring_bytes = kRingBytes,
           .block_bytes_max = std::min(kBlockBytesMax, state.segment_bytes / 4),
           .flush_interval_ms = options_.flush_interval_ms,
+          .fill_segments = options_.durability == Durability::sync,
           .background_thread = options_.background_threads};
 }
 

@@ -72,7 +72,8 @@ Result<void> Log::open() {
   AETHER_TRY_ASSIGN(segments_, SegmentFiles::open({.directory = options_.directory,
                                                    .environment_id = options_.environment_id,
                                                    .segment_bytes = options_.segment_bytes,
-                                                   .epoch = start_.epoch},
+                                                   .epoch = start_.epoch,
+                                                   .fill = options_.fill_segments},
                                                   start_.segment, os_));
   if (!start_.older_needed) AETHER_TRY(segments_->release_before(start_.segment));
   AETHER_TRY_ASSIGN(file_, segments_->take(start_.segment));

@@ -52,6 +52,10 @@ struct LogOptions {
   /// Of one block; a multiple of 4 KiB. Larger than a quarter of a segment: taken as that quarter.
   uint64_t block_bytes_max = 1 * MiB;
   uint32_t flush_interval_ms = 20;
+  /// A new segment is written once with zeros, so that a sync of its blocks is one of data alone: for commits that wait. Else
+  /// it is only allocated, and the file system notes with each sync what has been written; a segment that is used again has
+  /// been either way.
+  bool fill_segments = true;
   bool background_thread = true;
 };
 

@@ -211,7 +211,11 @@ Result<bool> SegmentFiles::try_recycle(uint64_t number) {
 }
 
 Result<void> SegmentFiles::create(uint64_t number) {
-  AETHER_TRY_ASSIGN(preparation_->zeros, AlignedBuffer::make(kFillBytes));
+  if (options_.fill) {
+    AETHER_TRY_ASSIGN(preparation_->zeros, AlignedBuffer::make(kFillBytes));
+  } else {
+    preparation_->filled = options_.segment_bytes;
+  }
   const std::string path = path_of(number);
   constexpr os::OpenFlags kNew{.write = true, .create = true, .exclusive = true, .direct = true};
   Result<std::unique_ptr<os::File>> file = os_.open(path, kNew);

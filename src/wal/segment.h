@@ -64,6 +64,7 @@ struct SegmentOptions {
   uint64_t environment_id = 0;
   uint64_t segment_bytes = 0;
   uint32_t epoch = 0;
+  bool fill = true;  ///< As LogOptions::fill_segments.
 };
 
 class SegmentFiles {
@@ -89,7 +90,7 @@ class SegmentFiles {
     uint64_t number = 0;
     std::set<uint64_t> place;  ///< The number once more: its place in `in_use_`.
     std::unique_ptr<os::File> file;
-    uint64_t filled = 0;  ///< Bytes that are written.
+    uint64_t filled = 0;  ///< Bytes that are written, or need not be.
     bool done = false;
     AlignedBuffer zeros;
   };

@@ -13,8 +13,10 @@ using testing::ElementsAre;
 const SegmentOptions kOptions{
     .directory = kDirectory, .environment_id = kEnvironment, .segment_bytes = 64 * KiB, .epoch = 3};
 
-std::unique_ptr<SegmentFiles> open_files(sim::SimOs& disk, uint64_t first) {
-  Result<std::unique_ptr<SegmentFiles>> files = SegmentFiles::open(kOptions, first, disk);
+std::unique_ptr<SegmentFiles> open_files(sim::SimOs& disk, uint64_t first, bool fill = true) {
+  SegmentOptions options = kOptions;
+  options.fill = fill;
+  Result<std::unique_ptr<SegmentFiles>> files = SegmentFiles::open(options, first, disk);
   EXPECT_TRUE(files) << error_of(files);
   return *std::move(files);
 }
@@ -61,6 +63,20 @@ TEST(Segment, ATakenSegmentSurvivesACrash) {
   expect_durable(*disk, 5);
   EXPECT_EQ(disk->read_file(segment_path(5))->find_first_not_of('\0', kSegmentHeaderBytes),
             std::string::npos);
+}
+
+TEST(Segment, ATakenSegmentThatIsNotFilledSurvivesACrashToo) {
+  uint64_t steps[2];
+  for (const bool fill : {false, true}) {
+    const auto disk = make_disk();
+    const auto files = open_files(*disk, 5, fill);
+    const uint64_t before = disk->steps();
+    const Result<std::unique_ptr<os::File>> file = files->take(5);
+    ASSERT_TRUE(file) << error_of(file);
+    steps[fill] = disk->steps() - before;
+    expect_durable(*disk, 5);
+  }
+  EXPECT_EQ(steps[false] + 1, steps[true]);  // The write of 64 KiB of zeros.
 }
 
 TEST(Segment, PreparingAheadIsDoneInSteps) {
