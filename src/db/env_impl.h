@@ -97,7 +97,7 @@ class StoreImpl {
             std::unique_ptr<table::Table> table, IndexKind kind = IndexKind::btree,
             std::unique_ptr<LsmStore> lsm = nullptr);
 
-  Result<void> write(TransactionImpl* txn, index::WriteKind kind, Bytes key, Bytes value);
+  Result<void> write(TransactionImpl* txn, index::WriteKind kind, Bytes key, const Bytes& value);
   /// When the row expires; 0: it stays. `txn` null: alone. Errors: not_found.
   Result<uint64_t> expiry(Bytes key, txn::TransactionContext* txn);
   /// `txn` null: alone. Removes all of it or nothing.
@@ -126,7 +126,7 @@ class StoreImpl {
     return table_ != nullptr ? StoreRows{.table = table_.get()} : StoreRows{.tree = &tree_};
   }
   Result<bool> write_row(txn::TransactionContext& txn, index::WriteKind kind, Bytes key,
-                         Bytes value) {
+                         const Bytes& value) {
     if (table_ != nullptr) [[unlikely]] {
       if (lsm_ == nullptr) return table_->write(txn, kind, key, value);
       AETHER_TRY(lsm_->before_write(txn));
@@ -143,8 +143,8 @@ class StoreImpl {
   void set_state(State state) noexcept { state_.store(state); }
 
  private:
-  Result<void> write_in(TransactionImpl& txn, index::WriteKind kind, Bytes key, Bytes value);
-  Result<void> write_alone(index::WriteKind kind, Bytes key, Bytes value);
+  Result<void> write_in(TransactionImpl& txn, index::WriteKind kind, Bytes key, const Bytes& value);
+  Result<void> write_alone(index::WriteKind kind, Bytes key, const Bytes& value);
   Result<void> gather_keys(TransactionImpl& txn, Bytes begin, Bytes end, bool is_begun,
                            std::vector<std::string>& keys);
   Result<uint64_t> remove_rows(TransactionImpl& txn, const Range& range);

@@ -142,7 +142,8 @@ Error StoreImpl::why_not() const {
   return Error(Code::busy, store + " is about to be dropped: retry");
 }
 
-Result<void> StoreImpl::write(TransactionImpl* txn, index::WriteKind kind, Bytes key, Bytes value) {
+Result<void> StoreImpl::write(TransactionImpl* txn, index::WriteKind kind, Bytes key,
+                              const Bytes& value) {
   Result<void> written = txn != nullptr ? write_in(*txn, kind, key, value)
                                         : write_alone(kind, key, value);
   if (!written && written.error().code() == Code::conflict) [[unlikely]]
@@ -153,7 +154,7 @@ Result<void> StoreImpl::write(TransactionImpl* txn, index::WriteKind kind, Bytes
 }
 
 Result<void> StoreImpl::write_in(TransactionImpl& txn, index::WriteKind kind, Bytes key,
-                                 Bytes value) {
+                                 const Bytes& value) {
   AETHER_TRY(check_writable());
   AETHER_TRY(txn.check_writable());
   AETHER_TRY(env_.check_log_share(txn.context()));
@@ -163,7 +164,7 @@ Result<void> StoreImpl::write_in(TransactionImpl& txn, index::WriteKind kind, By
 }
 
 /// One record that is change and commit in one, unless overflow pages come into it, or locks.
-Result<void> StoreImpl::write_alone(index::WriteKind kind, Bytes key, Bytes value) {
+Result<void> StoreImpl::write_alone(index::WriteKind kind, Bytes key, const Bytes& value) {
   AETHER_TRY(check_writable());
   AETHER_TRY(env_.check_writable());
   AETHER_TRY(env_.pace_log(kind.mode == index::WriteMode::remove));
@@ -278,7 +279,7 @@ Result<void> KvStore::visit(Transaction& txn, Bytes key, FunctionRef<void(Bytes)
 namespace {
 
 Result<void> write(db::StoreImpl& store, Transaction* txn, index::WriteKind kind, Bytes key,
-                   Bytes value) {
+                   const Bytes& value) {
   return base::or_no_memory([&]() -> Result<void> {
     db::TransactionImpl* part = nullptr;
     if (txn != nullptr) {

@@ -88,7 +88,9 @@ class BTree {
 
   /// False: the change needs a transaction of more than one record (overflow pages come or go); nothing was done.
   /// Only if txn.single_record.
-  Result<bool> write(txn::TransactionContext& txn, WriteKind kind, Bytes key, Bytes value);
+  /// `value` by reference, all the way down: by value it would go over the stack, from where a wide load that follows the
+  /// stores of its two words waits until all stores before them, to the log of the last write, are in the cache.
+  Result<bool> write(txn::TransactionContext& txn, WriteKind kind, Bytes key, const Bytes& value);
 
   /// Takes one change back, logging a CLR.
   Result<void> undo(txn::TransactionContext& txn, const txn::UndoEntry& entry);
@@ -212,10 +214,14 @@ class BTree {
 
   // Writing (btree_write.cpp)
   Result<void> check_arguments(WriteKind kind, Bytes key, Bytes value) const;
-  Result<Step> try_write(txn::TransactionContext& txn, WriteKind kind, Bytes key, Bytes value,
-                         uint8_t flags, bool has_lock);
+  Result<bool> write_outside(txn::TransactionContext& txn, WriteKind kind, Bytes key, Bytes value);
+  Result<bool> write_body(txn::TransactionContext& txn, WriteKind kind, Bytes key,
+                          const Bytes& body, uint8_t flags);
+  Result<Step> try_write(txn::TransactionContext& txn, WriteKind kind, Bytes key,
+                         const Bytes& value, uint8_t flags, bool has_lock);
   Result<Step> write_row(txn::TransactionContext& txn, buffer::Frame& leaf,
-                         page::SlottedPage::Position at, Bytes key, Bytes value, uint8_t flags);
+                         page::SlottedPage::Position at, Bytes key, const Bytes& value,
+                         uint8_t flags);
   Result<void> make_room_to_write(txn::TransactionContext& txn, WriteKind kind, Bytes key,
                                   Bytes value);
   Result<Step> remove_row(txn::TransactionContext& txn, buffer::Frame& leaf,

@@ -35,50 +35,61 @@ Error key_too_large(Bytes key, uint32_t key_max) {
 
 Result<void> BTree::check_arguments(WriteKind kind, Bytes key, Bytes value) const {
   const uint32_t key_max = key_bytes_max(services_.pool.page_bytes());
-  if (key.size() > key_max) [[unlikely]]
-    return key_too_large(key, key_max);
-  if (kind.mode != WriteMode::remove && value.size() > kMaxValueBytes) [[unlikely]] {
+  if (key.size() > key_max) return key_too_large(key, key_max);
+  if (kind.mode != WriteMode::remove && value.size() > kMaxValueBytes) {
     return Error(Code::too_large,
                  "a value of " + std::to_string(value.size()) + " bytes: the largest is 1 GiB");
   }
   return {};
 }
 
-Result<bool> BTree::write(txn::TransactionContext& txn, WriteKind kind, Bytes key, Bytes value) {
+Result<bool> BTree::write(txn::TransactionContext& txn, WriteKind kind, Bytes key,
+                          const Bytes& value) {
+  const uint32_t page_bytes = services_.pool.page_bytes();
+  const bool is_small = key.size() <= SlottedPage::max_key_bytes(page_bytes) &&
+                        (kind.mode == WriteMode::remove ||
+                         value.size() <= inline_value_max(page_bytes, key.size()));
+  if (is_small) [[likely]]
+    return write_body(txn, kind, key, value, kind.flags);
   AETHER_TRY(check_arguments(kind, key, value));
-  uint8_t flags = kind.flags;
+  return write_outside(txn, kind, key, value);
+}
+
+/// A value that has no room in a leaf.
+Result<bool> BTree::write_outside(txn::TransactionContext& txn, WriteKind kind, Bytes key,
+                                  Bytes value) {
+  if (txn.single_record) return false;
+  base::make_room(txn.freed, 2);  // The new one, if it was written for nothing, and the old.
   OutsideBody outside;
-  const bool is_large = kind.mode != WriteMode::remove &&
-                        value.size() > inline_value_max(services_.pool.page_bytes(), key.size());
-  if (is_large) {
-    if (txn.single_record) return false;
-    base::make_room(txn.freed, 2);  // The new one, if it was written for nothing, and the old.
-    if (kind.expires()) outside.expiry_ms = take_expiry(value);
-    AETHER_TRY_ASSIGN(outside.reference, write_overflow(services_, txn, store_, value));
-    value = outside.bytes(kind.expires());
-    flags |= RecordMeta::kOverflow;
-  }
+  if (kind.expires()) outside.expiry_ms = take_expiry(value);
+  AETHER_TRY_ASSIGN(outside.reference, write_overflow(services_, txn, store_, value));
   // Written for nothing, whatever the way out: given back at the commit.
-  base::Unless needless([&] {
-    if (is_large) free_value(txn, outside.reference);
-  });
+  base::Unless needless([&] { free_value(txn, outside.reference); });
+  const uint8_t flags = kind.flags | RecordMeta::kOverflow;
+  Result<bool> written = write_body(txn, kind, key, outside.bytes(kind.expires()), flags);
+  if (written && *written) needless.dismiss();
+  return written;
+}
+
+/// `body`: what stands in the leaf behind the meta word, of which `flags` are those that belong to it.
+Result<bool> BTree::write_body(txn::TransactionContext& txn, WriteKind kind, Bytes key,
+                               const Bytes& body, uint8_t flags) {
   bool has_lock = false;
   for (os::Backoff backoff;; backoff.wait()) {
-    AETHER_TRY_ASSIGN(const Step step, try_write(txn, kind, key, value, flags, has_lock));
+    AETHER_TRY_ASSIGN(const Step step, try_write(txn, kind, key, body, flags, has_lock));
     switch (step) {
-      case Step::done: needless.dismiss(); return true;
+      case Step::done: return true;
       case Step::needs_transaction: return false;
       case Step::underfull:
         // The row is gone and logged; that its page stays thin for now is no failure of the call.
         static_cast<void>(base::or_no_memory([&] { return merge(txn.log, key, 0); }).has_value());
-        needless.dismiss();
         return true;
       case Step::restart: break;
       case Step::needs_lock:
         AETHER_TRY(txn.lock(txn::LockName::key(store_, key), txn::LockMode::x));
         has_lock = true;
         break;
-      case Step::full: AETHER_TRY(make_room_to_write(txn, kind, key, value)); break;
+      case Step::full: AETHER_TRY(make_room_to_write(txn, kind, key, body)); break;
     }
   }
 }
@@ -94,7 +105,7 @@ Result<void> BTree::make_room_to_write(txn::TransactionContext& txn, WriteKind k
 }
 
 Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteKind kind, Bytes key,
-                                     Bytes value, uint8_t flags, bool has_lock) {
+                                     const Bytes& value, uint8_t flags, bool has_lock) {
   AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf_to_write(txn, key));
   const uint64_t version = guard.version();
   __builtin_prefetch(&guard.frame().lsn_vector, 1);  // For log_change.
@@ -143,7 +154,7 @@ Result<void> BTree::check_writer(txn::TransactionContext& txn, TxnId writer) con
 }
 
 Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
-                                     SlottedPage::Position at, Bytes key, Bytes value,
+                                     SlottedPage::Position at, Bytes key, const Bytes& value,
                                      uint8_t flags) {
   SlottedPage node = services_.pool.node(leaf);
   const auto payload_bytes = static_cast<uint32_t>(page::kMetaBytes + value.size());
@@ -175,7 +186,7 @@ Result<BTree::Step> BTree::write_row(txn::TransactionContext& txn, Frame& leaf,
   AETHER_TRY(log_row(txn, leaf, part, key, old, is_patch ? patch.back() : old));
   if (large) free_value(txn, *large);
   if (same_size) {
-    std::byte* place = node.mutable_payload(at.slot);
+    std::byte* const place = node.bytes() + (old.data() - reinterpret_cast<char*>(node.bytes()));
     base::store(place, meta);
     std::copy(value.begin(), value.end(), reinterpret_cast<char*>(place) + page::kMetaBytes);
   } else {
