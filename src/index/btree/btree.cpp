@@ -83,12 +83,15 @@ std::optional<OptimisticGuard> BTree::enter_sibling(LeafPlace& place, bool up) n
   return guard;
 }
 
-void BTree::prefetch_sibling(const LeafPlace& place, bool up) noexcept {
-  if (place.parent == nullptr) return;
+const Frame* BTree::prefetch_sibling(const LeafPlace& place, bool up) noexcept {
+  if (place.parent == nullptr) return nullptr;
   const std::optional<OptimisticGuard> parent = OptimisticGuard::try_enter(*place.parent);
-  if (!parent || parent->version() != place.version) return;
+  if (!parent || parent->version() != place.version) return nullptr;
   const Frame* const leaf = sibling(*parent, up ? place.index + 1 : place.index - 1);
-  if (leaf != nullptr) prefetch_node(services_.pool, *leaf, true);
+  if (leaf == nullptr) return nullptr;
+  prefetch_node(services_.pool, *leaf, true);
+  __builtin_prefetch(&leaf->lsn_vector);
+  return leaf;
 }
 
 namespace {

@@ -127,8 +127,8 @@ class BTree {
                                             LeafPlace* place = nullptr);
   /// The leaf after (`up`) or before the one at `place`, which moves there. Nothing: a descent has to find it.
   std::optional<buffer::OptimisticGuard> enter_sibling(LeafPlace& place, bool up) noexcept;
-  /// Asks the processor for that leaf. A hint: nothing is waited for.
-  void prefetch_sibling(const LeafPlace& place, bool up) noexcept;
+  /// Asks the processor for that leaf's head and slots. Its frame, a guess; null: not known.
+  const buffer::Frame* prefetch_sibling(const LeafPlace& place, bool up) noexcept;
 
   /// Fills the empty tree from a sorted run, as rows of the transaction of `context`. One record, which is its commit:
   /// the caller waits until `context`'s vector is durable. Returns the number of rows. Errors: exists, busy (locks).

@@ -58,6 +58,7 @@ void BTreeCursor::take_snapshot() {
 
 /// False: the leaf changed meanwhile.
 bool BTreeCursor::take_copy(const OptimisticGuard& guard) {
+  __builtin_prefetch(&guard.frame().lsn_vector);
   tree_.services().pool.node(guard.frame()).copy_to(leaf());
   const wal::LsnVector vector = guard.frame().lsn_vector;
   if (!guard.validate()) return false;
@@ -86,7 +87,6 @@ Result<void> BTreeCursor::copy_neighbour(bool up) {
   take_snapshot();
   const std::optional<OptimisticGuard> guard = tree_.enter_sibling(place_, up);
   if (!guard || !take_copy(*guard)) AETHER_TRY(copy_leaf(fence_, up ? SeekTo::key : SeekTo::below));
-  tree_.prefetch_sibling(place_, up);
   return {};
 }
 
@@ -133,6 +133,7 @@ Result<bool> BTreeCursor::forward(uint32_t slot) {
     if (!upper) break;
     fence_ = *upper;
     AETHER_TRY(copy_neighbour(true));
+    tree_.prefetch_sibling(place_, true);
     slot = leaf().lower_bound(fence_).slot;
   }
   positioned_ = false;
@@ -150,6 +151,7 @@ Result<bool> BTreeCursor::backward(uint32_t slots) {
     if (!lower) break;
     fence_ = *lower;
     AETHER_TRY(copy_neighbour(false));
+    tree_.prefetch_sibling(place_, false);
     // The leaf may have grown to the right since: keys at or above the fence were there before.
     const page::Fence upper = leaf().upper_fence();
     slots = upper && Bytes(*upper) <= Bytes(fence_) ? leaf().count()
@@ -296,49 +298,37 @@ bool BTreeCursor::is_as_copied() const noexcept {
   return txn_->snapshot == snapshot_ && txn_->writes == writes_;
 }
 
-namespace {
-
-/// Where the page of the leaf after (`up`) or before the one at `place` lies; null: not known. A guess, not to be read.
-const std::byte* page_beside(BTree& tree, const BTree::LeafPlace& place, bool up) noexcept {
-  if (place.parent == nullptr) return nullptr;
-  const buffer::BufferPool& pool = tree.services().pool;
-  const std::optional<OptimisticGuard> parent = OptimisticGuard::try_enter(*place.parent);
-  if (!parent || parent->version() != place.version) return nullptr;
-  const uint32_t index = up ? place.index + 1 : place.index - 1;
-  SlottedPage node = pool.node(*place.parent);
-  if (index > node.count()) return nullptr;  // Also for the one before the first.
-  const buffer::SwipWord word = buffer::SwipWord::load(node.child_word(index));
-  return word.in_memory() && parent->validate() ? pool.page(*word.frame()) : nullptr;
-}
-
-}  // namespace
-
 /// The rows of the copy after the one on which it stands, up to the first that needs more than the copy. False: the visit
 /// is over.
 bool BTreeCursor::visit_plain_rows(Visit& visit) {
   if (!copy_is_enough()) return true;
+  constexpr uint8_t kNotPlain = page::RecordMeta::kRemoved | page::RecordMeta::kExpires |
+                                page::RecordMeta::kOverflow;
   const SlottedPage node = leaf();
   const uint32_t count = node.count();
   const bool is_bounded = !(visit.up ? visit.end : visit.begin).empty();
   const Bytes prefix = node.prefix();
   bool has_prefix = slot_ < count;  // On a row of this leaf, all of whose keys begin like key_.
   const uint32_t step = visit.up ? 1 : ~0u;
-  LeafAhead ahead(page_beside(tree_, place_, visit.up), node,
+  const buffer::Frame* const next = tree_.prefetch_sibling(place_, visit.up);
+  LeafAhead ahead(next == nullptr ? nullptr : tree_.services().pool.page(*next), node,
                   visit.up ? count - std::min(slot_ + 1, count) : slot_);
+  is_older_ = false;
   // Below the first slot wraps round, to above the last.
   for (uint32_t slot = slot_ + step; slot < count && is_as_copied(); slot += step) {
     ahead.ask();
     const SlottedPage::Record record = node.record(slot);
     const page::RecordMeta meta = page::meta_of(record.payload);
-    if (!meta.stays() && (meta.removed() || has_expired(record.payload))) continue;
-    if (meta.overflow()) return true;
+    if ((meta.flags() & kNotPlain) != 0) [[unlikely]] {
+      if (!meta.stays() && (meta.removed() || has_expired(record.payload))) continue;
+      if (meta.overflow()) return true;
+    }
     if (!has_prefix) key_.assign(prefix);
     has_prefix = true;
     const size_t key_bytes = prefix.size() + record.suffix.size();
     if (key_.size() != key_bytes) key_.resize(key_bytes);
     base::copy_short(key_.data() + prefix.size(), record.suffix.data(), record.suffix.size());
     slot_ = slot;
-    is_older_ = false;
     if (is_bounded && visit.is_outside(key_)) return false;
     ++visit.visited;
     if (!visit.visitor(key_, page::value_of(record.payload, meta))) return false;
