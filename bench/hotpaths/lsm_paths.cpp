@@ -6,6 +6,7 @@
 #include "aether/aether.hpp"
 #include "hotpaths/hot_path.h"
 #include "hotpaths/rows.h"
+#include "hotpaths/store_reads.h"
 
 namespace aether::hotpaths {
 namespace {
@@ -62,51 +63,14 @@ class RowsInRuns : public HotPath {
   std::optional<KvStore> store_;
 };
 
-class Get final : public RowsInRuns {
-  void run(uint64_t count) override {
-    for (uint64_t i = 0; i < count; ++i) must(store_->get(next_key(), value_));
-  }
-  std::string value_;
-};
-
-class GetAbsent final : public RowsInRuns {
- public:
-  GetAbsent() {
-    for (uint64_t row = kRows; row < 2 * kRows; ++row) absent_.push_back(key_of(row));
-  }
-
- private:
-  void run(uint64_t count) override {
-    for (uint64_t i = 0; i < count; ++i) {
-      if (store_->get(absent_[i % kRows], value_).has_value()) std::abort();
-    }
-  }
-  std::vector<std::string> absent_;
-  std::string value_;
-};
-
-template <uint64_t kLength>
-class Scan final : public RowsInRuns {
-  void run(uint64_t count) override {
-    uint64_t bytes = 0;
-    for (uint64_t i = 0; i < count; ++i) {
-      uint64_t visited = 0;
-      const Result<uint64_t> scanned = store_->scan({.begin = next_key(), .end = {}},
-                                                    [&](Bytes /*key*/, Bytes value) {
-                                                      bytes += value.size();
-                                                      return ++visited < kLength;
-                                                    });
-      if (!scanned) stop(scanned.error());
-    }
-    keep(bytes);
-  }
-};
-
 constexpr HotPathKind kPaths[] = {
-    {"lsm_get", "a get of a random row of a store of runs", 4'000, make_path<Get>},
-    {"lsm_get_absent", "a get of a key that none of them has", 4'000, make_path<GetAbsent>},
-    {"lsm_scan_1", "a scan of the row at a random key of theirs", 1'000, make_path<Scan<1>>},
-    {"lsm_scan_100", "a scan of 100 rows of theirs from a random key", 200, make_path<Scan<100>>},
+    {"lsm_get", "a get of a random row of a store of runs", 4'000, make_path<GetOf<RowsInRuns>>},
+    {"lsm_get_absent", "a get of a key that none of them has", 4'000,
+     make_path<GetAbsentOf<RowsInRuns>>},
+    {"lsm_scan_1", "a scan of the row at a random key of theirs", 1'000,
+     make_path<ScanOf<RowsInRuns, 1>>},
+    {"lsm_scan_100", "a scan of 100 rows of theirs from a random key", 200,
+     make_path<ScanOf<RowsInRuns, 100>>},
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "aether/aether.hpp"
 #include "hotpaths/hot_path.h"
 #include "hotpaths/rows.h"
+#include "hotpaths/store_reads.h"
 
 namespace aether::hotpaths {
 namespace {
@@ -68,35 +69,12 @@ class Rows : public HotPath {
   std::optional<KvStore> flushed_;
 };
 
-class Get final : public Rows {
-  void run(uint64_t count) override {
-    for (uint64_t i = 0; i < count; ++i) must(store_->get(next_key(), value_));
-  }
-  std::string value_;
-};
-
 class GetInTxn final : public Rows {
   void run(uint64_t count) override {
     Transaction txn = must(env_->begin({.read_only = true}));
     for (uint64_t i = 0; i < count; ++i) must(store_->get(txn, next_key(), value_));
     must(txn.commit());
   }
-  std::string value_;
-};
-
-class GetAbsent final : public Rows {
- public:
-  GetAbsent() {
-    for (uint64_t row = kRows; row < 2 * kRows; ++row) absent_.push_back(key_of(row));
-  }
-
- private:
-  void run(uint64_t count) override {
-    for (uint64_t i = 0; i < count; ++i) {
-      if (store_->get(absent_[i % kRows], value_).has_value()) std::abort();
-    }
-  }
-  std::vector<std::string> absent_;
   std::string value_;
 };
 
@@ -133,22 +111,6 @@ class MultiGet final : public Rows {
     for (uint64_t i = 0; i < count; i += kTogether) {
       must(store_->multi_get(next_keys(kTogether),
                              [&](size_t, const Bytes* value) { bytes += value->size(); }));
-    }
-    keep(bytes);
-  }
-};
-
-class Scan final : public Rows {
-  void run(uint64_t count) override {
-    uint64_t bytes = 0;
-    for (uint64_t i = 0; i < count; ++i) {
-      uint64_t visited = 0;
-      const Result<uint64_t> scanned = store_->scan({.begin = next_key(), .end = {}},
-                                                    [&](Bytes /*key*/, Bytes value) {
-                                                      bytes += value.size();
-                                                      return ++visited < 100;
-                                                    });
-      if (!scanned) stop(scanned.error());
     }
     keep(bytes);
   }
@@ -248,14 +210,14 @@ class Remove final : public Fresh {
 };
 
 constexpr HotPathKind kPaths[] = {
-    {"get", "a get of a random row", 4'000, make_path<Get>},
+    {"get", "a get of a random row", 4'000, make_path<GetOf<Rows>>},
     {"get_in_txn", "the same in a transaction that only reads", 4'000, make_path<GetInTxn>},
-    {"get_absent", "a get of a key that is not there", 4'000, make_path<GetAbsent>},
+    {"get_absent", "a get of a key that is not there", 4'000, make_path<GetAbsentOf<Rows>>},
     {"get_old_version", "a get in a snapshot that is older than the row", 4'000,
      make_path<GetOldVersion>},
     {"visit", "a value shown where it lies", 4'000, make_path<Visit>},
     {"multi_get_64", "a row of 64 that are read together", 6'400, make_path<MultiGet>},
-    {"scan_100", "a scan of 100 rows from a random key", 200, make_path<Scan>},
+    {"scan_100", "a scan of 100 rows from a random key", 200, make_path<ScanOf<Rows, 100>>},
     {"cursor_next", "a row on by a cursor", 10'000, make_path<CursorNext>},
     {"put", "a random row gets another value, a transaction by itself", 2'000, make_path<Put>},
     {"put_in_txn", "begin, the same, commit", 2'000, make_path<PutInTxn>},

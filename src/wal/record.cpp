@@ -64,7 +64,8 @@ Result<void> check_vector(const RecordView& view) {
   return {};
 }
 
-/// The head of a row record, and what follows from the row. `view.header` has as many bytes of the record as are a head's.
+/// `view.header` holds the record's first bytes, of which those up to the flags are a row record's head; becomes what it would be of a
+/// general one.
 Result<void> parse_row(std::string_view record, RecordView& view) {
   RecordHeader& header = view.header;
   constexpr uint64_t kBodyAt = offsetof(RecordHeader, flags) + 1;
@@ -87,13 +88,11 @@ Result<void> parse_row(std::string_view record, RecordView& view) {
   view.parts = reader.read_bytes(reader.remaining());
   if (!reader.ok()) return bad_record(view.stream, view.lsn, "a row's head ends behind the record");
 
-  base::ByteReader row(view.parts);
-  row.read_bytes(row.read<uint16_t>());
-  const auto writer = row.read<uint64_t>();
-  if (!row.ok()) return bad_record(view.stream, view.lsn, "its row is cut short");
+  const std::optional<TxnId> writer = row_writer(view.parts);
+  if (!writer) return bad_record(view.stream, view.lsn, "its row is cut short");
   if (view.parts.size() > UINT16_MAX)
     return bad_record(view.stream, view.lsn, "its row is longer than a part can be");
-  header.txn = writer >> kRowWriterShift;
+  header.txn = *writer;
   view.row = PartHeader{.store = store,
                         .manager = ResourceManager::table,
                         .op = kRowOp,
@@ -102,6 +101,13 @@ Result<void> parse_row(std::string_view record, RecordView& view) {
 }
 
 }  // namespace
+
+std::optional<TxnId> row_writer(std::string_view data) noexcept {
+  base::ByteReader row(data);
+  row.read_bytes(row.read<uint16_t>());
+  const auto word = row.read<uint64_t>();
+  return row.ok() ? std::optional<TxnId>(word >> kRowWriterShift) : std::nullopt;
+}
 
 RecordLayout lay_out(const RecordSpec& spec) noexcept { return lay_out_here(spec); }
 

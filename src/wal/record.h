@@ -74,6 +74,8 @@ inline constexpr Gsn kFormatGsn = ~Gsn{0};
 /// What the data of the part of a row record begins with: u16 key length, key, and a word that has the transaction above
 /// its low byte (a leaf's meta word, page/leaf_record.h, which this room does not know).
 inline constexpr unsigned kRowWriterShift = 8;
+/// Who wrote the row that is the data of such a part. Nothing: it is cut short.
+std::optional<TxnId> row_writer(std::string_view data) noexcept;
 /// The op of that part. The word's low byte says what becomes of the row.
 inline constexpr uint8_t kRowOp = 4;
 

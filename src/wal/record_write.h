@@ -131,7 +131,10 @@ inline void write_row_record(const RecordSpec& spec, const RecordLayout& layout,
     out.put(static_cast<uint32_t>(total_bytes(spec.undo)));
     out.put_pieces(spec.undo);
   }
-  out.put_pieces(spec.parts[0].data);
+  const uint64_t bytes = out.put_pieces(spec.parts[0].data);
+  [[maybe_unused]] const auto* const data = reinterpret_cast<const char*>(to) + layout.size -
+                                            padding - bytes;
+  AETHER_CHECK(row_writer({data, bytes}) == spec.txn);
 }
 
 inline void write_record_here(const RecordSpec& spec, const RecordLayout& layout,

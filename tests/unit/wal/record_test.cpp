@@ -169,7 +169,8 @@ TEST(RowRecord, ComesBackAsAChangeOfOnePartWithoutAPage) {
     const Result<RecordView> got = parse_record(followed, 3, 640);
     const Result<RecordView> same = parse_record(general_bytes, 3, 640);
 
-    ASSERT_TRUE(got && same) << got.error().message();
+    ASSERT_TRUE(got) << got.error().message();
+    ASSERT_TRUE(same) << same.error().message();
     EXPECT_EQ(got->end_lsn(), 640 + bytes.size());
     EXPECT_EQ(got->header.type, RecordType::change);
     EXPECT_EQ(got->header.flags, same->header.flags);
@@ -228,8 +229,8 @@ TEST(RowRecord, SaysWhatIsWrong) {
   EXPECT_EQ(message(kChange, kLone, 20), "ok");
   EXPECT_THAT(message(kChange, kLone, 21), HasSubstr("its row is cut short"));
   EXPECT_THAT(message(kChange, kLone | 1 << 5, 20), HasSubstr("its row is cut short"));  // Padding.
-  EXPECT_THAT(message(kChange, kLone | 7 << 2, 20),
-              HasSubstr("ends behind the record"));                // Vector.
+  // A vector of seven elements.
+  EXPECT_THAT(message(kChange, kLone | 7 << 2, 20), HasSubstr("ends behind the record"));
   EXPECT_THAT(message(4, kLone, 20), HasSubstr("unknown flags"));  // A commit is no row.
 }
 
