@@ -189,6 +189,19 @@ BlockHandle BlockCache::find(const BlockKey& key) noexcept {
   return BlockHandle(block);
 }
 
+void BlockCache::prefetch(const BlockKey& key) noexcept {
+  constexpr size_t kLine = 64;
+  constexpr size_t kLines = 5;
+  const uint64_t hash = hash_of(key);
+  Shard& shard = shard_of(hash);
+  os::LockGuard lock(shard.mutex);
+  // The first of its bucket, which it mostly is.
+  const auto* const at = reinterpret_cast<const char*>(
+      shard.buckets[hash & (shard.buckets.size() - 1)]);
+  if (at == nullptr) return;
+  for (size_t line = 0; line < kLines; ++line) __builtin_prefetch(at + line * kLine);
+}
+
 uint64_t BlockCache::erasures(const BlockKey& key) noexcept {
   Shard& shard = shard_of(hash_of(key));
   os::LockGuard lock(shard.mutex);

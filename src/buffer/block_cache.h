@@ -117,6 +117,9 @@ class BlockCache {
   /// Empty: it is not there.
   BlockHandle find(const BlockKey& key) noexcept;
 
+  /// Asks memory for the block's head and the beginning of its bytes, if it is there: `find` soon.
+  void prefetch(const BlockKey& key) noexcept;
+
   /// What has been erased near `key` so far: taken before a block is read whose place may be given to another.
   uint64_t erasures(const BlockKey& key) noexcept;
   /// Keeps the block, unless one of that key is there already, it is too large, or something near it has been erased since.

@@ -52,6 +52,14 @@ inline int compare_places(Bytes key, TxnId writer, Bytes other_key, TxnId other_
 inline constexpr TxnId kEveryWriter = ~TxnId{
     0};  ///< As a place's writer: before all versions of the key.
 
+/// A seek in many sources, each of which waits for memory several times: so that they wait at the same time, all take the first step, then
+/// all the next one.
+enum class SeekStep : uint8_t {
+  locate,  ///< Where in the source the key would be.
+  load,    ///< What is read there.
+  arrive,
+};
+
 /// The longest key that a run takes.
 inline constexpr uint64_t kMaxRunKeyBytes = 64 * KiB;
 

@@ -121,6 +121,17 @@ Result<bool> SortedLevelCursor::seek(Bytes key) {
   return forward(cursor_->seek(key));
 }
 
+Result<bool> SortedLevelCursor::seek_in_steps(Bytes key, SeekStep step) {
+  const size_t none = parts_.size();
+  if (step == SeekStep::locate) {
+    at_ = static_cast<size_t>(part_from(key) - parts_.data());
+    if (at_ != none) open(at_);
+  }
+  if (at_ == none) return false;
+  if (step != SeekStep::arrive) return cursor_->seek_in_steps(key, step);
+  return forward(cursor_->seek_in_steps(key, step));
+}
+
 Result<bool> SortedLevelCursor::seek_for_prev(Bytes key) {
   const auto part = std::upper_bound(
       parts_.begin(), parts_.end(), key,

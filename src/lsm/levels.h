@@ -91,6 +91,7 @@ class SortedLevelCursor {
   Result<bool> first();
   Result<bool> last();
   Result<bool> seek(Bytes key);
+  Result<bool> seek_in_steps(Bytes key, SeekStep step);
   Result<bool> seek_for_prev(Bytes key);
   Result<bool> next();
   Result<bool> prev();

@@ -92,21 +92,32 @@ Result<bool> MergingCursor::last() {
   return move_all(false, [](EntryCursor& source) { return source.last(); });
 }
 
-/// Where a source comes to that seeks `key`, or where it will at the earliest.
-Result<bool> MergingCursor::settle_at(size_t source, Bytes key) {
+/// Whether it is told where a source that seeks `key` comes to at the earliest: there it stands, then.
+bool MergingCursor::foresees(size_t source, Bytes key) {
   Ahead& ahead = ahead_[source];
+  heads_[source] = {};
   switch (sources_[source]->foresee(key, ahead.bound)) {
-    case Outlook::unknown: break;
-    case Outlook::nothing: return false;
+    case Outlook::unknown: return false;
+    case Outlook::nothing: break;
     case Outlook::not_before:
       ahead.entry.key = ahead.bound;
       heads_[source] = {
           .entry = &ahead.entry, .begin = index::key_begin(ahead.bound), .is_ahead = true};
-      return true;
   }
-  AETHER_TRY_ASSIGN(const bool is_there, sources_[source]->seek(key));
-  arrived(source, is_there);
-  return is_there;
+  return true;
+}
+
+/// Where the sources come to that seek `key`, or where they will at the earliest.
+Result<void> MergingCursor::seek_all(Bytes key) {
+  for (size_t i = 0; i < sources_.size(); ++i) ahead_[i].is_sought = !foresees(i, key);
+  for (const SeekStep step : {SeekStep::locate, SeekStep::load, SeekStep::arrive}) {
+    for (size_t i = 0; i < sources_.size(); ++i) {
+      if (!ahead_[i].is_sought) continue;
+      AETHER_TRY_ASSIGN(const bool is_there, sources_[i]->seek_in_steps(key, step));
+      if (step == SeekStep::arrive) arrived(i, is_there);
+    }
+  }
+  return {};
 }
 
 /// Until the first of all is an entry, and no bound.
@@ -128,10 +139,7 @@ Result<bool> MergingCursor::settled() {
 
 Result<bool> MergingCursor::seek(Bytes key) {
   ahead_.resize(sources_.size());
-  for (size_t i = 0; i < sources_.size(); ++i) {
-    heads_[i] = {};
-    if (Result<bool> found = settle_at(i, key); !found) return lost(std::move(found).error());
-  }
+  if (Result<void> sought = seek_all(key); !sought) return lost(std::move(sought).error());
   forward_ = true;
   play_all<true>();
   return settled();

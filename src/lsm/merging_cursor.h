@@ -43,6 +43,10 @@ class EntryCursor {
   virtual Result<bool> last() = 0;
   /// To the first entry whose key is at least `key`: the newest version of the smallest such key.
   virtual Result<bool> seek(Bytes key) = 0;
+  /// The same in steps, one after another; the last one answers.
+  virtual Result<bool> seek_in_steps(Bytes key, SeekStep step) {
+    return step == SeekStep::arrive ? seek(key) : Result<bool>(true);
+  }
   /// To the last entry whose key is at most `key`: the oldest version of the largest such key.
   virtual Result<bool> seek_for_prev(Bytes key) = 0;
   virtual Result<bool> next() = 0;
@@ -74,6 +78,12 @@ concept ForeseesEntries = requires(const C& reader, Bytes key, std::string& boun
   { reader.may_have(key, key) } -> std::same_as<bool>;
 };
 
+/// Which seek in steps, as an EntryCursor does.
+template <typename C>
+concept SeeksInSteps = requires(C& cursor, Bytes key, SeekStep step) {
+  { cursor.seek_in_steps(key, step) } -> std::same_as<Result<bool>>;
+};
+
 /// Any type that has these moves, as an EntryCursor.
 template <SortedEntries C>
 class EntryCursorOf final : public EntryCursor {
@@ -83,6 +93,10 @@ class EntryCursorOf final : public EntryCursor {
   Result<bool> first() override { return cursor_.first(); }
   Result<bool> last() override { return cursor_.last(); }
   Result<bool> seek(Bytes key) override { return cursor_.seek(key); }
+  Result<bool> seek_in_steps(Bytes key, SeekStep step) override {
+    if constexpr (SeeksInSteps<C>) return cursor_.seek_in_steps(key, step);
+    return EntryCursor::seek_in_steps(key, step);
+  }
   Result<bool> seek_for_prev(Bytes key) override { return cursor_.seek_for_prev(key); }
   Result<bool> next() override { return cursor_.next(); }
   Result<bool> prev() override { return cursor_.prev(); }
@@ -139,6 +153,7 @@ class MergingCursor {
   struct Ahead {
     std::string bound;
     Entry entry;
+    bool is_sought = false;  // By the seek that is under way.
   };
   template <typename Move>
   Result<bool> move_all(bool forward, Move move);
@@ -149,7 +164,8 @@ class MergingCursor {
   void arrived(size_t source, bool is_there) noexcept;
   void leave() noexcept;
   Error lost(Error error) noexcept;
-  Result<bool> settle_at(size_t source, Bytes key);
+  Result<void> seek_all(Bytes key);
+  bool foresees(size_t source, Bytes key);
   Result<bool> settled();
   template <bool kForward>
   void replay(size_t moved) noexcept;

@@ -92,6 +92,8 @@ class RunCursor {
   /// To the first entry at or after the newest version of `key`; or after the place of (`key`, `writer`): its newest version
   /// whose writer is at most `writer`.
   Result<bool> seek(Bytes key, TxnId writer = kEveryWriter);
+  /// A step of `seek(key)`; each is to follow the one before. The last one answers.
+  Result<bool> seek_in_steps(Bytes key, SeekStep step);
   /// To the last entry whose key is at most `key`: the oldest version of the largest such key.
   Result<bool> seek_for_prev(Bytes key);
   /// In the order of the run: older versions of a key follow the newer.
@@ -107,6 +109,7 @@ class RunCursor {
  private:
   friend class Run;
   bool is_first_of_block() const noexcept;
+  Result<bool> arrive_at_least(Bytes key, TxnId writer);
   struct State;
   std::unique_ptr<State> state_;
 };

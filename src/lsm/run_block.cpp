@@ -206,7 +206,18 @@ const char* BlockView::restart_before(Bytes key, TxnId writer) const noexcept {
       high = middle;
     }
   }
-  return restart(low);
+  const char* const at = restart(low);
+  if (heads_ != nullptr && at != nullptr) prefetch(at);
+  return at;
+}
+
+/// The entries behind a restart point are read one after another, each where the one before ends: the lines they lie in are to come at
+/// the same time.
+void BlockView::prefetch(const char* restart) const noexcept {
+  constexpr ptrdiff_t kLine = 64;
+  constexpr ptrdiff_t kLines = 16;
+  const char* const end = restart + std::min<ptrdiff_t>(end_ - restart, kLines * kLine);
+  for (const char* at = restart; at < end; at += kLine) __builtin_prefetch(at);
 }
 
 bool BlockView::last_at_most(Bytes key, TxnId writer, RawEntry& found) const noexcept {
@@ -264,6 +275,34 @@ BlockView::Answer BlockView::find(Bytes key, FunctionRef<bool(TxnId)> sees,
   return is_of_key ? Answer::goes_on : Answer::absent;
 }
 
+/// As `find`, without putting any key together. Of versions of the key those come first that are newer than (key, writer).
+BlockView::Place BlockView::first_at_least(const char* restart, Bytes key, TxnId writer,
+                                           RawEntry& found) const noexcept {
+  size_t matched = 0;
+  bool is_of_key = false;  // The entry before is.
+  for (const char* at = restart; at != end_;) {
+    const char* const behind = read(at, found);
+    const bool has_more = found.shared > matched;
+    if (behind == nullptr || (has_more && (is_of_key || at == restart))) return {};
+    if (!has_more) {
+      if (found.shared < matched && found.shared != 0) return {at, behind};
+      matched = found.shared;
+      const Bytes left = key.substr(matched);
+      const size_t more = common_prefix(found.rest, left);
+      is_of_key = more == left.size() && more == found.rest.size();
+      const bool is_above = is_of_key
+                                ? found.writer <= writer
+                                : more == left.size() || (more < found.rest.size() &&
+                                                          static_cast<uint8_t>(found.rest[more]) >
+                                                              static_cast<uint8_t>(left[more]));
+      if (is_above) return {at, behind};
+      matched += more;
+    }
+    at = behind;
+  }
+  return {end_, end_};
+}
+
 bool BlockCursor::attach(std::string_view bytes) noexcept {
   at_ = next_ = nullptr;
   return view_.attach(bytes);
@@ -282,12 +321,16 @@ BlockCursor::At BlockCursor::step() {
   key_.resize(raw_entry.shared);
   key_.append(raw_entry.rest);
   at_ = std::exchange(next_, behind);
+  show(raw_entry);
+  return At::entry;
+}
+
+void BlockCursor::show(const RawEntry& raw_entry) noexcept {
   entry_ = {.key = key_,
             .writer = raw_entry.writer,
             .kind = raw_entry.kind,
             .expiry_ms = raw_entry.expiry_ms,
             .value = raw_entry.value};
-  return At::entry;
 }
 
 BlockCursor::At BlockCursor::go_to(const char* restart) {
@@ -326,11 +369,23 @@ BlockCursor::At BlockCursor::prev() {
   return last_before(view_.restart(low), limit);
 }
 
-BlockCursor::At BlockCursor::seek_at_least(Bytes key, TxnId writer) {
+void BlockCursor::approach(Bytes key, TxnId writer) noexcept {
+  restart_ = view_.empty() ? nullptr : view_.restart_before(key, writer);
+}
+
+BlockCursor::At BlockCursor::arrive_at_least(Bytes key, TxnId writer) {
   if (view_.empty()) return At::nothing;
-  At at = go_to(view_.restart_before(key, writer));
-  while (at == At::entry && compare_places(entry_.key, entry_.writer, key, writer) < 0) at = step();
-  return at;
+  if (restart_ == nullptr) return At::malformed;
+  RawEntry raw_entry;
+  const BlockView::Place place = view_.first_at_least(restart_, key, writer, raw_entry);
+  if (place.behind == nullptr) return At::malformed;
+  at_ = place.at;
+  next_ = place.behind;
+  if (at_ == view_.end()) return At::nothing;
+  key_.assign(key.substr(0, raw_entry.shared));
+  key_.append(raw_entry.rest);
+  show(raw_entry);
+  return At::entry;
 }
 
 BlockCursor::At BlockCursor::seek_at_most(Bytes key, TxnId writer) {

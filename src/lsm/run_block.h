@@ -73,7 +73,8 @@ class BlockView {
   const char* restart(uint32_t index) const noexcept;
   /// Behind the entry at `at`, which is within. Null: it is malformed.
   const char* read(const char* at, RawEntry& entry) const noexcept;
-  /// The last restart point whose key comes before (key, writer); the first, if there is none. Null: malformed.
+  /// The last restart point whose key comes before (key, writer); the first, if there is none. Null: malformed. Of a block with a head
+  /// memory is asked for the entries that follow.
   const char* restart_before(Bytes key, TxnId writer) const noexcept;
 
   /// In a block whose restart points are all of its entries: the last entry at (key, writer) or before it. False: there is
@@ -89,9 +90,19 @@ class BlockView {
   /// The first entry of `key` whose writer `sees` accepts.
   Answer find(Bytes key, FunctionRef<bool(TxnId)> sees, RawEntry& found) const noexcept;
 
+  struct Place {
+    const char* at = nullptr;      ///< Where the entry begins.
+    const char* behind = nullptr;  ///< Null: it is malformed.
+  };
+  /// From `restart` (of `restart_before`) on, the first entry at (key, writer) or after it; at end(): none. Its key begins with as many
+  /// bytes of `key` as `found` shares.
+  Place first_at_least(const char* restart, Bytes key, TxnId writer,
+                       RawEntry& found) const noexcept;
+
  private:
   uint64_t head(uint32_t restart) const noexcept;
   bool narrow(Bytes key, uint32_t& low, uint32_t& high) const noexcept;
+  void prefetch(const char* restart) const noexcept;
 
   const char* begin_ = nullptr;
   const char* end_ = nullptr;  ///< Of the entries; the restart points follow.
@@ -114,8 +125,14 @@ class BlockCursor {
   At last();
   At next();
   At prev();
-  /// To the first entry at (key, writer) or after it.
-  At seek_at_least(Bytes key, TxnId writer);
+  /// To the first entry at (key, writer) or after it, in two steps: what the first has asked memory for, the second reads.
+  void approach(Bytes key, TxnId writer) noexcept;
+  At arrive_at_least(Bytes key, TxnId writer);
+  /// Both.
+  At seek_at_least(Bytes key, TxnId writer) {
+    approach(key, writer);
+    return arrive_at_least(key, writer);
+  }
   /// To the last entry at (key, writer) or before it.
   At seek_at_most(Bytes key, TxnId writer);
   /// Its key lives until the next move, its value as long as the block.
@@ -127,10 +144,12 @@ class BlockCursor {
   At step();
   /// From a restart point on, to the last entry that begins before `limit`.
   At last_before(const char* restart, const char* limit);
+  void show(const RawEntry& raw_entry) noexcept;
 
   BlockView view_;
-  const char* at_ = nullptr;    ///< Where the entry begins.
-  const char* next_ = nullptr;  ///< Where the one after it does.
+  const char* restart_ = nullptr;  ///< Where `approach` has come to.
+  const char* at_ = nullptr;       ///< Where the entry begins.
+  const char* next_ = nullptr;     ///< Where the one after it does.
   std::string key_;
   Entry entry_;
 };

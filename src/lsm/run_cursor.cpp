@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/assert.h"
@@ -31,6 +32,7 @@ struct RunCursor::State {
   BlockHandle block;
   BlockCursor cursor;
   bool valid = false;
+  std::optional<uint64_t> located;  ///< The block that a seek in steps is on its way to.
   uint32_t blocks_in_a_row = 0;
   // Bytes of the run that were read ahead.
   std::string ahead;
@@ -161,9 +163,34 @@ Result<bool> RunCursor::seek(Bytes key, TxnId writer) {
   AETHER_TRY_ASSIGN(const bool has_entries, state.start());
   if (!has_entries) return false;
   AETHER_TRY(state.descend_to(key, writer));
-  const At at = state.cursor.seek_at_least(key, writer);
+  state.cursor.approach(key, writer);
+  return arrive_at_least(key, writer);
+}
+
+Result<bool> RunCursor::arrive_at_least(Bytes key, TxnId writer) {
+  State& state = *state_;
+  const At at = state.cursor.arrive_at_least(key, writer);
   if (at == At::nothing) return state.step_block(State::Way::forward);
   return state.arrive(at);
+}
+
+Result<bool> RunCursor::seek_in_steps(Bytes key, SeekStep step) {
+  State& state = *state_;
+  if (step == SeekStep::locate) {
+    state.located.reset();
+    AETHER_TRY_ASSIGN(const bool has_entries, state.start());
+    if (!has_entries) return false;
+    AETHER_TRY_ASSIGN(state.located, state.file.find_block(*state.directory, key, kEveryWriter));
+    if (state.use == Use::cached) state.file.prefetch(state.directory->place(*state.located));
+    return true;
+  }
+  if (!state.located) return false;
+  if (step == SeekStep::load) {
+    AETHER_TRY(state.load(*state.located));
+    state.cursor.approach(key, kEveryWriter);
+    return true;
+  }
+  return arrive_at_least(key, kEveryWriter);
 }
 
 Result<bool> RunCursor::seek_for_prev(Bytes key) {

@@ -55,6 +55,10 @@ class RunFile {
   buffer::BlockHandle cached(const BlockPlace& place) const noexcept {
     return services_.blocks.find({owner_, place.offset});
   }
+  /// `cached` soon.
+  void prefetch(const BlockPlace& place) const noexcept {
+    services_.blocks.prefetch({owner_, place.offset});
+  }
   void keep(const BlockPlace& place, const buffer::BlockHandle& block) const {
     services_.blocks.insert({owner_, place.offset}, block);
   }

@@ -120,7 +120,7 @@ Result<bool> TreeCursor::seek_for_prev(Bytes key) {
 
 Result<bool> TreeCursor::next() {
   if (place_ == Place::nowhere) return first();
-  sought_.assign(key_);
+  sought_.swap(key_);  // A move makes key_ anew.
   const Place from = place_;
   return move_settled([this, from](bool goes_on) {
     const bool steps = goes_on && from == Place::on_newest;
@@ -130,7 +130,7 @@ Result<bool> TreeCursor::next() {
 
 Result<bool> TreeCursor::prev() {
   if (place_ == Place::nowhere) return last();
-  sought_.assign(key_);
+  sought_.swap(key_);  // A move makes key_ anew.
   const Place from = place_;
   return move_settled([this, from](bool goes_on) {
     if (!goes_on) return arrive_backward(pass_key(inputs_->seek_for_prev(sought_), false));
