@@ -48,8 +48,8 @@ bool SortedLevel::may_have(Bytes begin, Bytes end) const noexcept {
 
 void SortedLevelCursor::open(size_t part) {
   at_ = part;
-  if (cursor_ != nullptr && cursor_part_ == part) return;
-  cursor_ = std::make_unique<RunCursor>(kept_run_of(parts_[part]), use_);
+  if (cursor_ && cursor_part_ == part) return;
+  cursor_.emplace(kept_run_of(parts_[part]), use_);
   cursor_part_ = part;
 }
 

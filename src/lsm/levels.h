@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -95,6 +96,7 @@ class SortedLevelCursor {
   Result<bool> seek_for_prev(Bytes key);
   Result<bool> next();
   Result<bool> prev();
+  bool try_next() { return cursor_->try_next(); }
   const Entry& entry() const noexcept { return cursor_->entry(); }
 
  private:
@@ -109,7 +111,7 @@ class SortedLevelCursor {
   std::span<const RunPart> parts_;
   RunCursor::Use use_;
   size_t at_ = 0;
-  std::unique_ptr<RunCursor> cursor_;
+  std::optional<RunCursor> cursor_;
   size_t cursor_part_ = 0;
 };
 

@@ -189,6 +189,11 @@ Result<bool> MergingCursor::step() {
     if (Result<void> turned = turn<kForward>(); !turned) return lost(std::move(turned).error());
   }
   const size_t moved = winner();
+  if (kForward && !turns && sources_[moved]->try_next()) {
+    arrived(moved, true);
+    replay<true>(moved);
+    return settled();
+  }
   Result<bool> is_there = kForward ? sources_[moved]->next() : sources_[moved]->prev();
   if (!is_there) return lost(std::move(is_there).error());
   arrived(moved, *is_there);

@@ -51,6 +51,8 @@ class EntryCursor {
   virtual Result<bool> seek_for_prev(Bytes key) = 0;
   virtual Result<bool> next() = 0;
   virtual Result<bool> prev() = 0;
+  /// To the next entry, if it is at hand: as `next`, and cheaper. False: it has not moved, and `next` tells.
+  virtual bool try_next() { return false; }
   /// Where it is. Borrowed until it moves.
   virtual const Entry& entry() const noexcept = 0;
 
@@ -84,6 +86,12 @@ concept SeeksInSteps = requires(C& cursor, Bytes key, SeekStep step) {
   { cursor.seek_in_steps(key, step) } -> std::same_as<Result<bool>>;
 };
 
+/// Which may have the next entry at hand, as an EntryCursor does.
+template <typename C>
+concept TriesNext = requires(C& cursor) {
+  { cursor.try_next() } -> std::same_as<bool>;
+};
+
 /// Any type that has these moves, as an EntryCursor.
 template <SortedEntries C>
 class EntryCursorOf final : public EntryCursor {
@@ -100,6 +108,10 @@ class EntryCursorOf final : public EntryCursor {
   Result<bool> seek_for_prev(Bytes key) override { return cursor_.seek_for_prev(key); }
   Result<bool> next() override { return cursor_.next(); }
   Result<bool> prev() override { return cursor_.prev(); }
+  bool try_next() override {
+    if constexpr (TriesNext<C>) return cursor_.try_next();
+    return false;
+  }
   const Entry& entry() const noexcept override { return cursor_.entry(); }
   Outlook foresee(Bytes key, std::string& bound) const override {
     if constexpr (ForeseesEntries<C>) return cursor_.foresee(key, bound);

@@ -96,6 +96,8 @@ class RunCursor {
   Result<bool> seek_in_steps(Bytes key, SeekStep step);
   /// To the last entry whose key is at most `key`: the oldest version of the largest such key.
   Result<bool> seek_for_prev(Bytes key);
+  /// To the next entry, if it is in the block where this one is. False: it has not moved, and `next` tells.
+  bool try_next();
   /// In the order of the run: older versions of a key follow the newer.
   Result<bool> next();
   Result<bool> prev();

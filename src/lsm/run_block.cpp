@@ -160,12 +160,12 @@ const char* BlockView::restart(uint32_t index) const noexcept {
   return at < static_cast<uint64_t>(end_ - begin_) ? begin_ + at : nullptr;
 }
 
-const char* BlockView::read(const char* at, RawEntry& entry) const noexcept {
-  uint64_t rest_bytes = 0;
-  uint64_t value_bytes = 0;
-  at = read_varint(at, end_, entry.shared);
-  if (at == nullptr) return nullptr;
-  at = read_varint(at, end_, rest_bytes);
+/// What stands before an entry's bytes, by `varint`, which reads one. Null: it is malformed.
+template <typename Varint>
+const char* BlockView::read_head(const char* at, RawEntry& entry, Lengths& lengths,
+                                 Varint varint) const noexcept {
+  at = varint(at, entry.shared);
+  if (at != nullptr) at = varint(at, lengths.rest);
   if (at == nullptr || at == end_) return nullptr;
   const auto form = static_cast<uint8_t>(*at++);
   const auto kind = static_cast<uint8_t>(form & kKindBits);
@@ -176,15 +176,30 @@ const char* BlockView::read(const char* at, RawEntry& entry) const noexcept {
   entry.kind = EntryKind{kind};
   entry.writer = (form & kEvery) != 0 ? kEveryWriter : 0;
   entry.expiry_ms = 0;
-  if ((form & kHasWriter) != 0) at = read_varint(at, end_, entry.writer);
-  if (at != nullptr && (form & kHasExpiry) != 0) at = read_varint(at, end_, entry.expiry_ms);
-  if (at != nullptr && has_value(entry.kind)) at = read_varint(at, end_, value_bytes);
+  lengths.value = 0;
+  if ((form & kHasWriter) != 0) at = varint(at, entry.writer);
+  if (at != nullptr && (form & kHasExpiry) != 0) at = varint(at, entry.expiry_ms);
+  if (at != nullptr && has_value(entry.kind)) at = varint(at, lengths.value);
+  return at;
+}
+
+const char* BlockView::read(const char* at, RawEntry& entry) const noexcept {
+  constexpr ptrdiff_t kHeadRoom = 6 * kVarintRoom;
+  Lengths lengths;
+  if (end_ - at >= kHeadRoom) {
+    at = read_head(at, entry, lengths,
+                   [](const char* from, uint64_t& value) { return read_varint(from, value); });
+  } else {
+    at = read_head(at, entry, lengths, [end = end_](const char* from, uint64_t& value) {
+      return read_varint(from, end, value);
+    });
+  }
   if (at == nullptr) return nullptr;
   const auto room = static_cast<uint64_t>(end_ - at);
-  if (rest_bytes > room || value_bytes > room - rest_bytes) return nullptr;
-  entry.rest = {at, rest_bytes};
-  entry.value = {at + rest_bytes, value_bytes};
-  return at + rest_bytes + value_bytes;
+  if (lengths.rest > room || lengths.value > room - lengths.rest) return nullptr;
+  entry.rest = {at, lengths.rest};
+  entry.value = {at + lengths.rest, lengths.value};
+  return at + lengths.rest + lengths.value;
 }
 
 const char* BlockView::restart_before(Bytes key, TxnId writer) const noexcept {
@@ -318,15 +333,15 @@ BlockCursor::At BlockCursor::step() {
   RawEntry raw_entry;
   const char* const behind = view_.read(next_, raw_entry);
   if (behind == nullptr || raw_entry.shared > key_.size()) return At::malformed;
-  key_.resize(raw_entry.shared);
-  key_.append(raw_entry.rest);
+  key_.shorten(raw_entry.shared);
+  key_.append(raw_entry.rest.data(), raw_entry.rest.size());
   at_ = std::exchange(next_, behind);
   show(raw_entry);
   return At::entry;
 }
 
 void BlockCursor::show(const RawEntry& raw_entry) noexcept {
-  entry_ = {.key = key_,
+  entry_ = {.key = {key_.data(), key_.size()},
             .writer = raw_entry.writer,
             .kind = raw_entry.kind,
             .expiry_ms = raw_entry.expiry_ms,
@@ -382,8 +397,8 @@ BlockCursor::At BlockCursor::arrive_at_least(Bytes key, TxnId writer) {
   at_ = place.at;
   next_ = place.behind;
   if (at_ == view_.end()) return At::nothing;
-  key_.assign(key.substr(0, raw_entry.shared));
-  key_.append(raw_entry.rest);
+  key_.assign(key.data(), raw_entry.shared);
+  key_.append(raw_entry.rest.data(), raw_entry.rest.size());
   show(raw_entry);
   return At::entry;
 }

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "aether/function_ref.h"
+#include "base/inline_vector.h"
 #include "lsm/entry.h"
 
 namespace aether::lsm {
@@ -100,6 +101,13 @@ class BlockView {
                        RawEntry& found) const noexcept;
 
  private:
+  struct Lengths {
+    uint64_t rest = 0;
+    uint64_t value = 0;
+  };
+  template <typename Varint>
+  const char* read_head(const char* at, RawEntry& entry, Lengths& lengths,
+                        Varint varint) const noexcept;
   uint64_t head(uint32_t restart) const noexcept;
   bool narrow(Bytes key, uint32_t& low, uint32_t& high) const noexcept;
   void prefetch(const char* restart) const noexcept;
@@ -150,7 +158,7 @@ class BlockCursor {
   const char* restart_ = nullptr;  ///< Where `approach` has come to.
   const char* at_ = nullptr;       ///< Where the entry begins.
   const char* next_ = nullptr;     ///< Where the one after it does.
-  std::string key_;
+  base::InlineVector<char, 64> key_;
   Entry entry_;
 };
 

@@ -204,6 +204,11 @@ Result<bool> RunCursor::seek_for_prev(Bytes key) {
   return state.arrive(at);
 }
 
+bool RunCursor::try_next() {
+  AETHER_ASSERT(state_->valid);
+  return state_->cursor.next() == At::entry;
+}
+
 Result<bool> RunCursor::next() {
   State& state = *state_;
   AETHER_ASSERT(state.valid);

@@ -59,10 +59,15 @@ void TreeCursor::set_limits(Bytes begin, Bytes end) noexcept {
   if (inputs_ != nullptr) inputs_->set_limits(begin_, end_);
 }
 
+void TreeCursor::make_key() {
+  const Bytes key = inputs_->entry().key;
+  keys_[at_].assign(key.data(), key.size());
+}
+
 Result<bool> TreeCursor::arrive_forward(Result<bool> moved) {
   place_ = Place::nowhere;
   if (!moved || !*moved) return moved;
-  key_.assign(inputs_->entry().key);
+  make_key();
   make_row_of(inputs_->entry(), row_, is_of_run());
   place_ = Place::on_newest;
   return true;
@@ -71,8 +76,8 @@ Result<bool> TreeCursor::arrive_forward(Result<bool> moved) {
 Result<bool> TreeCursor::arrive_backward(Result<bool> moved) {
   place_ = Place::nowhere;
   if (!moved || !*moved) return moved;
-  key_.assign(inputs_->entry().key);
-  while (inputs_->valid() && inputs_->entry().key == Bytes(key_)) {
+  make_key();
+  while (inputs_->valid() && inputs_->entry().key == key()) {
     make_row_of(inputs_->entry(), row_, is_of_run());
     Result<bool> more = inputs_->prev();
     if (!more) return more;
@@ -81,9 +86,9 @@ Result<bool> TreeCursor::arrive_backward(Result<bool> moved) {
   return true;
 }
 
-/// Over what is of sought_, where `moved` has led to.
+/// Over what is of the key that is sought, where `moved` has led to.
 Result<bool> TreeCursor::pass_key(Result<bool> moved, bool forward) {
-  while (moved && *moved && inputs_->entry().key == Bytes(sought_))
+  while (moved && *moved && inputs_->entry().key == sought())
     moved = forward ? inputs_->next() : inputs_->prev();
   return moved;
 }
@@ -109,31 +114,31 @@ Result<bool> TreeCursor::last() {
 }
 
 Result<bool> TreeCursor::seek(Bytes key) {
-  sought_.assign(key);  // It may be our own.
-  return move_settled([this](bool) { return arrive_forward(inputs_->seek(sought_)); });
+  seek_by(key);  // It may be our own.
+  return move_settled([this](bool) { return arrive_forward(inputs_->seek(sought())); });
 }
 
 Result<bool> TreeCursor::seek_for_prev(Bytes key) {
-  sought_.assign(key);
-  return move_settled([this](bool) { return arrive_backward(inputs_->seek_for_prev(sought_)); });
+  seek_by(key);
+  return move_settled([this](bool) { return arrive_backward(inputs_->seek_for_prev(sought())); });
 }
 
 Result<bool> TreeCursor::next() {
   if (place_ == Place::nowhere) return first();
-  sought_.swap(key_);  // A move makes key_ anew.
+  go_on_from_key();
   const Place from = place_;
   return move_settled([this, from](bool goes_on) {
     const bool steps = goes_on && from == Place::on_newest;
-    return arrive_forward(pass_key(steps ? inputs_->next() : inputs_->seek(sought_), true));
+    return arrive_forward(pass_key(steps ? inputs_->next() : inputs_->seek(sought()), true));
   });
 }
 
 Result<bool> TreeCursor::prev() {
   if (place_ == Place::nowhere) return last();
-  sought_.swap(key_);  // A move makes key_ anew.
+  go_on_from_key();
   const Place from = place_;
   return move_settled([this, from](bool goes_on) {
-    if (!goes_on) return arrive_backward(pass_key(inputs_->seek_for_prev(sought_), false));
+    if (!goes_on) return arrive_backward(pass_key(inputs_->seek_for_prev(sought()), false));
     if (from == Place::before_key) return arrive_backward(inputs_->valid());
     return arrive_backward(pass_key(inputs_->prev(), false));
   });

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "aether/error.h"
+#include "base/inline_vector.h"
 #include "lsm/lsm_tree.h"
 #include "lsm/merging_cursor.h"
 
@@ -32,7 +33,7 @@ class TreeCursor {
   Result<bool> next();
   Result<bool> prev();
   bool positioned() const noexcept { return place_ != Place::nowhere; }
-  Bytes key() const noexcept { return key_; }
+  Bytes key() const noexcept { return {keys_[at_].data(), keys_[at_].size()}; }
   /// The row (table/row.h). Of a run, if it says so; else it may have been met before others have changed it.
   Result<Bytes> value() { return Bytes(row_); }
 
@@ -40,6 +41,10 @@ class TreeCursor {
   enum class Place : uint8_t { nowhere, on_newest, before_key };
 
   void open();
+  Bytes sought() const noexcept { return {keys_[at_ ^ 1].data(), keys_[at_ ^ 1].size()}; }
+  void seek_by(Bytes key) { keys_[at_ ^ 1].assign(key.data(), key.size()); }
+  void go_on_from_key() noexcept { at_ ^= 1; }
+  void make_key();
   bool is_of_run() const noexcept { return inputs_->source() >= memory_->newest_first.size(); }
   template <typename Move>
   Result<bool> move_settled(Move move);
@@ -54,9 +59,9 @@ class TreeCursor {
   LsmTree::LevelsRef levels_;  // its runs what the others do.
   std::unique_ptr<MergingCursor> inputs_;
   Place place_ = Place::nowhere;
-  std::string key_;
+  base::InlineVector<char, 64> keys_[2];  ///< Where it is, and what the move under way goes by.
+  uint8_t at_ = 0;
   std::string row_;
-  std::string sought_;
   bool has_limits_ = false;
   Bytes begin_;
   Bytes end_;

@@ -163,7 +163,62 @@ Result<bool> TableCursor::visit_leaf(Visit& visit) {
   return visit.visitor(key_, value_);
 }
 
+/// For the rows above key_ nothing but them has to be looked at, as long as the transaction has this snapshot and writes nothing.
+bool TableCursor::may_be_plain() const noexcept {
+  const bool has_snapshot = txn_ != nullptr && txn_->snapshot != nullptr &&
+                            txn_->snapshot == snapshot_;
+  return at_is_here_ && has_snapshot && !recorder_.is_recording() &&
+         (!table_.has_layers() || changes_ == txn_->writes);
+}
+
+/// The snapshot shows the row as it is. Where layers are met ahead, nobody may change it.
+bool TableCursor::is_plain(const index::ReadView& view, Bytes row) const noexcept {
+  constexpr uint8_t kNotPlain = page::RecordMeta::kRemoved | page::RecordMeta::kExpires |
+                                page::RecordMeta::kOverflow;
+  const page::RecordMeta meta = page::meta_of(payload_of(row));
+  const bool is_as_met = !table_.has_layers() || is_of_run(row) ||
+                         meta.txn() < table_.services().transactions.settled_below();
+  return (meta.flags() & kNotPlain) == 0 && is_as_met && view.sees(meta.txn());
+}
+
+/// Upwards, from where the rows lie to the visitor, up to one that needs more than that. False: the visit is over.
+Result<bool> TableCursor::visit_plain_rows(Visit& visit) {
+  enum class Stop : uint8_t { before, after, over };
+  Stop stop = Stop::over;
+  const index::ReadView view(table_.services(), txn_, snapshot_);
+  const uint64_t writes = txn_->writes;
+  const auto stop_at = [&stop](Stop where) {
+    stop = where;
+    return false;
+  };
+  const auto show = [&](Bytes key, Bytes row) {
+    if (!is_plain(view, row)) return stop_at(Stop::before);
+    if (visit.is_outside(key)) return stop_at(Stop::over);
+    const Bytes payload = payload_of(row);
+    const page::RecordMeta meta = page::meta_of(payload);
+    const Bytes value = page::value_of(payload, meta);
+    table_.services().transactions.add_dependency(meta.txn(), txn_->log.lsn_vector);
+    ++visit.visited;
+    if (!visit.visitor(key, value)) return stop_at(Stop::over);
+    if (txn_->snapshot == snapshot_ && txn_->writes == writes) return true;
+    key_.assign(key);
+    value_.assign(value);
+    return stop_at(Stop::after);
+  };
+  positioned_ = at_is_here_ = false;  // Unless it stops at a row.
+  AETHER_TRY_ASSIGN(const bool is_on_row, at_.next_while(show));
+  if (!is_on_row || stop == Stop::over) return false;
+  if (stop == Stop::before) {
+    AETHER_TRY_ASSIGN(const bool more, walk(true, true));
+    return more ? visit_leaf(visit) : Result<bool>(false);
+  }
+  expiry_ms_ = 0;
+  positioned_ = at_is_here_ = true;
+  return true;
+}
+
 Result<bool> TableCursor::visit_on(Visit& visit) {
+  if (visit.up && may_be_plain()) return visit_plain_rows(visit);
   AETHER_TRY_ASSIGN(const bool more, visit.up ? next() : prev());
   return more ? visit_leaf(visit) : Result<bool>(false);
 }

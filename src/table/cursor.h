@@ -47,7 +47,8 @@ class TableCursor {
   using Visit = index::BTreeCursor::Visit;
   /// Visits the row on which it stands. False: the visit is over.
   Result<bool> visit_leaf(Visit& visit);
-  /// Moves on in its direction, and visits that row. False: there is none, or the visit is over.
+  /// Moves on in its direction, and visits that row, and those after it that the index shows as they are. False: there is none, or the
+  /// visit is over; then, and after an error, it may stand nowhere.
   Result<bool> visit_on(Visit& visit);
 
  private:
@@ -56,6 +57,9 @@ class TableCursor {
   Result<bool> walk(Result<bool> moved, bool up);
   Result<bool> pass_removed(bool up);
   Result<bool> settle();
+  bool may_be_plain() const noexcept;
+  bool is_plain(const index::ReadView& view, Bytes row) const noexcept;
+  Result<bool> visit_plain_rows(Visit& visit);
 
   Table& table_;
   txn::TransactionContext* txn_;

@@ -1,6 +1,7 @@
 /// What a table keeps for a key: the GSN of its last change, who made it (page::RecordMeta), and the value.
 #pragma once
 
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -28,9 +29,11 @@ inline std::string_view payload_of(std::string_view row) noexcept {
 
 /// May throw std::bad_alloc.
 inline void make_row(std::string& row, Gsn gsn, std::string_view head, std::string_view value) {
-  row.clear();
-  row.reserve(kGsnBytes + head.size() + value.size());
-  row.append(reinterpret_cast<const char*>(&gsn), sizeof gsn).append(head).append(value);
+  row.resize(kGsnBytes + head.size() + value.size());
+  char* const to = row.data();
+  base::store(to, gsn);
+  std::memcpy(to + kGsnBytes, head.data(), head.size());
+  if (!value.empty()) std::memcpy(to + kGsnBytes + head.size(), value.data(), value.size());
 }
 
 }  // namespace aether::table

@@ -33,6 +33,11 @@ class AnyCursor {
   Result<bool> last() { return body_->seek_op(SeekOp::last, {}); }
   Result<bool> next() { return body_->next(); }
   Result<bool> prev() { return body_->prev(); }
+  /// Moves on, and shows each key and value where it lies, until `show` says no: then it stands on that one. False: there are no more.
+  /// `show` must not move it.
+  Result<bool> next_while(FunctionRef<bool(Bytes key, Bytes value)> show) {
+    return body_->next_while(show);
+  }
   /// Does nothing where the cursor does not take them.
   void set_limits(Bytes begin, Bytes end) { body_->set_limits(begin, end); }
   bool positioned() const { return body_->positioned(); }
@@ -45,6 +50,7 @@ class AnyCursor {
     virtual Result<bool> seek_op(SeekOp op, Bytes key) = 0;
     virtual Result<bool> next() = 0;
     virtual Result<bool> prev() = 0;
+    virtual Result<bool> next_while(FunctionRef<bool(Bytes key, Bytes value)> show) = 0;
     virtual void set_limits(Bytes begin, Bytes end) = 0;
     virtual bool positioned() const = 0;
     virtual Bytes key() const = 0;
@@ -56,6 +62,14 @@ class AnyCursor {
     Result<bool> seek_op(SeekOp op, Bytes key) override { return index::seek(cursor, op, key); }
     Result<bool> next() override { return cursor.next(); }
     Result<bool> prev() override { return cursor.prev(); }
+    Result<bool> next_while(FunctionRef<bool(Bytes key, Bytes value)> show) override {
+      for (;;) {
+        Result<bool> moved = cursor.next();
+        if (!moved || !*moved) return moved;
+        AETHER_TRY_ASSIGN(const Bytes value, cursor.value());
+        if (!show(cursor.key(), value)) return true;
+      }
+    }
     void set_limits(Bytes begin, Bytes end) override {
       if constexpr (TakesLimits<C>) cursor.set_limits(begin, end);
     }
