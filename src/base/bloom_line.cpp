@@ -31,4 +31,13 @@ uint32_t bloom_best_probes(double keys_per_line) noexcept {
   return best;
 }
 
+uint32_t bloom_cheap_probes(double keys_per_line) noexcept {
+  constexpr double kWorseMax = 1.15;
+  const uint32_t best = bloom_best_probes(keys_per_line);
+  if (best <= kBloomProbesOfAWord) return best;
+  const double share = bloom_false_positives(keys_per_line, kBloomProbesOfAWord);
+  return share <= kWorseMax * bloom_false_positives(keys_per_line, best) ? kBloomProbesOfAWord
+                                                                         : best;
+}
+
 }  // namespace aether::base

@@ -14,6 +14,7 @@ namespace aether::base {
 inline constexpr uint32_t kBloomLineBits = 512;
 inline constexpr uint32_t kBloomLineBytes = kBloomLineBits / 8;
 inline constexpr uint32_t kBloomProbesMax = 16;
+inline constexpr uint32_t kBloomProbesOfAWord = 7;  ///< A mixed hash gives so many.
 
 /// The upper half of a product: `hash` scaled to 0 .. range-1 without a division.
 inline uint64_t scale(uint64_t hash, uint64_t range) noexcept {
@@ -34,7 +35,7 @@ template <typename Visit>
 inline bool bloom_probe(uint64_t hash, uint32_t probes, Visit&& visit) noexcept {
   for (uint32_t i = 0; i < probes;) {
     uint64_t rest = mix(hash + i);
-    for (const uint32_t end = std::min(i + 7, probes); i < end; ++i, rest >>= 9) {
+    for (const uint32_t end = std::min(i + kBloomProbesOfAWord, probes); i < end; ++i, rest >>= 9) {
       if (!visit(static_cast<uint32_t>(rest % kBloomLineBits))) return false;
     }
   }
@@ -55,9 +56,37 @@ inline bool bloom_may_contain(const char* line, uint64_t hash, uint32_t probes) 
   });
 }
 
+/// The bits of a hash's probes, for lines of several filters. To tell that one is not in a line takes no branch for each probe, of which no
+/// processor could guess at which it ends.
+class BloomMask {
+ public:
+  BloomMask() = default;
+  BloomMask(uint64_t hash, uint32_t probes) noexcept : probes_(probes) {
+    bloom_probe(hash, probes, [this](uint32_t bit) {
+      words_[bit / 64] |= uint64_t{1} << bit % 64;
+      return true;
+    });
+  }
+  uint32_t probes() const noexcept { return probes_; }
+  bool is_in(const char* line) const noexcept {
+    uint64_t missing = 0;
+    for (uint32_t i = 0; i < kWords; ++i)
+      missing |= words_[i] & ~load<uint64_t>(line + i * sizeof(uint64_t));
+    return missing == 0;
+  }
+
+ private:
+  static constexpr uint32_t kWords = kBloomLineBits / 64;
+  uint64_t words_[kWords] = {};
+  uint32_t probes_ = 0;
+};
+
 /// The share of foreign hashes that are found, with `keys_per_line` on average: lines are fuller and emptier by chance.
 double bloom_false_positives(double keys_per_line, uint32_t probes) noexcept;
 /// The number of probes that makes it smallest.
 uint32_t bloom_best_probes(double keys_per_line) noexcept;
+/// No more than a word of a mixed hash gives, unless that makes it larger by more than 15 %: so filters of 10 to 15 bits a key have the
+/// same bits to ask for.
+uint32_t bloom_cheap_probes(double keys_per_line) noexcept;
 
 }  // namespace aether::base

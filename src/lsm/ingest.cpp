@@ -64,7 +64,7 @@ void Upkeep::leave_ingest() noexcept {
 Result<std::unique_ptr<RunOutput>> Upkeep::open_output(uint32_t stream) {
   os::LockGuard lock(mutex_);
   return RunOutput::create(services_, stream, rows_.store(), manifest_.take_run_id(),
-                           configuration_);
+                           configuration_, RunOutput::Share{});
 }
 
 /// Nothing came to runs in the range since.

@@ -2,31 +2,48 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
+
+#include "index/concept/key_order.h"
 
 namespace aether::lsm {
+
+/// Whole huge pages, where at least half of the last one is needed.
+uint64_t FilterMemory::reserved(uint64_t bytes) noexcept {
+  constexpr uint64_t kHugePage = 2 * MiB;
+  const uint64_t last = bytes % kHugePage;
+  return last < kHugePage / 2 ? bytes : bytes + (kHugePage - last);
+}
+
+FilterMemory::FilterMemory(std::string_view bytes)
+    : at_(static_cast<char*>(os::reserve_memory(reserved(bytes.size())))), bytes_(bytes.size()) {
+  if (at_ == nullptr) throw std::bad_alloc();
+  std::memcpy(at_, bytes.data(), bytes.size());
+}
 
 Result<std::shared_ptr<const OpenRun>> OpenRun::open(index::Services& services,
                                                      const ManifestRun& described) {
   AETHER_TRY_ASSIGN(const RunReference reference, RunReference::decode(described.reference));
   std::shared_ptr<OpenRun> opened(new OpenRun);
   AETHER_TRY_ASSIGN(opened->run_, Run::open(services, reference));
+  opened->smallest_begin_ = index::key_begin(opened->smallest_key());
+  opened->largest_begin_ = index::key_begin(opened->largest_key());
   if (opened->run_->has_section(kFilterSection)) {
     AETHER_TRY_ASSIGN(const std::string filter, opened->run_->section(kFilterSection));
-    opened->filter_bytes_ = buffer::AlignedBuffer(filter.size());
-    std::memcpy(opened->filter_bytes_.data(), filter.data(), filter.size());
-    const auto* const bytes = reinterpret_cast<const char*>(opened->filter_bytes_.data());
-    AETHER_TRY_ASSIGN(opened->filter_, FilterView::open({bytes, filter.size()}));
+    opened->filter_bytes_ = FilterMemory(filter);
+    AETHER_TRY_ASSIGN(opened->filter_, FilterView::open(opened->filter_bytes_.bytes()));
   }
   return std::shared_ptr<const OpenRun>(std::move(opened));
 }
 
 const OpenRun* SortedLevel::find(Bytes key) const noexcept {
+  const uint64_t begin = index::key_begin(key);
   const auto after = std::upper_bound(
       parts.begin(), parts.end(), key,
-      [](Bytes wanted, const RunPart& part) { return wanted < part->smallest_key(); });
+      [begin](Bytes wanted, const RunPart& part) { return part->is_above(wanted, begin); });
   if (after == parts.begin()) return nullptr;
   const OpenRun& part = **std::prev(after);
-  return key <= part.largest_key() ? &part : nullptr;
+  return part.is_below(key, begin) ? nullptr : &part;
 }
 
 const OpenRun* SortedLevel::find_below(Bytes key) const noexcept {
@@ -83,10 +100,10 @@ Result<bool> SortedLevelCursor::last() {
 }
 
 const RunPart* SortedLevelCursor::part_from(Bytes key) const {
-  const RunPart* const end = parts_.data() + parts_.size();
-  return std::lower_bound(parts_.data(), end, key, [](const RunPart& each, Bytes wanted) {
-    return each->largest_key() < wanted;
-  });
+  const uint64_t begin = index::key_begin(key);
+  return std::lower_bound(
+      parts_.data(), parts_.data() + parts_.size(), key,
+      [begin](const RunPart& each, Bytes wanted) { return each->is_below(wanted, begin); });
 }
 
 Outlook SortedLevelCursor::foresee(Bytes key, std::string& bound) const {

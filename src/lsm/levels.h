@@ -11,21 +11,49 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "aether/error.h"
-#include "buffer/data_file.h"
 #include "index/btree/services.h"
 #include "lsm/filter/filter.h"
 #include "lsm/manifest.h"
 #include "lsm/merging_cursor.h"
 #include "lsm/run.h"
+#include "os/sync.h"
 
 namespace aether::lsm {
 
 /// RunWriter::add_section: a filter (lsm/filter/filter.h) over all keys of the run.
 inline constexpr SectionType kFilterSection = 1;
+
+/// Of a filter's bytes: so that a line of it is one of the cache, and a large one lies on huge pages, for each question is at another
+/// place of it.
+class FilterMemory {
+ public:
+  FilterMemory() = default;
+  /// Throws std::bad_alloc.
+  explicit FilterMemory(std::string_view bytes);
+  FilterMemory(const FilterMemory&) = delete;
+  FilterMemory& operator=(const FilterMemory&) = delete;
+  FilterMemory(FilterMemory&& other) noexcept
+      : at_(std::exchange(other.at_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+  FilterMemory& operator=(FilterMemory&& other) noexcept {
+    std::swap(at_, other.at_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~FilterMemory() {
+    if (at_ != nullptr) os::release_memory(at_, reserved(bytes_));
+  }
+  std::string_view bytes() const noexcept { return {at_, bytes_}; }
+
+ private:
+  static uint64_t reserved(uint64_t bytes) noexcept;
+  char* at_ = nullptr;
+  uint64_t bytes_ = 0;
+};
 
 /// A run that is open, with its filter in memory.
 class OpenRun {
@@ -41,11 +69,20 @@ class OpenRun {
   const FilterView& filter() const noexcept { return filter_; }
   Bytes smallest_key() const noexcept { return summary().smallest_key; }
   Bytes largest_key() const noexcept { return summary().largest_key; }
+  /// All its keys are above `key`, or below. `begin`: index::key_begin(key), which mostly tells without a look at theirs.
+  bool is_above(Bytes key, uint64_t begin) const noexcept {
+    return begin != smallest_begin_ ? begin < smallest_begin_ : key < smallest_key();
+  }
+  bool is_below(Bytes key, uint64_t begin) const noexcept {
+    return begin != largest_begin_ ? begin > largest_begin_ : key > largest_key();
+  }
 
  private:
   OpenRun() = default;
   std::shared_ptr<const Run> run_;
-  buffer::AlignedBuffer filter_bytes_;  ///< So that a line of a filter is one of the cache.
+  uint64_t smallest_begin_ = 0;
+  uint64_t largest_begin_ = 0;
+  FilterMemory filter_bytes_;
   FilterView filter_;
 };
 

@@ -85,6 +85,7 @@ Result<void> visit_parts(const Levels& levels, Bytes key, uint64_t hash,
                          FunctionRef<Result<bool>(const OpenRun& part)> visit) {
   constexpr size_t kAtOnce = 16;
   const OpenRun* parts[kAtOnce];
+  FilterQuestion question{key, hash, {}};
   const size_t count = levels.newest_first.size();
   for (size_t from = 0; from < count; from += kAtOnce) {
     const size_t here = std::min(count - from, kAtOnce);
@@ -94,7 +95,7 @@ Result<void> visit_parts(const Levels& levels, Bytes key, uint64_t hash,
       if (parts[i] != nullptr) parts[i]->filter().prefetch(hash);
     }
     for (size_t i = 0; i < here; ++i) {
-      if (parts[i] == nullptr || !parts[i]->filter().may_contain(key, hash)) continue;
+      if (parts[i] == nullptr || !parts[i]->filter().may_contain(question)) continue;
       AETHER_TRY_ASSIGN(const bool goes_on, visit(*parts[i]));
       if (!goes_on) return {};
     }

@@ -10,13 +10,18 @@ namespace aether::lsm {
 
 Result<std::unique_ptr<RunOutput>> RunOutput::create(index::Services& services, uint32_t stream,
                                                      StoreId store, uint64_t run_id,
-                                                     const StoreConfiguration& configuration) {
+                                                     const StoreConfiguration& configuration,
+                                                     Share share) {
   std::unique_ptr<RunOutput> output(new RunOutput(services, run_id));
   RunOptions options = configuration.run;
   options.run_id = run_id;
   options.store = store;
   AETHER_TRY_ASSIGN(output->writer_, RunWriter::create(services, stream, options));
-  if (configuration.has_filter) output->filter_ = FilterBuilder::create(configuration.filter);
+  if (configuration.has_filter) {
+    FilterOptions filter = configuration.filter;
+    filter.bits_per_key = bits_of_share(filter.bits_per_key, share.bytes, share.of_bytes);
+    output->filter_ = FilterBuilder::create(filter);
+  }
   return output;
 }
 

@@ -19,9 +19,15 @@ namespace aether::lsm {
 
 class RunOutput final : public MergeOutput {
  public:
+  /// How much the sorted run will have, about, of what all of the store's runs will: it decides how many bits a filter has.
+  struct Share {
+    uint64_t bytes = 1;
+    uint64_t of_bytes = 1;
+  };
   static Result<std::unique_ptr<RunOutput>> create(index::Services& services, uint32_t stream,
                                                    StoreId store, uint64_t run_id,
-                                                   const StoreConfiguration& configuration);
+                                                   const StoreConfiguration& configuration,
+                                                   Share share);
 
   Result<void> add(const Entry& entry) override;
   Result<void> leave_out_value_apart(const Entry& entry) override;

@@ -127,8 +127,10 @@ Result<bool> Upkeep::flush() {
       [&] { generation->state.store(Generation::State::waiting, std::memory_order_seq_cst); });
   const auto body = [&](txn::TransactionContext& txn) AETHER_NO_THREAD_SAFETY -> Result<void> {
     const uint64_t run_id = next.take_run_id();
+    const uint64_t flushed_bytes = generation->rows.memory_bytes();
     AETHER_TRY_ASSIGN(const std::unique_ptr<RunOutput> output,
-                      RunOutput::create(services_, stream, rows_.store(), run_id, configuration_));
+                      RunOutput::create(services_, stream, rows_.store(), run_id, configuration_,
+                                        {flushed_bytes, flushed_bytes + bytes_of_runs()}));
     const auto write = [&](Bytes key, Bytes row, bool owns) -> Result<void> {
       output->note_gsn(table::gsn_of(row));
       Entry entry = entry_of(key, row);

@@ -74,11 +74,20 @@ Result<Upkeep::Job*> Upkeep::job_of(uint64_t merge) {
   return &jobs_.emplace(merge, std::move(job)).first->second;
 }
 
-Result<void> Upkeep::open_output(Job& job) {
+uint64_t Upkeep::bytes_of_runs() const noexcept {
+  uint64_t bytes = 0;
+  for (const auto& [age, runs] : manifest_.sorted_runs()) {
+    for (const ManifestRun& run : runs) bytes += run.run.bytes;
+  }
+  return bytes;
+}
+
+Result<void> Upkeep::open_output(Job& job, uint64_t merge_bytes) {
   if (job.output != nullptr) return {};
   job.stream = committer_.stream();
-  AETHER_TRY_ASSIGN(job.output, RunOutput::create(services_, job.stream, rows_.store(),
-                                                  manifest_.take_run_id(), configuration_));
+  AETHER_TRY_ASSIGN(job.output,
+                    RunOutput::create(services_, job.stream, rows_.store(), manifest_.take_run_id(),
+                                      configuration_, {merge_bytes, bytes_of_runs()}));
   return {};
 }
 
@@ -104,7 +113,7 @@ Result<bool> Upkeep::merge(uint64_t bytes_max, bool ahead) {
 
 Result<void> Upkeep::step(uint64_t merge, uint64_t bytes) {
   AETHER_TRY_ASSIGN(Job * job, job_of(merge));
-  AETHER_TRY(open_output(*job));
+  AETHER_TRY(open_output(*job, manifest_.merges().at(merge).bytes));
   AETHER_TRY_ASSIGN(const uint64_t read, job->merge->step(bytes, *job->output));
   stats_.merged_bytes += read;
   pacer_.worked(merge, read);

@@ -27,7 +27,7 @@ std::string build_bloom(const std::vector<uint64_t>& hashes, double bits_per_key
   const double keys = static_cast<double>(hashes.size());
   const auto lines = static_cast<uint64_t>(std::ceil(keys * bits_per_key / base::kBloomLineBits));
   const uint32_t probes = lines == 0 ? 1
-                                     : base::bloom_best_probes(keys / static_cast<double>(lines));
+                                     : base::bloom_cheap_probes(keys / static_cast<double>(lines));
   std::string bytes(FilterHeader::kBytes + lines * base::kBloomLineBytes, '\0');
   char* const first = bytes.data() + FilterHeader::kBytes;
   for (const uint64_t hash : hashes) {

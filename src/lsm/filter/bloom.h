@@ -16,10 +16,10 @@ struct FilterHeader;
 class BloomView {
  public:
   static Result<BloomView> open(const FilterHeader& header, std::string_view bytes);
-  bool may_contain(uint64_t hash) const noexcept {
-    if (lines_ == 0) return false;
-    return base::bloom_may_contain(first_ + base::scale(hash, lines_) * base::kBloomLineBytes, hash,
-                                   probes_);
+  uint32_t probes() const noexcept { return probes_; }
+  /// `mask`: of `hash`, with so many probes.
+  bool may_contain(uint64_t hash, const base::BloomMask& mask) const noexcept {
+    return lines_ != 0 && mask.is_in(first_ + base::scale(hash, lines_) * base::kBloomLineBytes);
   }
   /// Asks memory for what `may_contain` reads.
   void prefetch(uint64_t hash) const noexcept {

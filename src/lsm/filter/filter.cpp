@@ -57,10 +57,16 @@ Result<FilterView> FilterView::open(std::string_view bytes) {
   return damaged_filter("it is of no known kind");
 }
 
-bool FilterView::may_contain(Bytes key, uint64_t hash) const noexcept {
-  if (const auto* bloom = std::get_if<BloomView>(&view_)) return bloom->may_contain(hash);
-  if (const auto* ribbon = std::get_if<RibbonView>(&view_)) return ribbon->may_contain(hash);
-  if (const auto* surf = std::get_if<SurfView>(&view_)) return surf->may_contain(key, hash);
+bool FilterView::may_contain(FilterQuestion& question) const noexcept {
+  if (const auto* bloom = std::get_if<BloomView>(&view_)) {
+    if (question.mask.probes() != bloom->probes())
+      question.mask = base::BloomMask(question.hash, bloom->probes());
+    return bloom->may_contain(question.hash, question.mask);
+  }
+  if (const auto* ribbon = std::get_if<RibbonView>(&view_))
+    return ribbon->may_contain(question.hash);
+  if (const auto* surf = std::get_if<SurfView>(&view_))
+    return surf->may_contain(question.key, question.hash);
   return true;
 }
 
@@ -78,6 +84,14 @@ bool FilterView::first_at_least(Bytes key, std::string& bound) const {
   if (const auto* surf = std::get_if<SurfView>(&view_)) return surf->first_at_least(key, bound);
   bound.assign(key);
   return true;
+}
+
+double bits_of_share(double bits, uint64_t bytes, uint64_t all_bytes) noexcept {
+  constexpr double kMoreMax = 6;
+  constexpr double kBitsMax = 40;
+  if (bytes == 0 || bytes >= all_bytes) return bits;
+  const double halvings = std::log2(static_cast<double>(all_bytes) / static_cast<double>(bytes));
+  return std::min(bits + std::min(halvings / std::log(2.0), kMoreMax), std::max(bits, kBitsMax));
 }
 
 // False positives of b bits a key are e^(-b ln(2)^2). Lagrange: the one that costs a bit least is the one whose false

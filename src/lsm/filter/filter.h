@@ -68,6 +68,13 @@ class FilterBuilder {
   virtual std::string finish() = 0;
 };
 
+/// A key that several filters are asked for: what they need of it is worked out once.
+struct FilterQuestion {
+  Bytes key;
+  uint64_t hash = 0;     ///< filter_hash(key).
+  base::BloomMask mask;  ///< Of the last Bloom filter that was asked.
+};
+
 class FilterView {
  public:
   /// Of nothing.
@@ -75,8 +82,13 @@ class FilterView {
   /// Cost: one pass over the bytes for their checksum. Errors: corruption, unsupported (a newer format).
   static Result<FilterView> open(std::string_view bytes);
 
-  /// Some key equals `key`. `hash`: filter_hash(key).
-  bool may_contain(Bytes key, uint64_t hash) const noexcept;
+  /// Some key equals the question's.
+  bool may_contain(FilterQuestion& question) const noexcept;
+  /// The same for one filter. `hash`: filter_hash(key).
+  bool may_contain(Bytes key, uint64_t hash) const noexcept {
+    FilterQuestion question{key, hash, {}};
+    return may_contain(question);
+  }
   /// Asks memory for what `may_contain` will read, where that is one place.
   void prefetch(uint64_t hash) const noexcept {
     if (const auto* bloom = std::get_if<BloomView>(&view_)) bloom->prefetch(hash);
@@ -99,6 +111,11 @@ class FilterView {
   uint64_t keys_ = 0;
   uint64_t bytes_ = 0;
 };
+
+/// Bits a key for a run of `bytes` of a store's `all_bytes`, where one that has all of them gets `bits`: false positives in proportion to
+/// a run's share, as with `monkey_bits`, and at most 6 bits more. Runs that are there already keep their filters, so a budget for all of
+/// them is not kept to: with sizes of 16, 4, 4, 1 and 1 the average is 1.1 above `bits`.
+double bits_of_share(double bits, uint64_t bytes, uint64_t all_bytes) noexcept;
 
 /// Bits a key for each run, so that `bits_total` buy the fewest runs read in vain: false positives in proportion to a
 /// run's keys, none at all (0 bits) for runs that are too big for the budget.

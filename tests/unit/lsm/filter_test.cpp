@@ -35,6 +35,58 @@ double share_found(const FilterView& view, uint64_t questions, uint64_t first) {
   return static_cast<double>(found) / static_cast<double>(questions);
 }
 
+// Goal:   a run that has less of a store is given a filter that errs less, in proportion, and none is given fewer bits than are asked for.
+// Method: shares of a half, a quarter and so on; the share that filters of so many bits find of absent keys.
+TEST(Filter, ASmallerShareHasMoreBits) {
+  EXPECT_EQ(bits_of_share(10, 100, 100), 10);
+  EXPECT_EQ(bits_of_share(10, 0, 100), 10);
+  EXPECT_EQ(bits_of_share(10, 0, 0), 10);
+  EXPECT_NEAR(bits_of_share(10, 50, 100), 11.44, 0.01);
+  EXPECT_NEAR(bits_of_share(10, 25, 100), 12.89, 0.01);
+  EXPECT_EQ(bits_of_share(10, 1, 1'000'000'000), 16);
+  EXPECT_EQ(bits_of_share(38, 1, 1'000'000'000), 40);
+  std::mt19937_64 random(7);
+  std::vector<std::string> keys;
+  for (uint64_t i = 0; i < 20000; ++i) keys.push_back(key_of(random()));
+  double before = 1;
+  for (const uint64_t part : {1u, 4u, 16u}) {
+    const std::string bytes = build_filter(points(FilterKind::bloom, bits_of_share(10, 1, part)),
+                                           keys);
+    const auto view = FilterView::open(bytes);
+    ASSERT_TRUE(view);
+    const double found = share_found(*view, 200000, 1);
+    EXPECT_LT(found, before * 0.6) << part;
+    EXPECT_LT(found, 0.015 / static_cast<double>(part) + 0.001) << part;
+    before = found;
+  }
+}
+
+// Goal:   a question for many filters is answered by each as if it were asked alone.
+TEST(Filter, OneQuestionServesFiltersOfAllKinds) {
+  std::mt19937_64 random(11);
+  std::vector<std::string> built;
+  std::vector<std::string> keys;
+  for (const double bits : {10.0, 4.0, 16.0, 20.0, 40.0, 10.0}) {
+    keys.clear();
+    for (uint64_t i = 0; i < 300; ++i) keys.push_back(key_of(random()));
+    std::sort(keys.begin(), keys.end());
+    built.push_back(build_filter(points(FilterKind::bloom, bits), keys));
+    built.push_back(build_filter(points(FilterKind::ribbon, 7), keys));
+  }
+  std::vector<FilterView> views;
+  for (const std::string& bytes : built) {
+    auto view = FilterView::open(bytes);
+    ASSERT_TRUE(view);
+    views.push_back(*std::move(view));
+  }
+  for (int i = 0; i < 3000; ++i) {
+    const std::string key = i < 300 ? keys[static_cast<size_t>(i)] : key_of(random());
+    FilterQuestion question{key, filter_hash(key), {}};
+    for (const FilterView& view : views)
+      ASSERT_EQ(view.may_contain(question), may_contain(view, key)) << i;
+  }
+}
+
 TEST(Filter, FindsAllItsKeysHoweverMany) {
   for (const FilterOptions& options : every_kind()) {
     for (const uint64_t count : {0u, 1u, 2u, 10u, 100u, 1000u, 40000u, 100000u}) {
