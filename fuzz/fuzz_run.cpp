@@ -1,6 +1,6 @@
 // Runs of an LSM: one is written into an environment, its bytes are damaged (with the checksums of pages and blocks made right,
 // as the input says), and it is read by key and by cursor. What is found in an undamaged run is what was put in; in a damaged
-// one every answer comes to an end, and every error is corruption. References and footers are also read from raw bytes.
+// one every answer comes to an end, and every error is corruption. References, footers and times of expiry are also read from raw bytes.
 #include <algorithm>
 
 #include "base/bytes.h"
@@ -9,6 +9,7 @@
 #include "db/transaction_impl.h"
 #include "fuzz/support/input.h"
 #include "fuzz/support/target.h"
+#include "lsm/expiry_times.h"
 #include "lsm/run.h"
 #include "lsm/run_format.h"
 #include "lsm/run_writer.h"
@@ -174,12 +175,16 @@ std::vector<std::string> seeds() {
   RunFooter footer;
   footer.extents.push_back({PageId{5}, 3});
   footer.sections.push_back({1, {24, 48}});
+  ExpiryTimes times;
+  times.add(1'700'000'000'000, 10);
+  times.add(1'700'000'060'000, 20);
   return {small.bytes(),
           large.bytes(),
           small.bytes() + damaged,
           large.bytes() + damaged,
           InputWriter().byte(0).raw(footer.encode()).bytes(),
-          InputWriter().byte(0).raw(RunReference().encode()).bytes()};
+          InputWriter().byte(0).raw(RunReference().encode()).bytes(),
+          InputWriter().byte(0).raw(times.encode()).bytes()};
 }
 
 }  // namespace aether::fuzz
@@ -194,6 +199,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (footer) FUZZ_REQUIRE(footer->encode() == bytes);
     const Result<RunReference> reference = RunReference::decode(bytes);
     if (reference) FUZZ_REQUIRE(reference->encode() == bytes);
+    const Result<ExpiryTimes> times = ExpiryTimes::decode(bytes);
+    if (times) FUZZ_REQUIRE(times->encode() == bytes && times->all().entries > 0);
     return 0;
   }
   db::EnvImpl& env = environment();

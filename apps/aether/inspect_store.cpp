@@ -120,6 +120,8 @@ void append_runs_json(base::JsonWriter& json, const LsmStats& lsm) {
           .member("id", run.id)
           .member("entries", run.entries)
           .member("tombstones", run.tombstones)
+          .member("expiring", run.expiring)
+          .member("expired", run.expired)
           .member("range_tombstones", run.range_tombstones)
           .member("bytes", run.bytes)
           .member("data_bytes", run.data_bytes)
@@ -149,6 +151,8 @@ void append_runs_plain(std::string& text, const LsmStats& lsm) {
       text.append(" merging ").append(sorted.merging ? "true" : "false");
       add("entries", run.entries);
       add("tombstones", run.tombstones);
+      add("expiring", run.expiring);
+      add("expired", run.expired);
       add("range_tombstones", run.range_tombstones);
       add("bytes", run.bytes);
       add("data_bytes", run.data_bytes);

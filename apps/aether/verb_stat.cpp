@@ -147,6 +147,11 @@ Result<void> append_runs_tables(std::string& text, const std::vector<JsonFields>
     text.append(human_number(store.number("read_amplification")));
     text.append(" runs a get, space ");
     text.append(human_number(store.number("space_amplification_max"))).append(" at most\n");
+    if (number(store, "expiring") != 0) {
+      text.append("entries of runs that expire: ").append(with_commas(number(store, "expiring")));
+      text.append(", of which about ").append(with_commas(number(store, "expired")));
+      text.append(" have\n");
+    }
     Table table({{"sorted run", true},
                  {"level", true},
                  {"runs", true},
@@ -190,9 +195,10 @@ void append_plain(std::string& text, const Figures& figures) {
       text.append(" ").append(name).append(" ").append(store.text(name));
     }
     if (store.text("index") == "lsm") {
-      for (const char* name : {"policy", "nursery_bytes", "put_bytes", "run_bytes_written",
-                               "merge_debt_bytes", "merges_under_way", "write_amplification",
-                               "read_amplification", "space_amplification_max"}) {
+      for (const char* name :
+           {"policy", "nursery_bytes", "put_bytes", "run_bytes_written", "merge_debt_bytes",
+            "merges_under_way", "write_amplification", "read_amplification",
+            "space_amplification_max", "expiring", "expired"}) {
         text.append(" ").append(name).append(" ").append(store.text(name));
       }
     }

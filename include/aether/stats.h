@@ -14,6 +14,8 @@ struct RunStats {
   uint64_t id = 0;
   uint64_t entries = 0;
   uint64_t tombstones = 0;         ///< Of those.
+  uint64_t expiring = 0;           ///< Of those, entries that expire at some time.
+  uint64_t expired = 0;            ///< Of those, about so many have; they go with a merge.
   uint64_t range_tombstones = 0;   ///< Beside them.
   uint64_t bytes = 0;              ///< Keys and values.
   uint64_t data_bytes = 0;         ///< What they have become in blocks, compressed.
@@ -32,7 +34,9 @@ struct SortedRunStats {
   uint64_t runs = 0;
   uint64_t entries = 0;
   uint64_t tombstones = 0;      ///< Of those.
-  uint64_t values_outside = 0;  ///< Of those, with their value outside.
+  uint64_t expiring = 0;        ///< Of those, entries that expire at some time.
+  uint64_t expired = 0;         ///< Of those, about so many have; they go with a merge.
+  uint64_t values_outside = 0;  ///< Of the entries, with their value outside.
   uint64_t bytes = 0;           ///< Keys and values; of those outside where they lie.
   uint64_t disk_bytes = 0;
   bool merging = false;
@@ -56,6 +60,8 @@ struct LsmStats {
   uint64_t merges_under_way = 0;
   uint64_t merge_debt_bytes = 0;            ///< That those still have to read.
   uint64_t dropped_runs = 0;                ///< That a reader still has.
+  uint64_t expiring = 0;                    ///< Entries of runs that expire at some time.
+  uint64_t expired = 0;                     ///< Of those, about so many have.
   std::vector<SortedRunStats> sorted_runs;  ///< The newest first.
   // Since the store was made; of what was not in a run yet when a crash came, nothing.
   uint64_t user_bytes = 0;  ///< Keys and values written.

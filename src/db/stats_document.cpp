@@ -203,7 +203,9 @@ void append_lsm(base::JsonWriter& json, const StoreStats& store) {
       .member("runs_read", lsm.runs_read)
       .member("read_amplification", lsm.read_amplification)
       .member("disk_bytes", lsm.disk_bytes)
-      .member("space_amplification_max", lsm.space_amplification_max);
+      .member("space_amplification_max", lsm.space_amplification_max)
+      .member("expiring", lsm.expiring)
+      .member("expired", lsm.expired);
   json.name("sorted_runs").begin_array();
   for (const SortedRunStats& run : lsm.sorted_runs) {
     json.begin_object()
@@ -212,6 +214,8 @@ void append_lsm(base::JsonWriter& json, const StoreStats& store) {
         .member("runs", run.runs)
         .member("entries", run.entries)
         .member("tombstones", run.tombstones)
+        .member("expiring", run.expiring)
+        .member("expired", run.expired)
         .member("values_outside", run.values_outside)
         .member("bytes", run.bytes)
         .member("disk_bytes", run.disk_bytes)

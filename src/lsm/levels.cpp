@@ -7,6 +7,20 @@
 #include "index/concept/key_order.h"
 
 namespace aether::lsm {
+namespace {
+
+Result<ExpiryTimes> read_expiry(const Run& run) {
+  AETHER_TRY_ASSIGN(const std::string bytes, run.section(kExpirySection));
+  Result<ExpiryTimes> times = ExpiryTimes::decode(bytes);
+  const bool is_of_it = times && times->all().entries == run.summary().expiring;
+  if (is_of_it) return times;
+  std::string message = "run " + std::to_string(run.reference().run_id) + ": ";
+  message.append(times ? Bytes("its times of expiry are of other entries")
+                       : Bytes(times.error().message()));
+  return Error(times ? Code::corruption : times.error().code(), std::move(message));
+}
+
+}  // namespace
 
 /// Whole huge pages, where at least half of the last one is needed.
 uint64_t FilterMemory::reserved(uint64_t bytes) noexcept {
@@ -32,6 +46,9 @@ Result<std::shared_ptr<const OpenRun>> OpenRun::open(index::Services& services,
     AETHER_TRY_ASSIGN(const std::string filter, opened->run_->section(kFilterSection));
     opened->filter_bytes_ = FilterMemory(filter);
     AETHER_TRY_ASSIGN(opened->filter_, FilterView::open(opened->filter_bytes_.bytes()));
+  }
+  if (opened->run_->has_section(kExpirySection)) {
+    AETHER_TRY_ASSIGN(opened->expiry_, read_expiry(*opened->run_));
   }
   return std::shared_ptr<const OpenRun>(std::move(opened));
 }

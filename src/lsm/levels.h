@@ -17,6 +17,7 @@
 
 #include "aether/error.h"
 #include "index/btree/services.h"
+#include "lsm/expiry_times.h"
 #include "lsm/filter/filter.h"
 #include "lsm/manifest.h"
 #include "lsm/merging_cursor.h"
@@ -27,6 +28,8 @@ namespace aether::lsm {
 
 /// RunWriter::add_section: a filter (lsm/filter/filter.h) over all keys of the run.
 inline constexpr SectionType kFilterSection = 1;
+/// When entries expire (lsm/expiry_times.h). Where none does, and in runs from before there was such a section: none.
+inline constexpr SectionType kExpirySection = 2;
 
 /// Of a filter's bytes: so that a line of it is one of the cache, and a large one lies on huge pages, for each question is at another
 /// place of it.
@@ -58,7 +61,7 @@ class FilterMemory {
 /// A run that is open, with its filter in memory.
 class OpenRun {
  public:
-  /// Errors: those of Run::open and FilterView::open.
+  /// Errors: those of Run::open, FilterView::open and ExpiryTimes::decode.
   static Result<std::shared_ptr<const OpenRun>> open(index::Services& services,
                                                      const ManifestRun& described);
   OpenRun(const OpenRun&) = delete;
@@ -67,6 +70,8 @@ class OpenRun {
   const Run& run() const noexcept { return *run_; }
   const RunSummary& summary() const noexcept { return run_->summary(); }
   const FilterView& filter() const noexcept { return filter_; }
+  /// Empty although summary().expiring is not 0: of a run from before they were kept.
+  const ExpiryTimes& expiry() const noexcept { return expiry_; }
   Bytes smallest_key() const noexcept { return summary().smallest_key; }
   Bytes largest_key() const noexcept { return summary().largest_key; }
   /// All its keys are above `key`, or below. `begin`: index::key_begin(key), which mostly tells without a look at theirs.
@@ -84,6 +89,7 @@ class OpenRun {
   uint64_t largest_begin_ = 0;
   FilterMemory filter_bytes_;
   FilterView filter_;
+  ExpiryTimes expiry_;
 };
 
 using RunPart = std::shared_ptr<const OpenRun>;

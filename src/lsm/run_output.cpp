@@ -27,9 +27,17 @@ Result<std::unique_ptr<RunOutput>> RunOutput::create(index::Services& services, 
 
 Result<void> RunOutput::add(const Entry& entry) {
   AETHER_TRY(writer_->add(entry));
+  if (entry.expiry_ms != 0) note_expiry(entry);
   if (filter_ != nullptr && entry.kind != EntryKind::range_tombstone)
     filter_->add(entry.key, filter_hash(entry.key));
   return {};
+}
+
+/// With what it gives back outside of the run.
+void RunOutput::note_expiry(const Entry& entry) {
+  const std::optional<page::OverflowReference> outside = owned_value(entry);
+  expiry_.add(entry.expiry_ms,
+              entry.key.size() + entry.value.size() + (outside ? outside->value_bytes : 0));
 }
 
 Result<void> RunOutput::leave_out_value_apart(const Entry& entry) {
@@ -51,6 +59,7 @@ Result<RunOutput::Finished> RunOutput::finish(txn::TransactionContext& txn) {
     std::string bytes = filter_->finish();
     if (!bytes.empty()) AETHER_TRY(writer_->add_section(kFilterSection, std::move(bytes)));
   }
+  if (!expiry_.empty()) AETHER_TRY(writer_->add_section(kExpirySection, expiry_.encode()));
   Finished result;
   AETHER_TRY_ASSIGN(const RunReference reference, writer_->finish(txn));
   const RunSummary& summary = writer_->summary();

@@ -8,6 +8,7 @@
 
 #include "aether/error.h"
 #include "index/btree/overflow.h"
+#include "lsm/expiry_times.h"
 #include "lsm/filter/filter.h"
 #include "lsm/levels.h"
 #include "lsm/manifest.h"
@@ -53,12 +54,14 @@ class RunOutput final : public MergeOutput {
  private:
   RunOutput(index::Services& services, uint64_t run_id) noexcept
       : services_(services), run_id_(run_id) {}
+  void note_expiry(const Entry& entry);
   /// A commit has to name all that it gives back.
   static constexpr uint64_t kLeftOutExtentsMax = index::kFreedExtentsMax / 2;
   index::Services& services_;
   const uint64_t run_id_;
   std::unique_ptr<RunWriter> writer_;
   std::unique_ptr<FilterBuilder> filter_;  ///< Null: none.
+  ExpiryTimes expiry_;
   std::vector<page::OverflowReference> left_out_;
   uint64_t left_out_extents_ = 0;
 };

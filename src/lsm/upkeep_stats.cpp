@@ -26,6 +26,10 @@ LsmStats Upkeep::stats() const {
   const auto& sorted = manifest_.sorted_runs();
   for (auto each = sorted.rbegin(); each != sorted.rend(); ++each)
     stats.sorted_runs.push_back(stats_of(each->first, each->second));
+  for (const SortedRunStats& each : stats.sorted_runs) {
+    stats.expiring += each.expiring;
+    stats.expired += each.expired;
+  }
   add_amplifications(stats);
   return stats;
 }
@@ -34,12 +38,15 @@ SortedRunStats Upkeep::stats_of(uint64_t age, const std::vector<ManifestRun>& ru
   SortedRunStats sorted;
   sorted.age = age;
   sorted.runs = runs.size();
+  const uint64_t now_ms = services_.transactions.now_ms();
   for (const ManifestRun& run : runs) {
     const OpenRun& open = *open_.at(run.run.id);
     const RunSummary& summary = open.summary();
     sorted.parts.push_back({.id = run.run.id,
                             .entries = run.run.entries,
                             .tombstones = run.run.tombstones,
+                            .expiring = summary.expiring,
+                            .expired = open.expiry().expired(now_ms).entries,
                             .range_tombstones = summary.range_tombstones,
                             .bytes = run.run.bytes,
                             .data_bytes = summary.data_bytes,
@@ -54,6 +61,8 @@ SortedRunStats Upkeep::stats_of(uint64_t age, const std::vector<ManifestRun>& ru
     sorted.bytes += part.bytes;
     sorted.entries += part.entries;
     sorted.tombstones += part.tombstones;
+    sorted.expiring += part.expiring;
+    sorted.expired += part.expired;
     sorted.disk_bytes += part.disk_bytes;
     sorted.values_outside += summary.values_apart;
   }

@@ -1,6 +1,7 @@
 // Rows that expire, in stores of all kinds, by a clock that the tests set.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -377,6 +378,43 @@ TEST_P(ExpiryOfKind, ExpiredRowsAreCollected) {
     const VerifyReport report = env_->verify().value();
     EXPECT_LT(report.keys, 2000u) << "of 4800 that were put";
   }
+  verify();
+}
+
+// Goal:   a store of runs tells how many of its entries expire, and how many have, after flushes, merges and opening again; what
+//         a merge has met does not count any more.
+// Method: keys whose times are some hours apart, by a clock that goes on with the test.
+TEST_F(Expiry, AStoreOfRunsCountsThem) {
+  const auto lsm = [this] {
+    const EnvStats stats = env_->stats();
+    return std::find_if(stats.stores.begin(), stats.stores.end(),
+                        [](const StoreStats& each) { return each.index == "lsm"; })
+        ->lsm;
+  };
+  for (int i = 0; i < 120; ++i) {
+    // Among the keys of `churn`, else a merge would move the run as it is.
+    const std::string key = "z1-" + std::to_string(1000 + i);
+    ok(i < 100 ? store(IndexKind::lsm).put(key, "value", at_hour(1 + static_cast<uint64_t>(i) % 10))
+               : store(IndexKind::lsm).put(key, "value"));
+  }
+  ok(env_->checkpoint());
+  for (const bool is_opened_again : {false, true}) {
+    if (is_opened_again) {
+      close();
+      open();
+      store(IndexKind::lsm);
+    }
+    EXPECT_EQ(lsm().expiring, 100u);
+    EXPECT_EQ(lsm().expired, is_opened_again ? 30u : 0u);
+    if (!is_opened_again) pass_hours(4);
+  }
+  pass_hours(2);
+  EXPECT_EQ(lsm().expired, 50u);
+  EXPECT_EQ(lsm().sorted_runs.back().expired, 50u);
+  EXPECT_EQ(lsm().sorted_runs.back().parts.front().expiring, 100u);
+  churn(IndexKind::lsm);
+  EXPECT_EQ(lsm().expiring, 50u) << "a merge has met them";
+  EXPECT_EQ(lsm().expired, 0u);
   verify();
 }
 

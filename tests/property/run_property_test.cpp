@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 
+#include "lsm/levels.h"
 #include "support/run_world.h"
 
 namespace aether {
@@ -351,6 +352,35 @@ TEST(Run, IsThereWhenTheEnvironmentIsOpenedAgain) {
   const Result<RunReference> decoded = RunReference::decode(reference->encode());
   ASSERT_TRUE(decoded.has_value() && *decoded == *reference);
   expect_all(world, *decoded, entries);
+}
+
+// Goal:   a run from before there was such a section is read, and nothing of it counts; one whose section is of other entries is damaged.
+TEST(Run, HasTimesOfExpiryOrNone) {
+  RunWorld world;
+  const Entries entries{{.key = "a", .writer = 1, .expiry_ms = 1000, .value = "1"},
+                        {.key = "b", .writer = 1, .expiry_ms = 2000, .value = "2"},
+                        {.key = "c", .writer = 1, .value = "3"}};
+  lsm::ExpiryTimes right;
+  right.add(1000, 2);
+  lsm::ExpiryTimes wrong = right;
+  right.add(2000, 2);
+  const auto open = [&](uint64_t id, const lsm::ExpiryTimes& times) {
+    std::vector<std::pair<lsm::SectionType, std::string>> sections;
+    if (!times.empty()) sections.emplace_back(lsm::kExpirySection, times.encode());
+    const RunReference reference = world.write(entries, options_of(id), sections).value();
+    lsm::ManifestRun described;
+    described.reference = reference.encode();
+    return lsm::OpenRun::open(world.env->services(), described);
+  };
+  EXPECT_EQ(open(1, right).value()->expiry().expired(1500).entries, 1u);
+  const lsm::RunPart before = open(2, {}).value();
+  EXPECT_EQ(before->summary().expiring, 2u);
+  EXPECT_TRUE(before->expiry().empty());
+  EXPECT_EQ(before->expiry().expired(~uint64_t{0}).entries, 0u);
+  const auto damaged = open(3, wrong);
+  ASSERT_FALSE(damaged.has_value());
+  EXPECT_EQ(damaged.error().code(), Code::corruption);
+  EXPECT_NE(damaged.error().message().find("run 3: "), std::string::npos);
 }
 
 }  // namespace
