@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/assert.h"
 #include "lsm/filter/header.h"
@@ -91,36 +90,7 @@ double bits_of_share(double bits, uint64_t bytes, uint64_t all_bytes) noexcept {
   constexpr double kBitsMax = 40;
   if (bytes == 0 || bytes >= all_bytes) return bits;
   const double halvings = std::log2(static_cast<double>(all_bytes) / static_cast<double>(bytes));
-  return std::min(bits + std::min(halvings / std::log(2.0), kMoreMax), std::max(bits, kBitsMax));
-}
-
-// False positives of b bits a key are e^(-b ln(2)^2). Lagrange: the one that costs a bit least is the one whose false
-// positives are many for its keys, so p = s * keys with one s for all, and p = 1 where that would be more.
-std::vector<double> monkey_bits(const std::vector<uint64_t>& keys_of_runs, double bits_total) {
-  const double ln2_squared = std::log(2.0) * std::log(2.0);
-  std::vector<double> bits(keys_of_runs.size(), 0.0);
-  std::vector<size_t> order(keys_of_runs.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(),
-            [&](size_t a, size_t b) { return keys_of_runs[a] < keys_of_runs[b]; });
-  std::erase_if(order, [&](size_t i) { return keys_of_runs[i] == 0; });
-  for (; !order.empty(); order.pop_back()) {
-    // sum of keys * -ln(s * keys) / ln(2)^2 = bits_total, solved for ln(s).
-    double keys = 0;
-    double weighted = 0;
-    for (const size_t i : order) {
-      const double n = static_cast<double>(keys_of_runs[i]);
-      keys += n;
-      weighted += n * std::log(n);
-    }
-    const double log_s = -(bits_total * ln2_squared + weighted) / keys;
-    if (log_s + std::log(static_cast<double>(keys_of_runs[order.back()])) >= 0) continue;
-    for (const size_t i : order) {
-      bits[i] = -(log_s + std::log(static_cast<double>(keys_of_runs[i]))) / ln2_squared;
-    }
-    break;
-  }
-  return bits;
+  return std::min(bits + std::min(halvings / std::log(2.0), kMoreMax), kBitsMax);
 }
 
 }  // namespace aether::lsm

@@ -40,8 +40,7 @@ enum class FilterKind : uint8_t { bloom = 1, ribbon = 2, surf = 3 };
 
 struct FilterOptions {
   FilterKind kind = FilterKind::bloom;
-  double bits_per_key =
-      10;  ///< bloom and ribbon: 1 to 40. `monkey_bits` distributes a budget over runs.
+  double bits_per_key = 10;  ///< bloom and ribbon: 1 to 40. Small runs get more (`bits_of_share`).
   SurfSuffix suffix = SurfSuffix::real;  ///< surf: hash helps points alone, real ranges too.
   uint32_t suffix_bits = 8;              ///< surf: 1 to 56, if there is a suffix.
   /// surf: no filter is made of keys whose trie would be larger. Long keys that agree in long beginnings make it so.
@@ -113,13 +112,9 @@ class FilterView {
 };
 
 /// Bits a key for a run of `bytes` of a store's `all_bytes`, where one that has all of them gets `bits`: false positives in proportion to
-/// a run's share, as with `monkey_bits`, and at most 6 bits more. Runs that are there already keep their filters, so a budget for all of
-/// them is not kept to: with sizes of 16, 4, 4, 1 and 1 the average is 1.1 above `bits`.
-double bits_of_share(double bits, uint64_t bytes, uint64_t all_bytes) noexcept;
-
-/// Bits a key for each run, so that `bits_total` buy the fewest runs read in vain: false positives in proportion to a
-/// run's keys, none at all (0 bits) for runs that are too big for the budget.
+/// a run's share, which of all ways to spend as many bits reads the fewest runs in vain, and at most 6 bits more. Runs that are there already
+/// keep their filters, so a budget for all of them is not kept to: with sizes of 16, 4, 4, 1 and 1 the average is 1.1 above `bits`.
 /// Source: Dayan, Athanassoulis, Idreos: "Monkey: Optimal Navigable Key-Value Store", SIGMOD 2017.
-std::vector<double> monkey_bits(const std::vector<uint64_t>& keys_of_runs, double bits_total);
+double bits_of_share(double bits, uint64_t bytes, uint64_t all_bytes) noexcept;
 
 }  // namespace aether::lsm

@@ -356,43 +356,5 @@ TEST(Surf, IsNotMadeOfKeysWhoseTrieWouldBeTooLarge) {
   EXPECT_FALSE(surf.view.may_contain_range(std::string(60000, 'a') + "z", "b"));
 }
 
-// --- Monkey ------------------------------------------------------------------------------------------
-
-double reads_in_vain(const std::vector<double>& bits) {
-  double sum = 0;
-  for (const double b : bits) sum += std::exp(-b * std::log(2.0) * std::log(2.0));
-  return sum;
-}
-
-TEST(Monkey, SpendsTheBudgetBetterThanEqualBits) {
-  const std::vector<uint64_t> keys = {1000, 10000, 100000, 1000000};
-  double total = 0;
-  for (const uint64_t n : keys) total += static_cast<double>(n);
-  const std::vector<double> bits = monkey_bits(keys, total * 8);
-  double spent = 0;
-  for (size_t i = 0; i < keys.size(); ++i) spent += bits[i] * static_cast<double>(keys[i]);
-  EXPECT_NEAR(spent, total * 8, 1);
-  EXPECT_TRUE(std::is_sorted(bits.rbegin(), bits.rend())) << "smaller runs get more bits a key";
-  EXPECT_LT(reads_in_vain(bits), reads_in_vain({8, 8, 8, 8}) / 2.5);
-  // What is bought is least: any exchange between two runs costs more.
-  for (size_t i = 0; i + 1 < bits.size(); ++i) {
-    for (const double step : {-0.01, 0.01}) {
-      std::vector<double> other = bits;
-      other[i] += step;
-      other[i + 1] -= step * static_cast<double>(keys[i]) / static_cast<double>(keys[i + 1]);
-      EXPECT_GT(reads_in_vain(other), reads_in_vain(bits));
-    }
-  }
-}
-
-TEST(Monkey, GivesNothingToRunsThatAreTooBigForTheBudget) {
-  const std::vector<double> bits = monkey_bits({100, 1'000'000, 0}, 1000);
-  EXPECT_NEAR(bits[0], 10, 0.001);
-  EXPECT_EQ(bits[1], 0);
-  EXPECT_EQ(bits[2], 0);
-  EXPECT_EQ(monkey_bits({}, 100), std::vector<double>());
-  EXPECT_EQ(monkey_bits({5}, 0), std::vector<double>({0}));
-}
-
 }  // namespace
 }  // namespace aether::lsm
