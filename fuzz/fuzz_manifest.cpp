@@ -31,8 +31,8 @@ lsm::Manifest sample(bool has_part) {
     const uint64_t id = manifest.take_run_id(changes);
     manifest.flush(i * 2 + 1, i * 2 + 1, run_of(id, keys[i][0], keys[i][1]), i, changes);
   }
-  const uint64_t merge = manifest.begin_merge({0, 2, 1000}, 100, changes);
-  manifest.begin_merge({2, 2, 1000}, 100, changes);
+  const uint64_t merge = manifest.begin_merge({0, 2, 1000}, manifest.shape(100), changes);
+  manifest.begin_merge({2, 2, 1000}, manifest.shape(100), changes);
   if (has_part) {
     const uint64_t id = manifest.take_run_id(changes);
     manifest.add_part(merge, run_of(id, "a", "g"), "g", 500, changes);

@@ -111,6 +111,7 @@ Result<void> LsmStore::work_here() {
       AETHER_TRY(upkeep_->seal(upkeep_->nursery_bytes_max()));
       AETHER_TRY(flush_sealed());
     }
+    AETHER_TRY(upkeep_->begin_expired());
     AETHER_TRY_ASSIGN(bool more, upkeep_->merge(kSliceBytesHere, false));
     while (more) {
       AETHER_TRY_ASSIGN(more, upkeep_->merge(kSliceBytesHere, false));
@@ -155,6 +156,8 @@ Result<bool> LsmStore::work() {
   }
   AETHER_TRY_ASSIGN(const bool has_merged, upkeep_->merge(kSliceBytes, true));
   if (has_merged) return true;
+  AETHER_TRY_ASSIGN(const bool has_begun, upkeep_->begin_expired());
+  if (has_begun) return true;
   return upkeep_->give_back();
 }
 

@@ -43,7 +43,10 @@ void EnvImpl::collect_lsm_stores(std::vector<StoreImpl*>& stores) {
 Result<void> EnvImpl::start_worker(const StoreImpl& store) {
   const bool is_wanted = store.kind() == IndexKind::lsm && options_.background_threads &&
                          !options_.read_only;
-  return is_wanted ? lsm_worker_.start() : Result<void>();
+  if (!is_wanted) return {};
+  AETHER_TRY(lsm_worker_.start());
+  lsm_worker_.wake();  // A merge may be under way, or something may have expired.
+  return {};
 }
 
 namespace {

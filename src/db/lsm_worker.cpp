@@ -1,5 +1,6 @@
 #include "db/lsm_worker.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -60,12 +61,14 @@ void LsmWorker::run() {
     is_wanted_ = false;
     mutex_.unlock();
     bool has_worked = false;
+    uint64_t rest_ns = lsm::Upkeep::kNever;
     std::optional<Error> trouble;
     if (!base::if_memory_allows([&] { env_.collect_lsm_stores(stores); })) stores.clear();
     for (StoreImpl* const store : stores) {
       Result<bool> worked = base::or_no_memory([&] { return store->lsm()->work(); });
       if (worked) {
         has_worked = has_worked || *worked;
+        if (!has_worked) rest_ns = std::min(rest_ns, store->lsm()->upkeep().rest_ns());
         continue;
       }
       // The others go on.
@@ -79,8 +82,10 @@ void LsmWorker::run() {
     if (stop_ || (has_worked && !is_in_trouble)) continue;
     if (is_in_trouble) {
       wake_.wait_for(mutex_, kAgainNs);
-    } else if (!is_wanted_) {
+    } else if (!is_wanted_ && rest_ns == lsm::Upkeep::kNever) {
       wake_.wait(mutex_);
+    } else if (!is_wanted_) {
+      wake_.wait_for(mutex_, rest_ns);
     }
   }
   mutex_.unlock();

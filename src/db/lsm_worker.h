@@ -1,7 +1,8 @@
 /// The thread that writes generations out, merges runs and gives pages back, for all stores of kind `lsm` of an environment.
 ///
-/// What cannot be done for want of room or memory is tried again when somebody wakes it, and now and then. Any other error of a
-/// step fails the environment.
+/// It sleeps until somebody wakes it, or until so much of a run has expired that a merge is begun for it (lsm::Upkeep::rest_ns).
+/// What cannot be done for want of room or memory is tried again then, and now and then. Any other error of a step fails the
+/// environment.
 ///
 /// Threads   Any.
 #pragma once

@@ -70,6 +70,16 @@ ExpiryTimes::Amount ExpiryTimes::expired(uint64_t now_ms) const noexcept {
   return sum;
 }
 
+uint64_t ExpiryTimes::time_of(uint64_t bytes) const noexcept {
+  uint64_t sum = 0;
+  for (const auto& [step, amount] : steps_) {
+    sum += amount.bytes;
+    // The last moment of a step: of one that is not over nobody knows which of its entries have expired.
+    if (sum >= bytes) return (step << shift_) + ((uint64_t{1} << shift_) - 1);
+  }
+  return ~uint64_t{0};
+}
+
 std::string ExpiryTimes::encode() const {
   std::string bytes;
   append(bytes, kFormat);

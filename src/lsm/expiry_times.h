@@ -28,6 +28,8 @@ class ExpiryTimes {
   Amount all() const noexcept;
   /// What has expired at that time; of a step that it is in, the share that is over.
   Amount expired(uint64_t now_ms) const noexcept;
+  /// When at least `bytes` will have expired, for certain. ~0: there are fewer, or as good as never.
+  uint64_t time_of(uint64_t bytes) const noexcept;
 
   /// A section of a run: docs/formats/run.md.
   std::string encode() const;

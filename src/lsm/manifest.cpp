@@ -195,19 +195,41 @@ bool Manifest::is_flushed(uint64_t generation) const noexcept {
   return generation < numbers_.flushed_below || flushed_.contains(generation);
 }
 
-Shape Manifest::shape(uint64_t nursery_bytes) const {
+Shape Manifest::shape(uint64_t nursery_bytes, uint64_t now_ms) const {
   std::set<uint64_t> busy;
   for (const auto& [number, merge] : merges_) {
     busy.insert(merge.inputs.begin(), merge.inputs.end());
   }
   Shape shape;
   shape.nursery_bytes = nursery_bytes;
+  shape.now_ms = now_ms;
   for (const auto& [age, runs] : runs_) {
     SortedRun& sorted = shape.sorted_runs.emplace_back();
     sorted.busy = busy.contains(age);
     for (const ManifestRun& run : runs) sorted.parts.push_back(run.run);
   }
   return shape;
+}
+
+void Manifest::set_rewrite_times(FunctionRef<uint64_t(uint64_t run_id)> rewrite_at_ms) {
+  for (auto* const each : {&runs_, &parts_}) {
+    for (auto& [number, runs] : *each) {
+      for (ManifestRun& run : runs) run.run.rewrite_at_ms = rewrite_at_ms(run.run.id);
+    }
+  }
+}
+
+uint64_t Manifest::next_rewrite_ms() const noexcept {
+  uint64_t next = kNeverMs;
+  for (const auto& [age, runs] : runs_) {
+    const auto reads = [age = age](const auto& merge) {
+      const std::vector<uint64_t>& inputs = merge.second.inputs;
+      return std::find(inputs.begin(), inputs.end(), age) != inputs.end();
+    };
+    if (std::any_of(merges_.begin(), merges_.end(), reads)) continue;
+    for (const ManifestRun& run : runs) next = std::min(next, run.run.rewrite_at_ms);
+  }
+  return next;
 }
 
 uint64_t Manifest::take_run_id(ManifestChanges& changes) {
@@ -258,9 +280,8 @@ void Manifest::ingest(std::vector<ManifestRun> runs, uint64_t accepted_bytes,
   put_numbers(changes);
 }
 
-uint64_t Manifest::begin_merge(const PlannedMerge& planned, uint64_t nursery_bytes,
+uint64_t Manifest::begin_merge(const PlannedMerge& planned, const Shape& before,
                                ManifestChanges& changes) {
-  const Shape before = shape(nursery_bytes);
   const MergeParts split = split_for_merge(before, planned);
   ManifestMerge merge;
   merge.due = numbers_.accepted_bytes + planned.bytes_until_due;
@@ -276,6 +297,7 @@ uint64_t Manifest::begin_merge(const PlannedMerge& planned, uint64_t nursery_byt
     }
   }
   merge.output_age = merge.inputs.front();
+  AETHER_ASSERT(planned.count > 1 || !merge.rewritten.empty());
   const uint64_t number = numbers_.next_merge++;
   put_numbers(changes);
   if (merge.rewritten.empty()) {

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "aether/error.h"
+#include "aether/function_ref.h"
 #include "aether/options.h"
 #include "lsm/policy/merge_policy.h"
 
@@ -112,7 +113,11 @@ class Manifest {
   const std::vector<ManifestRun>& parts_of(uint64_t merge) const;
   bool is_flushed(uint64_t generation) const noexcept;
   /// For a policy. The n-th sorted run of it is the n-th of `sorted_runs`.
-  Shape shape(uint64_t nursery_bytes) const;
+  Shape shape(uint64_t nursery_bytes, uint64_t now_ms = 0) const;
+  /// RunDescription::rewrite_at_ms of each run, by its id, which no row has.
+  void set_rewrite_times(FunctionRef<uint64_t(uint64_t run_id)> rewrite_at_ms);
+  /// The first of those, of runs that no merge reads.
+  uint64_t next_rewrite_ms() const noexcept;
 
   /// A generation has become `run`, the newest; or nothing, when it was empty. `run.run.id` is given by `take_run_id`.
   /// `fence`: the generation's.
@@ -123,9 +128,8 @@ class Manifest {
   uint64_t take_run_id(ManifestChanges& changes);
   /// The same before anybody knows when it will be committed: every edit that has a run says what has been given.
   uint64_t take_run_id() noexcept { return numbers_.next_run_id++; }
-  /// Returns its number. 0: nothing had to be rewritten, it has been done.
-  uint64_t begin_merge(const PlannedMerge& planned, uint64_t nursery_bytes,
-                       ManifestChanges& changes);
+  /// `before`: the `shape` that it was planned on. Returns its number. 0: nothing had to be rewritten, it has been done.
+  uint64_t begin_merge(const PlannedMerge& planned, const Shape& before, ManifestChanges& changes);
   /// A part of its output is finished. Its generations are set here.
   void add_part(uint64_t merge, ManifestRun part, Bytes last_key, uint64_t bytes_read,
                 ManifestChanges& changes);

@@ -8,7 +8,8 @@ namespace {
 
 constexpr uint8_t kFormat = 1;
 constexpr uint8_t kConfigurationFormat = 2;
-constexpr uint8_t kNumbersFormat = 2;  ///< 1 has no counts of bytes written.
+constexpr uint8_t kMergeOfOneFormat = 2;  ///< Of a merge with a single input; the others stay 1.
+constexpr uint8_t kNumbersFormat = 2;     ///< 1 has no counts of bytes written.
 /// What a store of format 1 was made with: all that its rows could hold.
 constexpr uint32_t kInlineValueBytesBefore = 32 * KiB;
 constexpr uint32_t kBitFractions = 16;  ///< Bits a key are kept in sixteenths.
@@ -138,7 +139,7 @@ Result<ManifestRun> ManifestRun::decode(Bytes bytes) {
 }
 
 std::string ManifestMerge::encode() const {
-  return Writer()
+  return Writer(inputs.size() == 1 ? kMergeOfOneFormat : kFormat)
       .put(output_age)
       .put(due)
       .put(bytes)
@@ -152,7 +153,7 @@ std::string ManifestMerge::encode() const {
 
 Result<ManifestMerge> ManifestMerge::decode(Bytes bytes) {
   Reader in("a merge", bytes);
-  AETHER_TRY(in.check_format());
+  AETHER_TRY(in.check_format(kMergeOfOneFormat));
   ManifestMerge row;
   uint8_t has_parts = 0;
   in.read(row.output_age);
@@ -167,7 +168,9 @@ Result<ManifestMerge> ManifestMerge::decode(Bytes bytes) {
   if (has_parts > 1) return in.wrong("it neither has parts nor none");
   row.has_parts = has_parts == 1;
   if (!row.has_parts && !row.last_key.empty()) return in.wrong("it has a last key and no parts");
-  if (row.inputs.size() < 2 || row.rewritten.empty()) return in.wrong("it merges nothing");
+  const bool is_of_one = in.format() == kMergeOfOneFormat;
+  const bool has_inputs = is_of_one ? row.inputs.size() == 1 : row.inputs.size() > 1;
+  if (!has_inputs || row.rewritten.empty()) return in.wrong("it merges nothing");
   for (size_t i = 1; i < row.inputs.size(); ++i) {
     if (row.inputs[i] <= row.inputs[i - 1]) return in.wrong("its inputs are out of order");
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lsm/outside_values.h"
+#include "lsm/policy/expired.h"
 #include "lsm/tree_row.h"
 
 namespace aether::lsm {
@@ -69,7 +70,8 @@ Result<RunOutput::Finished> RunOutput::finish(txn::TransactionContext& txn) {
                           .tombstones = summary.tombstones,
                           .newest_writer = summary.newest_writer,
                           .smallest_key = summary.smallest_key,
-                          .largest_key = summary.largest_key};
+                          .largest_key = summary.largest_key,
+                          .rewrite_at_ms = rewrite_at_ms(expiry_, summary.entry_bytes)};
   result.described.reference = reference.encode();
   result.described.earliest_expiry_ms = summary.earliest_expiry_ms;
   AETHER_TRY_ASSIGN(result.part, OpenRun::open(services_, result.described));

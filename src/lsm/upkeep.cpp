@@ -7,6 +7,7 @@
 #include "base/no_memory.h"
 #include "base/reached.h"
 #include "lsm/outside_values.h"
+#include "lsm/policy/expired.h"
 #include "lsm/stored_manifest.h"
 #include "lsm/tree_row.h"
 #include "table/row.h"
@@ -54,6 +55,10 @@ Result<void> Upkeep::load() {
   for (const auto& [merge, row] : manifest_.merges()) {
     for (const ManifestRun& part : manifest_.parts_of(merge)) AETHER_TRY(open(part));
   }
+  manifest_.set_rewrite_times([&](uint64_t run_id) AETHER_NO_THREAD_SAFETY {
+    const OpenRun& run = *open_.at(run_id);
+    return rewrite_at_ms(run.expiry(), run.summary().entry_bytes);
+  });
   accepted_before_ = manifest_.numbers().accepted_bytes;
   logged_before_ = manifest_.numbers().log_bytes;
   tree_.publish(levels_of(manifest_, open_));
@@ -183,10 +188,13 @@ Result<void> Upkeep::plan(Manifest& manifest, ManifestChanges& changes) {
   AETHER_TRY_ASSIGN(const std::unique_ptr<MergePolicy> policy, make_policy(options));
   const uint64_t nursery_bytes = nursery_bytes_.load(std::memory_order_relaxed);
   for (;;) {
-    const std::vector<PlannedMerge> planned = policy->plan(manifest.shape(nursery_bytes));
-    if (planned.empty()) return {};
-    manifest.begin_merge(planned.front(), nursery_bytes, changes);
+    const Shape shape = manifest.shape(nursery_bytes);
+    const std::vector<PlannedMerge> planned = policy->plan(shape);
+    if (planned.empty()) break;
+    manifest.begin_merge(planned.front(), shape, changes);
   }
+  plan_expired(manifest, changes);
+  return {};
 }
 
 /// By what was asked of the store since the last time.

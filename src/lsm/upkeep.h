@@ -89,6 +89,12 @@ class Upkeep {
   Result<bool> flush();
   /// What is due of merging, in a step of about `bytes_max`; `ahead`: what will be due. False: nothing is.
   Result<bool> merge(uint64_t bytes_max, bool ahead);
+  /// Begins merges of runs of which much has expired (policy/expired.h). False: there is none.
+  Result<bool> begin_expired();
+  /// How long whoever does all of this may wait until he looks again, though nobody has called him: until much of a run has expired, or
+  /// longer and longer while a reader holds up what is to go. kNever: for good.
+  uint64_t rest_ns() const;
+  static constexpr uint64_t kNever = ~uint64_t{0};
   /// Gives back what nobody reads. False: there is nothing.
   Result<bool> give_back();
 
@@ -128,6 +134,7 @@ class Upkeep {
   };
   Result<void> apply(txn::TransactionContext& txn, const ManifestChanges& changes);
   Result<void> plan(Manifest& manifest, ManifestChanges& changes) AETHER_REQUIRES(mutex_);
+  void plan_expired(Manifest& manifest, ManifestChanges& changes);
   PolicyOptions adapt(const Manifest& manifest) AETHER_REQUIRES(mutex_);
   LsmTree::PreparedLevels levels_of(const Manifest& manifest,
                                     const std::map<uint64_t, RunPart>& open) const;
@@ -179,6 +186,7 @@ class Upkeep {
   uint64_t accepted_before_ AETHER_GUARDED_BY(mutex_) = 0;  ///< In earlier lives.
   uint64_t logged_before_ AETHER_GUARDED_BY(mutex_) = 0;
   bool is_stopped_ AETHER_GUARDED_BY(mutex_) = false;
+  uint64_t held_since_ms_ AETHER_GUARDED_BY(mutex_) = 0;  ///< A reader has a dropped run; 0: none.
   os::Mutex seal_mutex_;  ///< Not the other: who seals does not wait for a step.
 };
 

@@ -15,12 +15,16 @@ Result<bool> Upkeep::give_back() {
   os::LockGuard lock(mutex_);
   if (is_stopped_ || manifest_.dropped().empty()) return false;
   tree_.collect();
+  const uint64_t held_since_ms = std::exchange(held_since_ms_, 0);
   std::vector<uint64_t> free;
   std::vector<buffer::PageRange> pages;
   for (const auto& [id, run] : manifest_.dropped()) {
     const auto opened = open_.find(id);
-    if (damaged_.contains(id) || (opened != open_.end() && opened->second.use_count() > 1))
+    if (damaged_.contains(id)) continue;
+    if (opened != open_.end() && opened->second.use_count() > 1) {
+      held_since_ms_ = held_since_ms != 0 ? held_since_ms : services_.transactions.now_ms();
       continue;
+    }
     AETHER_TRY_ASSIGN(const RunReference reference, RunReference::decode(run.reference));
     Result<std::vector<buffer::PageRange>> ranges = opened != open_.end()
                                                         ? opened->second->run().ranges()
@@ -35,6 +39,7 @@ Result<bool> Upkeep::give_back() {
     pages.insert(pages.end(), ranges->begin(), ranges->end());
   }
   if (free.empty()) return false;
+  held_since_ms_ = 0;
   Manifest next = manifest_;
   AETHER_TRY(committer_.commit(committer_.stream(), false,
                                [&](txn::TransactionContext& txn)

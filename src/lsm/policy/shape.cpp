@@ -48,6 +48,14 @@ void mark_overlaps(std::vector<Part>& parts) {
   }
 }
 
+/// Of one sorted run: the first that are worth it, and no further than to one that is not.
+void mark_expired(std::vector<Part>& parts, uint64_t now_ms) {
+  const auto is_due = [now_ms](const Part& part) { return is_rewrite_due(*part.run, now_ms); };
+  const auto first = std::find_if(parts.begin(), parts.end(), is_due);
+  const auto end = std::find_if_not(first, parts.end(), is_due);
+  for (auto part = first; part != end; ++part) part->is_rewritten = true;
+}
+
 }  // namespace
 
 uint64_t SortedRun::bytes() const noexcept {
@@ -82,7 +90,11 @@ MergeParts split_for_merge(const Shape& shape, const PlannedMerge& merge) {
       parts.push_back({&run, false});
     }
   }
-  mark_overlaps(parts);
+  if (merge.count == 1) {
+    mark_expired(parts, shape.now_ms);
+  } else {
+    mark_overlaps(parts);
+  }
 
   // The output is one run, from its first key to its last: what lies between two parts of it goes in as well.
   Hull hull;

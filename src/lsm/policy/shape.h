@@ -16,6 +16,9 @@
 
 namespace aether::lsm {
 
+/// Later than all times.
+inline constexpr uint64_t kNeverMs = ~uint64_t{0};
+
 struct RunDescription {
   uint64_t id = 0;
   uint64_t bytes = 0;  ///< What a merge has to read: keys and values, before compression.
@@ -24,7 +27,13 @@ struct RunDescription {
   TxnId newest_writer = 0;   ///< Who sees it sees all entries.
   std::string smallest_key;  ///< Of entries, and where range tombstones begin.
   std::string largest_key;   ///< Of entries, and where range tombstones end.
+  /// From this time on so much of it has expired that it is worth rewriting (expired.h). Known of open runs, stored nowhere.
+  uint64_t rewrite_at_ms = kNeverMs;
 };
+
+inline bool is_rewrite_due(const RunDescription& run, uint64_t now_ms) noexcept {
+  return run.rewrite_at_ms <= now_ms && run.rewrite_at_ms != kNeverMs;
+}
 
 /// Runs that a read passes as one, in the order of their keys; no two have a key in common.
 struct SortedRun {
@@ -39,6 +48,7 @@ struct SortedRun {
 struct Shape {
   std::vector<SortedRun> sorted_runs;  ///< The oldest first.
   uint64_t nursery_bytes = 0;          ///< What one flush writes, about. Above 0.
+  uint64_t now_ms = 0;                 ///< What expires by then has, for every snapshot.
 
   uint64_t bytes() const noexcept;
 };
@@ -46,7 +56,7 @@ struct Shape {
 /// A merge to begin: of sorted runs that are neighbours, none of them busy.
 struct PlannedMerge {
   uint32_t first = 0;  ///< In Shape::sorted_runs.
-  uint32_t count = 0;  ///< Two at least.
+  uint32_t count = 0;  ///< Two at least; or one, in which a rewrite is due.
   /// It must have ended when this many more bytes have been accepted: then its output is wanted. Above 0.
   uint64_t bytes_until_due = 0;
 
@@ -60,6 +70,7 @@ struct MergeParts {
   std::vector<uint64_t> moved;  ///< Disjoint from each other and from all that is rewritten.
 };
 
+/// Of one sorted run alone: the first runs in the order of keys that are due, as many as are neighbours; the others are due when that has ended.
 /// Precondition: `merge` lies in `shape`.
 MergeParts split_for_merge(const Shape& shape, const PlannedMerge& merge);
 

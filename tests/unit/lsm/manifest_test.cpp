@@ -1,4 +1,5 @@
 #include "lsm/manifest.h"
+#include "lsm/policy/expired.h"
 #include "lsm/store_configuration.h"
 
 #include <gmock/gmock.h>
@@ -78,6 +79,7 @@ class Life {
 
   const Manifest& manifest() const { return manifest_; }
   const Rows& rows() const { return rows_; }
+  size_t merges_of_one() const { return of_one_; }
 
  private:
   void flush(ManifestChanges& changes) {
@@ -98,12 +100,21 @@ class Life {
   void begin_merges(ManifestChanges& changes) {
     for (;;) {
       std::vector<PlannedMerge> plan = policy_->plan(manifest_.shape(1000));
-      if (plan.empty()) return;
+      if (plan.empty()) break;
       const uint64_t bytes = manifest_.shape(1000).bytes();
-      const uint64_t number = manifest_.begin_merge(plan.front(), 1000, changes);
+      const uint64_t number = manifest_.begin_merge(plan.front(), manifest_.shape(1000), changes);
       if (number == 0) {
         EXPECT_EQ(manifest_.shape(1000).bytes(), bytes) << "moved, not rewritten";
       }
+    }
+    // Runs whose id is a multiple of 5 have expired.
+    manifest_.set_rewrite_times([](uint64_t id) { return id % 5 == 0 ? id : kNeverMs; });
+    while (manifest_.next_rewrite_ms() != kNeverMs) {
+      const Shape shape = manifest_.shape(1000, 1'000'000);
+      const uint64_t number = manifest_.begin_merge(plan_expired(shape).value(), shape, changes);
+      ASSERT_EQ(manifest_.merges().at(number).inputs.size(), 1u);
+      ASSERT_FALSE(manifest_.merges().at(number).rewritten.empty());
+      ++of_one_;
     }
   }
 
@@ -142,6 +153,7 @@ class Life {
   }
 
   std::mt19937_64 random_;
+  size_t of_one_ = 0;
   Manifest manifest_;
   std::unique_ptr<MergePolicy> policy_;
   Rows rows_;
@@ -150,6 +162,7 @@ class Life {
 // After each edit the rows tell all of it: who reads them has the same manifest, and it agrees with itself.
 TEST(Manifest, RowsTellAllOfIt) {
   size_t merges = 0;
+  size_t merges_of_one = 0;
   size_t parts = 0;
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -163,8 +176,10 @@ TEST(Manifest, RowsTellAllOfIt) {
       merges += again->merges().size();
       for (const auto& [number, merge] : again->merges()) parts += again->parts_of(number).size();
     }
+    merges_of_one += life.merges_of_one();
   }
   EXPECT_GT(merges, 100u);
+  EXPECT_GT(merges_of_one, 20u);
   EXPECT_GT(parts, 100u);
 }
 
@@ -220,6 +235,27 @@ TEST(Manifest, ANewerFormatIsUnsupported) {
   const Result<ManifestNumbers> read = ManifestNumbers::decode(row);
   ASSERT_FALSE(read.has_value());
   EXPECT_EQ(read.error().code(), Code::unsupported);
+}
+
+// Goal:   a merge of one sorted run has a format of its own, which older versions refuse; the others have theirs.
+TEST(Manifest, AMergeOfOneRunHasAFormatOfItsOwn) {
+  ManifestMerge merge;
+  merge.output_age = 3;
+  merge.inputs = {3};
+  merge.rewritten = {7};
+  std::string row = merge.encode();
+  EXPECT_EQ(row[0], 2);
+  EXPECT_EQ(ManifestMerge::decode(row)->inputs, merge.inputs);
+  row[0] = 1;
+  EXPECT_EQ(ManifestMerge::decode(row).error().code(), Code::corruption);
+  row[0] = 3;
+  EXPECT_EQ(ManifestMerge::decode(row).error().code(), Code::unsupported);
+  merge.inputs = {3, 4};
+  row = merge.encode();
+  EXPECT_EQ(row[0], 1);
+  EXPECT_EQ(ManifestMerge::decode(row)->inputs, merge.inputs);
+  row[0] = 2;
+  EXPECT_EQ(ManifestMerge::decode(row).error().code(), Code::corruption);
 }
 
 TEST(Manifest, NumbersOfTheFirstFormatHaveNoCounts) {
