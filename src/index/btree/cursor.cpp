@@ -298,6 +298,49 @@ bool BTreeCursor::is_as_copied() const noexcept {
   return txn_->snapshot == snapshot_ && txn_->writes == writes_;
 }
 
+namespace {
+
+/// The key of one row after the other of a leaf, put together in `key`: the leaf's prefix, then what the row has of its own.
+class KeyOfRow {
+ public:
+  KeyOfRow(std::string& key, Bytes prefix) noexcept : key_(key), prefix_(prefix) {
+    if (prefix.size() < sizeof first_) base::copy_short(&first_, prefix.data(), prefix.size());
+  }
+  /// Behind `suffix` lies a payload, whose meta word makes it no matter that a whole word is read where `suffix` begins.
+  void set(Bytes suffix) {
+    const size_t bytes = prefix_.size() + suffix.size();
+    if (bytes != bytes_) [[unlikely]]
+      resize(bytes);
+    if (by_word_) [[likely]] {
+      // The first word with one store: who reads it as a word would have to wait until two are in the cache.
+      base::store(at_, first_ | base::load<uint64_t>(suffix.data()) << 8 * prefix_.size());
+      base::copy_short(at_ + sizeof first_, suffix.data() + sizeof first_ - prefix_.size(),
+                       bytes - sizeof first_);
+    } else {
+      base::copy_short(at_ + prefix_.size(), suffix.data(), suffix.size());
+    }
+  }
+  Bytes get() const noexcept { return {at_, bytes_}; }
+
+ private:
+  void resize(size_t bytes) {
+    key_.resize(bytes);
+    at_ = key_.data();
+    bytes_ = bytes;
+    by_word_ = prefix_.size() < sizeof first_ && bytes >= sizeof first_;
+    base::copy_short(at_, prefix_.data(), prefix_.size());
+  }
+
+  std::string& key_;
+  const Bytes prefix_;
+  uint64_t first_ = 0;  ///< Of a prefix shorter than that, with zeros behind it.
+  char* at_ = nullptr;  ///< Nowhere before the first row.
+  size_t bytes_ = ~size_t{0};
+  bool by_word_ = false;
+};
+
+}  // namespace
+
 /// The rows of the copy after the one on which it stands, up to the first that needs more than the copy. False: the visit
 /// is over.
 bool BTreeCursor::visit_plain_rows(Visit& visit) {
@@ -307,31 +350,30 @@ bool BTreeCursor::visit_plain_rows(Visit& visit) {
   const SlottedPage node = leaf();
   const uint32_t count = node.count();
   const bool is_bounded = !(visit.up ? visit.end : visit.begin).empty();
-  const Bytes prefix = node.prefix();
-  bool has_prefix = slot_ < count;  // On a row of this leaf, all of whose keys begin like key_.
   const uint32_t step = visit.up ? 1 : ~0u;
   const buffer::Frame* const next = tree_.prefetch_sibling(place_, visit.up);
   LeafAhead ahead(next == nullptr ? nullptr : tree_.services().pool.page(*next), node,
                   visit.up ? count - std::min(slot_ + 1, count) : slot_);
+  KeyOfRow key(key_, node.prefix());
   is_older_ = false;
   // Below the first slot wraps round, to above the last.
   for (uint32_t slot = slot_ + step; slot < count && is_as_copied(); slot += step) {
     ahead.ask();
     const SlottedPage::Record record = node.record(slot);
-    const page::RecordMeta meta = page::meta_of(record.payload);
+    if (record.payload.size() < page::kMetaBytes) [[unlikely]]
+      return true;
+    const page::RecordMeta meta(base::load<uint64_t>(record.payload.data()));
+    Bytes value(record.payload.data() + page::kMetaBytes, record.payload.size() - page::kMetaBytes);
     if ((meta.flags() & kNotPlain) != 0) [[unlikely]] {
       if (!meta.stays() && (meta.removed() || has_expired(record.payload))) continue;
       if (meta.overflow()) return true;
+      value = page::value_of(record.payload, meta);
     }
-    if (!has_prefix) key_.assign(prefix);
-    has_prefix = true;
-    const size_t key_bytes = prefix.size() + record.suffix.size();
-    if (key_.size() != key_bytes) key_.resize(key_bytes);
-    base::copy_short(key_.data() + prefix.size(), record.suffix.data(), record.suffix.size());
+    key.set(record.suffix);
     slot_ = slot;
-    if (is_bounded && visit.is_outside(key_)) return false;
+    if (is_bounded && visit.is_outside(key.get())) return false;
     ++visit.visited;
-    if (!visit.visitor(key_, page::value_of(record.payload, meta))) return false;
+    if (!visit.visitor(key.get(), value)) return false;
   }
   return true;
 }
