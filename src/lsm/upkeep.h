@@ -144,7 +144,8 @@ class Upkeep {
   void start_pacing() AETHER_REQUIRES(mutex_);
   void take_accepted() AETHER_REQUIRES(mutex_);
   Result<Job*> job_of(uint64_t merge) AETHER_REQUIRES(mutex_);
-  Result<void> open_output(Job& job, uint64_t merge_bytes) AETHER_REQUIRES(mutex_);
+  Result<void> open_output(Job& job, const ManifestMerge& merge) AETHER_REQUIRES(mutex_);
+  uint64_t bytes_of_output(const ManifestMerge& merge) const noexcept AETHER_REQUIRES(mutex_);
   uint64_t bytes_of_runs() const noexcept AETHER_REQUIRES(mutex_);
   Result<void> step(uint64_t merge, uint64_t bytes) AETHER_REQUIRES(mutex_);
   Result<void> end_part(uint64_t merge, Job& job) AETHER_REQUIRES(mutex_);

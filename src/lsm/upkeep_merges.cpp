@@ -16,6 +16,12 @@ constexpr uint64_t kPartNurseries = 4;
 constexpr uint64_t kPartBytesMin = 1 * MiB;
 constexpr uint64_t kPartBytesMax = 256 * MiB;
 
+uint64_t bytes_of(const std::vector<ManifestRun>& runs) noexcept {
+  uint64_t bytes = 0;
+  for (const ManifestRun& run : runs) bytes += run.run.bytes;
+  return bytes;
+}
+
 }  // namespace
 
 void Upkeep::take_accepted() {
@@ -76,18 +82,26 @@ Result<Upkeep::Job*> Upkeep::job_of(uint64_t merge) {
 
 uint64_t Upkeep::bytes_of_runs() const noexcept {
   uint64_t bytes = 0;
-  for (const auto& [age, runs] : manifest_.sorted_runs()) {
-    for (const ManifestRun& run : runs) bytes += run.run.bytes;
+  for (const auto& [age, runs] : manifest_.sorted_runs()) bytes += bytes_of(runs);
+  return bytes;
+}
+
+/// Of the whole sorted run that comes of the merge, with the parts that only move.
+uint64_t Upkeep::bytes_of_output(const ManifestMerge& merge) const noexcept {
+  uint64_t bytes = 0;
+  for (const uint64_t age : merge.inputs) {
+    const auto input = manifest_.sorted_runs().find(age);
+    if (input != manifest_.sorted_runs().end()) bytes += bytes_of(input->second);
   }
   return bytes;
 }
 
-Result<void> Upkeep::open_output(Job& job, uint64_t merge_bytes) {
+Result<void> Upkeep::open_output(Job& job, const ManifestMerge& merge) {
   if (job.output != nullptr) return {};
   job.stream = committer_.stream();
   AETHER_TRY_ASSIGN(job.output,
                     RunOutput::create(services_, job.stream, rows_.store(), manifest_.take_run_id(),
-                                      configuration_, {merge_bytes, bytes_of_runs()}));
+                                      configuration_, {bytes_of_output(merge), bytes_of_runs()}));
   return {};
 }
 
@@ -113,7 +127,7 @@ Result<bool> Upkeep::merge(uint64_t bytes_max, bool ahead) {
 
 Result<void> Upkeep::step(uint64_t merge, uint64_t bytes) {
   AETHER_TRY_ASSIGN(Job * job, job_of(merge));
-  AETHER_TRY(open_output(*job, manifest_.merges().at(merge).bytes));
+  AETHER_TRY(open_output(*job, manifest_.merges().at(merge)));
   AETHER_TRY_ASSIGN(const uint64_t read, job->merge->step(bytes, *job->output));
   stats_.merged_bytes += read;
   pacer_.worked(merge, read);
