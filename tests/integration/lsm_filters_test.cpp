@@ -43,7 +43,7 @@ class LsmFilters : public testing::Test {
   }
   void expect_bits_by_share() const;
   void TearDown() override { ASSERT_TRUE(env_->close().has_value()); }
-  /// Of the keys from `first` on, `of` of them, one after another.
+  /// Of the `of` keys from `first` on. Of the first quarter of all, half expire in an hour.
   void put(uint64_t first, uint64_t of, uint64_t times) {
     for (uint64_t i = 0; i < times; ++i) {
       const std::string key = std::to_string(1'000'000 + first + i * 7919 % of);
