@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/assert.h"
+#include "base/prefetch.h"
 
 namespace aether::buffer {
 
@@ -199,7 +200,7 @@ void BlockCache::prefetch(const BlockKey& key) noexcept {
   const auto* const at = reinterpret_cast<const char*>(
       shard.buckets[hash & (shard.buckets.size() - 1)]);
   if (at == nullptr) return;
-  for (size_t line = 0; line < kLines; ++line) __builtin_prefetch(at + line * kLine);
+  for (size_t line = 0; line < kLines; ++line) base::prefetch(at + line * kLine);
 }
 
 uint64_t BlockCache::erasures(const BlockKey& key) noexcept {

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/prefetch.h"
 #include "index/concept/key_order.h"
 #include "lsm/varint.h"
 
@@ -232,7 +233,7 @@ void BlockView::prefetch(const char* restart) const noexcept {
   constexpr ptrdiff_t kLine = 64;
   constexpr ptrdiff_t kLines = 16;
   const char* const end = restart + std::min<ptrdiff_t>(end_ - restart, kLines * kLine);
-  for (const char* at = restart; at < end; at += kLine) __builtin_prefetch(at);
+  for (const char* at = restart; at < end; at += kLine) base::prefetch(at);
 }
 
 bool BlockView::last_at_most(Bytes key, TxnId writer, RawEntry& found) const noexcept {

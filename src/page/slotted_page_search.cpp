@@ -4,6 +4,7 @@
 //   1. count the hints below the key's head: no branch, four vector compares; leaves count/15 slots
 //   2. count the heads below it among those: no branch either
 //   3. compare suffixes where heads tie
+#include "base/prefetch.h"
 #include "page/slotted_page.h"
 
 #include <bit>
@@ -165,8 +166,8 @@ void SlottedPage::prefetch_record(Bytes key) const noexcept {
   const std::byte* record = bytes_ + std::min<uint32_t>(racy_load<uint16_t>(slot_at(first) +
                                                                             offsetof(Slot, offset)),
                                                         page_bytes_ - 2 * kCacheLine);
-  __builtin_prefetch(record);
-  __builtin_prefetch(record + kCacheLine);
+  base::prefetch(record);
+  base::prefetch(record + kCacheLine);
 }
 
 SlottedPage::Position SlottedPage::search_ties(uint32_t first, uint32_t count, uint32_t head,
@@ -174,8 +175,8 @@ SlottedPage::Position SlottedPage::search_ties(uint32_t first, uint32_t count, u
   constexpr uint32_t kCacheLine = 64;
   const Bytes found = suffix(first);
   // The payload stands behind it: a row of some 100 bytes is there when its key has been compared.
-  __builtin_prefetch(found.data() + kCacheLine);
-  __builtin_prefetch(found.data() + 2 * kCacheLine);
+  base::prefetch(found.data() + kCacheLine);
+  base::prefetch(found.data() + 2 * kCacheLine);
   // Mostly there is one, and in inner nodes none: the search among more is kept out of their way.
   const int order = compare_tied(rest, found);
   if (order <= 0) return {first, order == 0};

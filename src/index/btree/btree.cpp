@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/prefetch.h"
 #include "index/btree/overflow.h"
 #include "index/btree/prefetch.h"
 #include "index/btree/read_view.h"
@@ -90,7 +91,7 @@ const Frame* BTree::prefetch_sibling(const LeafPlace& place, bool up) noexcept {
   const Frame* const leaf = sibling(*parent, up ? place.index + 1 : place.index - 1);
   if (leaf == nullptr) return nullptr;
   prefetch_node(services_.pool, *leaf, true);
-  __builtin_prefetch(&leaf->lsn_vector);
+  base::prefetch(&leaf->lsn_vector);
   return leaf;
 }
 

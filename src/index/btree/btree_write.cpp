@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/no_memory.h"
 #include "base/planted.h"
+#include "base/prefetch.h"
 #include "base/probes.h"
 #include "base/reached.h"
 #include "index/btree/btree.h"
@@ -108,7 +109,7 @@ Result<BTree::Step> BTree::try_write(txn::TransactionContext& txn, WriteKind kin
                                      const Bytes& value, uint8_t flags, bool has_lock) {
   AETHER_TRY_ASSIGN(OptimisticGuard guard, find_leaf_to_write(txn, key));
   const uint64_t version = guard.version();
-  __builtin_prefetch(&guard.frame().lsn_vector, 1);  // For log_change.
+  base::prefetch<true>(&guard.frame().lsn_vector);  // For log_change.
   const SlottedPage node = services_.pool.node(guard.frame());
   // Before the latch, whose locked instruction waits for what is being loaded: found in the page as the latch finds it.
   const SlottedPage::Position at = node.lower_bound(key);

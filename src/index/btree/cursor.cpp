@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/prefetch.h"
 #include "index/btree/overflow.h"
 #include "index/btree/prefetch.h"
 #include "index/btree/read_view.h"
@@ -58,7 +59,7 @@ void BTreeCursor::take_snapshot() {
 
 /// False: the leaf changed meanwhile.
 bool BTreeCursor::take_copy(const OptimisticGuard& guard) {
-  __builtin_prefetch(&guard.frame().lsn_vector);
+  base::prefetch(&guard.frame().lsn_vector);
   tree_.services().pool.node(guard.frame()).copy_to(leaf());
   const wal::LsnVector vector = guard.frame().lsn_vector;
   if (!guard.validate()) return false;

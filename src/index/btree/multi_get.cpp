@@ -12,6 +12,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/prefetch.h"
 #include "index/btree/btree.h"
 #include "index/btree/prefetch.h"
 #include "index/btree/read_view.h"
@@ -120,7 +121,7 @@ class BTree::Descents {
     place.child = word.frame();
     prefetch_node(pool_, *place.child, level == 1);
     // A transaction takes that from the frame too.
-    if (level == 1) __builtin_prefetch(&place.child->lsn_vector);
+    if (level == 1) base::prefetch(&place.child->lsn_vector);
     return true;
   }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/prefetch.h"
 #include "buffer/buffer_pool.h"
 
 namespace aether::index {
@@ -17,9 +18,9 @@ inline void prefetch_node(const buffer::BufferPool& pool, const buffer::Frame& f
                           bool is_leaf) noexcept {
   constexpr size_t kHeaderLines = 2, kLeafLines = 6;
   const std::byte* const page = pool.page(frame);
-  __builtin_prefetch(&frame);
+  base::prefetch(&frame);
   const size_t lines = is_leaf ? kLeafLines : kHeaderLines;
-  for (size_t line = 0; line < lines; ++line) __builtin_prefetch(page + line * kCacheLine);
+  for (size_t line = 0; line < lines; ++line) base::prefetch(page + line * kCacheLine);
 }
 
 /// Asks for the records of the leaf that a scan copies next, evenly while it shows the rows of this one: asked for at once
@@ -41,8 +42,8 @@ class LeafAhead {
     const std::byte* const row_end = at_ - bytes_a_row_;
     do {
       at_ -= kLines * kCacheLine;
-      __builtin_prefetch(at_);
-      __builtin_prefetch(at_ + kCacheLine);
+      base::prefetch(at_);
+      base::prefetch(at_ + kCacheLine);
     } while (at_ > row_end);
   }
 

@@ -39,6 +39,7 @@
 #include "aether/options.h"
 #include "base/bytes.h"
 #include "base/epochs.h"
+#include "base/prefetch.h"
 
 namespace aether::index::rax {
 
@@ -138,9 +139,9 @@ inline constexpr uint32_t kNoChild = UINT32_MAX;
 
 /// Soon somebody looks at `node`: its first lines are fetched side by side.
 inline void fetch_ahead(const Node* node) noexcept {
-  __builtin_prefetch(node);
-  __builtin_prefetch(reinterpret_cast<const char*>(node) + 64);
-  __builtin_prefetch(reinterpret_cast<const char*>(node) + 128);
+  base::prefetch(node);
+  base::prefetch(reinterpret_cast<const char*>(node) + 64);
+  base::prefetch(reinterpret_cast<const char*>(node) + 128);
 }
 
 /// The last child whose edge is not above `byte`, the only one that may lead on with it; or kNoChild.

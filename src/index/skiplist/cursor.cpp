@@ -1,4 +1,5 @@
 #include "base/no_memory.h"
+#include "base/prefetch.h"
 #include "index/concept/key_order.h"
 #include "index/skiplist/skiplist.h"
 #include "os/sync.h"
@@ -18,8 +19,8 @@ namespace {
 void prefetch_ahead(Node& node) noexcept {
   const size_t level = node.height() > 1 ? 1 : 0;
   const uint64_t later = word_of(node_of(node.tower()[level].load(std::memory_order_relaxed)));
-  __builtin_prefetch(reinterpret_cast<const char*>(later));
-  __builtin_prefetch(reinterpret_cast<const char*>(later + 64));
+  base::prefetch(reinterpret_cast<const char*>(later));
+  base::prefetch(reinterpret_cast<const char*>(later + 64));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "base/planted.h"
+#include "base/prefetch.h"
 #include "base/reached.h"
 #include "index/concept/key_order.h"
 #include "index/concept/size_limits.h"
@@ -89,7 +90,7 @@ Skiplist::Node* Skiplist::lower_bound(Bytes key, bool& is_equal) const noexcept 
     while (at != bound && at != nullptr) {
       os::sim_point();
       const uint64_t next = at->tower()[level].load(std::memory_order_acquire);
-      __builtin_prefetch(node_of(next));
+      base::prefetch(node_of(next));
       if (is_marked(next) && !AETHER_PLANTED("skiplist.stand_on_removed")) {
         at = node_of(next);
         continue;
@@ -101,8 +102,7 @@ Skiplist::Node* Skiplist::lower_bound(Bytes key, bool& is_equal) const noexcept 
       }
       before = at->tower();
       // Where the search goes if `next` is too far: two misses then overlap.
-      if (level != 0)
-        __builtin_prefetch(node_of(before[level - 1].load(std::memory_order_relaxed)));
+      if (level != 0) base::prefetch(node_of(before[level - 1].load(std::memory_order_relaxed)));
       at = node_of(next);
     }
     if (at == nullptr) is_equal = false;
@@ -120,7 +120,7 @@ Skiplist::Node* Skiplist::last_before(std::optional<Bytes> key) const noexcept {
     while (at != bound && at != nullptr) {
       os::sim_point();
       const uint64_t next = at->tower()[level].load(std::memory_order_acquire);
-      __builtin_prefetch(node_of(next));
+      base::prefetch(node_of(next));
       if (!is_marked(next)) {
         if (key && compare_keys(at->key(), *key) >= 0) break;
         last = at;
@@ -155,7 +155,7 @@ std::optional<Skiplist::Node*> Skiplist::try_find(Bytes key, Place& place) noexc
     while (at != nullptr) {
       os::sim_point();
       const uint64_t next = at->tower()[level].load(std::memory_order_acquire);
-      __builtin_prefetch(node_of(next));
+      base::prefetch(node_of(next));
       if (is_marked(next)) {
         uint64_t expected = word_of(at);
         os::sim_window();

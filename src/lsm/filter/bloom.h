@@ -8,6 +8,7 @@
 
 #include "aether/error.h"
 #include "base/bloom_line.h"
+#include "base/prefetch.h"
 
 namespace aether::lsm {
 
@@ -23,7 +24,7 @@ class BloomView {
   }
   /// Asks memory for what `may_contain` reads.
   void prefetch(uint64_t hash) const noexcept {
-    if (lines_ != 0) __builtin_prefetch(first_ + base::scale(hash, lines_) * base::kBloomLineBytes);
+    if (lines_ != 0) base::prefetch(first_ + base::scale(hash, lines_) * base::kBloomLineBytes);
   }
 
  private:
