@@ -4,7 +4,6 @@
 //   1. count the hints below the key's head: no branch, four vector compares; leaves count/15 slots
 //   2. count the heads below it among those: no branch either
 //   3. compare suffixes where heads tie
-#include "base/prefetch.h"
 #include "page/slotted_page.h"
 
 #include <bit>
@@ -13,6 +12,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/prefetch.h"
 #include "page/slotted_page_private.h"
 
 namespace aether::page {
